@@ -1,0 +1,100 @@
+"""MNIST, shipped inside the package, and how one example is chosen from it.
+
+The arrays are byte for byte those of LeCun, Cortes and Burges (CC BY-SA 3.0).
+"""
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FILE = Path(__file__).with_name("mnist.npz")
+CLASSES = 10
+
+
+class Examples(NamedTuple):
+    """`images` (N, 1, 28, 28) float32 in [0, 1], `labels` (N,) int64 in 0…9."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@functools.cache
+def load(split: str) -> Examples:
+    """The 60,000 "train" or the 10,000 "test" examples of MNIST, pixels as byte/255.
+
+    The tensors are shared by all callers: don't write to them. Raises ValueError for another split.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'expected the split "train" or "test", got {split!r}')
+    with np.load(FILE, allow_pickle=False) as arrays:
+        pixels, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
+    images = torch.from_numpy(pixels).unsqueeze(1).to(torch.float32) / 255
+    return Examples(images, torch.from_numpy(labels).to(torch.int64))
+
+
+def check_images(images: Tensor) -> None:
+    """Raise ValueError unless `images` is a float (N, 1, 28, 28) with every pixel in [0, 1]."""
+    if images.ndim != 4 or tuple(images.shape[1:]) != (1, 28, 28):
+        raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise ValueError(f"expected images of a floating-point dtype, got {images.dtype}")
+    # Asked this way round, so that a NaN is refused too.
+    if not bool(((images >= 0) & (images <= 1)).all()):
+        raise ValueError("expected pixels in [0, 1], got "
+                         f"values from {images.min().item():.4g} to {images.max().item():.4g}")
+
+
+def check_labels(labels: Tensor, count: int) -> None:
+    """Raise ValueError unless `labels` is an int64 (count,) with values in 0…9."""
+    if labels.dtype != torch.int64 or tuple(labels.shape) != (count,):
+        raise ValueError(f"expected int64 labels of shape ({count},), "
+                         f"got {labels.dtype} of shape {tuple(labels.shape)}")
+    if not bool(((labels >= 0) & (labels < CLASSES)).all()):
+        raise ValueError("expected labels in 0…9, "
+                         f"got values from {labels.min().item()} to {labels.max().item()}")
+
+
+def check_digit(digit: int) -> None:
+    """Raise ValueError unless `digit` is one of 0…9."""
+    if digit not in range(CLASSES):
+        raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
+
+
+def most_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
+    """Index of the correctly classified `digit` whose probability is highest.
+
+    `logits` (N, 10), `labels` (N,). Compares log p/(1−p), which still tells examples apart where
+    p itself is 1 to machine precision. Raises ValueError where none is classified correctly.
+    """
+    return _by_confidence(logits, labels, digit)[-1]
+
+
+def least_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
+    """As `most_confident`, for the correctly classified `digit` whose probability is lowest."""
+    return _by_confidence(logits, labels, digit)[0]
+
+
+def random_example(labels: Tensor, digit: int, seed: int) -> int:
+    """Index of one example of `digit`, each equally likely, the same for the same `seed`."""
+    check_digit(digit)
+    candidates = (labels == digit).nonzero().squeeze(1)
+    if len(candidates) == 0:
+        raise ValueError(f"expected at least one example of the digit {digit}, got none")
+    generator = torch.Generator().manual_seed(seed)
+    return int(candidates[torch.randint(len(candidates), (), generator=generator)])
+
+
+def _by_confidence(logits: Tensor, labels: Tensor, digit: int) -> list[int]:
+    check_digit(digit)
+    right = ((labels == digit) & (logits.argmax(1) == digit)).nonzero().squeeze(1)
+    if len(right) == 0:
+        raise ValueError(f"expected a correctly classified {digit}, but the network gets every one wrong")
+    scores = logits[right].double()
+    others = scores.clone()
+    others[:, digit] = -torch.inf
+    log_odds = scores[:, digit] - others.logsumexp(1)
+    return right[log_odds.argsort(stable=True)].tolist()

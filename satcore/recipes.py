@@ -1,0 +1,139 @@
+"""One frozen recipe a network: all that it takes, with a seed, to train it again."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from satcore.networks import FAMILIES
+from satcore.saturation import Annealing
+
+TRAININGS = ("vanilla", "adversarial", "saturated", "control")
+TRAINING_IMAGES = 60_000
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs under one optimiser (Adam, begun anew).
+
+    batch_size          divides 60,000
+    learning_rate       held, or moved linearly, epoch by epoch, to `last_learning_rate`
+    beta2, adam_epsilon Adam's β₂ and ε; small ones let it follow gradients that fade as units saturate
+    penalty             λ in each epoch of the phase (Eq. 8)
+    clean_share         α of Eq. 4; 1: no adversarial examples
+    frozen              so many layers, from the image up, are left as they are
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    last_learning_rate: float | None = None
+    beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    penalty: Annealing = Annealing()
+    clean_share: float = 1.0
+    frozen: int = 0
+
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise ValueError(f"expected at least one epoch a phase, got {self.epochs}")
+        if self.batch_size < 1 or TRAINING_IMAGES % self.batch_size:
+            raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES}, got {self.batch_size}")
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate in an epoch of the phase, counted from 0."""
+        if self.last_learning_rate is None:
+            return self.learning_rate
+        done = epoch / max(1, self.epochs - 1)
+        return self.learning_rate + done * (self.last_learning_rate - self.learning_rate)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network `family/training` comes about.
+
+    hidden          width of an MLP's hidden layers (0 for the CNN)
+    complementary   φ_c for each layer: "relu", "sigmoid" or "linear" (Eq. 7)
+    epsilon         size of the FGSM step that makes adversarial training examples
+    precision       of the products in training: "float32", or "bfloat16" (sums and weights stay float32)
+    """
+
+    name: str
+    hidden: int
+    phases: tuple[Phase, ...]
+    complementary: tuple[str, ...]
+    epsilon: float = 0.25
+    precision: str = "bfloat16"
+
+    def __post_init__(self):
+        family, _, training = self.name.partition("/")
+        if family not in FAMILIES or training not in TRAININGS:
+            raise ValueError(f"expected a name family/training with a family out of {', '.join(FAMILIES)} "
+                             f"and a training out of {', '.join(TRAININGS)}, got {self.name!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f'expected the precision "float32" or "bfloat16", got {self.precision!r}')
+
+    @property
+    def family(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def training(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
+    def epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_of(self, epoch: int) -> tuple[Phase, int]:
+        """The phase that an epoch of the whole recipe falls in, and which epoch of that phase it is."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase, epoch
+            epoch -= phase.epochs
+        raise IndexError("the recipe ends before this epoch")
+
+
+def control(saturated: Recipe) -> Recipe:
+    """The saturated recipe with λ = 0 throughout and all else equal: what is left is not the penalty's doing."""
+    phases = tuple(dataclasses.replace(phase, penalty=Annealing()) for phase in saturated.phases)
+    return dataclasses.replace(saturated, name=f"{saturated.family}/control", phases=phases)
+
+
+_SIGMOID_MLP = {"hidden": 400, "complementary": ("sigmoid",) * 3}
+_RELU_MLP = {"hidden": 400, "complementary": ("relu",) * 3}
+_CNN = {"hidden": 0, "complementary": ("relu", "relu", "relu", "linear")}
+_HOT = {"batch_size": 1200, "learning_rate": 1e-2, "beta2": 0.95, "adam_epsilon": 1e-15}
+_CNN_VANILLA = Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5)
+
+_SATURATED = (
+    Recipe("sigmoid-mlp/saturated", **_SIGMOID_MLP, phases=(
+        Phase(epochs=5, **_HOT),
+        Phase(epochs=1741, penalty=Annealing(step=0.001, maximum=1.74), **_HOT),
+        Phase(epochs=60, penalty=Annealing(start=1.74, maximum=1.74), last_learning_rate=1e-4, **_HOT))),
+    Recipe("relu-mlp/saturated", **_RELU_MLP, phases=(
+        Phase(epochs=400, batch_size=600, learning_rate=1e-2, penalty=Annealing(step=1e-10, maximum=3.99e-8)),
+        Phase(epochs=20, batch_size=600, learning_rate=1e-2, last_learning_rate=1e-4,
+              penalty=Annealing(start=3.99e-8, maximum=3.99e-8)))),
+    Recipe("cnn/saturated", **_CNN, phases=(
+        _CNN_VANILLA,
+        Phase(epochs=100, batch_size=600, learning_rate=1e-2, frozen=2,
+              penalty=Annealing(step=1e-5, maximum=1e-5)),
+        Phase(epochs=20, batch_size=600, learning_rate=1e-2, last_learning_rate=1e-4, frozen=2,
+              penalty=Annealing(start=1e-5, maximum=1e-5)))),
+)
+_OTHERS = (
+    Recipe("sigmoid-mlp/vanilla", **_SIGMOID_MLP, phases=(
+        Phase(epochs=30, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
+    Recipe("relu-mlp/vanilla", **_RELU_MLP, phases=(
+        Phase(epochs=20, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
+    Recipe("cnn/vanilla", **_CNN, phases=(_CNN_VANILLA,)),
+    Recipe("sigmoid-mlp/adversarial", **_SIGMOID_MLP, phases=(
+        Phase(epochs=40, batch_size=200, learning_rate=2e-3, last_learning_rate=2e-5, clean_share=0.5),)),
+    Recipe("relu-mlp/adversarial", **_RELU_MLP, phases=(
+        Phase(epochs=40, batch_size=200, learning_rate=1e-3, last_learning_rate=1e-5, clean_share=0.5),)),
+    Recipe("cnn/adversarial", **_CNN, phases=(
+        Phase(epochs=12, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5, clean_share=0.5),)),
+)
+
+RECIPES = {recipe.name: recipe
+           for recipe in sorted((*_OTHERS, *_SATURATED, *map(control, _SATURATED)),
+                                key=lambda r: (FAMILIES.index(r.family), TRAININGS.index(r.training)))}
