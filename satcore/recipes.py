@@ -3,9 +3,9 @@
 import dataclasses
 from dataclasses import dataclass
 
-from satcore.networks import FAMILIES
 from satcore.saturation import Annealing
 
+FAMILIES = ("sigmoid-mlp", "relu-mlp", "cnn")
 TRAININGS = ("vanilla", "adversarial", "saturated", "control")
 TRAINING_IMAGES = 60_000
 
@@ -70,6 +70,12 @@ class Recipe:
                              f"and a training out of {', '.join(TRAININGS)}, got {self.name!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f'expected the precision "float32" or "bfloat16", got {self.precision!r}')
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "Recipe":
+        """The recipe whose `dataclasses.asdict` went through JSON. Raises TypeError or KeyError for anything else."""
+        phases = tuple(Phase(**(phase | {"penalty": Annealing(**phase["penalty"])})) for phase in fields["phases"])
+        return cls(**(fields | {"phases": phases, "complementary": tuple(fields["complementary"])}))
 
     @property
     def family(self) -> str:

@@ -1,16 +1,19 @@
 """The penalty that drives units into the flat part of their nonlinearity, and its annealing (Eq. 6–8)."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the stored results are shown before torch is there, and a recipe holds an Annealing
+    from torch import Tensor
 
 # Eq. 7, φ_c: the distance from z to the nearest point where φ′ = 0. The sigmoid, which has no such
 # point, takes σ′ instead, written so that it stays right where σ(z) rounds to 1; "linear" is the
 # stronger f(z) = z that the paper puts on the read-out of the CNN.
 COMPLEMENTARY = {
     "relu": lambda z: z.clamp(min=0),
-    "sigmoid": lambda z: torch.sigmoid(z) * torch.sigmoid(-z),
+    "sigmoid": lambda z: z.sigmoid() * (-z).sigmoid(),
     "linear": lambda z: z,
 }
 

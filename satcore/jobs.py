@@ -1,0 +1,91 @@
+"""Many networks trained side by side: one process and one core each, one progress bar each."""
+
+import dataclasses
+import multiprocessing
+import os
+import queue
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from satcore import checkpoints, data
+from satcore.evaluation import measure
+from satcore.recipes import RECIPES
+from satcore.training import EpochRecord, train
+
+
+def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
+    """Train the networks `names` and keep each in `folder` as soon as it is done.
+
+    Raises ValueError where an interrupted run's state doesn't belong to its recipe, and OSError where
+    `folder` can't be written.
+    """
+    if not names:
+        return
+    context = multiprocessing.get_context("spawn")  # a forked process can't use CUDA
+    records = context.Queue()
+    workers = min(len(names), os.cpu_count() or 1)
+    bars = {name: tqdm(desc=name, total=RECIPES[name].epochs, unit="epoch", position=position)
+            for position, name in enumerate(names)}
+    with ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(records,)) as pool:
+        runs = [pool.submit(_train_and_keep, name, device, seed, folder) for name in names]
+        try:
+            while not all(run.done() for run in runs) or not records.empty():
+                if (news := _next(records)) is not None:
+                    _show(bars, *news)
+                for run in runs:
+                    if run.done():
+                        run.result()  # raises what the worker raised
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for bar in bars.values():
+                bar.close()
+
+
+def state_file(name: str, seed: int, folder: Path) -> Path:
+    """Where a run that isn't finished keeps its state."""
+    return folder / ".training" / f"{name}-seed{seed}.safetensors"
+
+
+def _train_and_keep(name: str, device: str, seed: int, folder: Path) -> None:
+    recipe, state = RECIPES[name], state_file(name, seed, folder)
+    for record in train(recipe, device, seed, state):
+        _records.put((name, dataclasses.replace(record, network=None)))
+    test = data.Examples(*(tensor.to(device) for tensor in data.load("test")))
+    hardware = torch.cuda.get_device_name(device) if device.startswith("cuda") else "one CPU core"
+    checkpoints.save(record.network, recipe, seed=seed, seconds=record.seconds, device=hardware,
+                     measurements=dataclasses.asdict(measure(record.network, *test)), folder=folder)
+    state.unlink(missing_ok=True)
+
+
+def _prepare(records: multiprocessing.Queue) -> None:
+    """In each worker: the queue to report to, one thread, and an end when the command is killed."""
+    global _records
+    _records = records
+    torch.set_num_threads(1)  # also makes the weights the same however many networks are trained at once
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _next(records: multiprocessing.Queue) -> tuple[str, EpochRecord] | None:
+    try:
+        return records.get(timeout=0.2)
+    except queue.Empty:
+        return None
+
+
+def _show(bars: dict[str, tqdm], name: str, record: EpochRecord) -> None:
+    bar = bars[name]
+    if bar.n == 0:  # a run that was taken up again: its rate counts from here
+        bar.initial = record.epoch - 1
+    bar.set_postfix_str(f"λ {record.lam:.3g}, loss {record.loss:.4f}, accuracy {100 * record.accuracy:.1f} %, "
+                        f"FGSM {100 * record.fgsm_accuracy:.1f} %, zero gradients {100 * record.zero_gradient:.1f} %",
+                        refresh=False)
+    bar.update(record.epoch - bar.n)
