@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FILE = Path(__file__).with_name("mnist.npz")
 CLASSES = 10
+WAYS = ("most confident", "least confident", "random")
 
 
 class Examples(NamedTuple):
@@ -58,12 +59,6 @@ def check_labels(labels: Tensor, count: int) -> None:
                          f"got values from {labels.min().item()} to {labels.max().item()}")
 
 
-def check_digit(digit: int) -> None:
-    """Raise ValueError unless `digit` is one of 0…9."""
-    if digit not in range(CLASSES):
-        raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
-
-
 def most_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
     """Index of the correctly classified `digit` whose probability is highest.
 
@@ -79,18 +74,52 @@ def least_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
 
 
 def random_example(labels: Tensor, digit: int, seed: int) -> int:
-    """Index of one example of `digit`, each equally likely, the same for the same `seed`."""
-    check_digit(digit)
-    candidates = (labels == digit).nonzero().squeeze(1)
-    if len(candidates) == 0:
-        raise ValueError(f"expected at least one example of the digit {digit}, got none")
+    """Index of one example of `digit`, each equally likely, the same for the same `seed`.
+
+    Raises ValueError where `labels` (N,) hold no such digit.
+    """
+    candidates = _indices(labels, digit)
     generator = torch.Generator().manual_seed(seed)
     return int(candidates[torch.randint(len(candidates), (), generator=generator)])
 
 
+def choose(network: nn.Module, split: str, digit: int, how: str, seed: int = 0) -> int:
+    """Index in `split` of a `digit` chosen in one of the `WAYS`; `seed` is for "random".
+
+    Runs `network` on the examples of that digit alone. Raises ValueError for another digit or way.
+    """
+    if how not in WAYS:
+        raise ValueError(f"expected a way to choose out of {', '.join(WAYS)}, got {how!r}")
+    images, labels = load(split)
+    if how == "random":
+        return random_example(labels, digit, seed)
+    candidates = _indices(labels, digit)
+    with torch.no_grad():
+        logits = network(images[candidates])
+    by_confidence = most_confident if how == "most confident" else least_confident
+    return int(candidates[by_confidence(logits, labels[candidates], digit)])
+
+
+def example(split: str, index: int) -> Examples:
+    """The example at `index` of `split`, as a batch of one. Raises ValueError for an index outside it."""
+    examples = load(split)
+    if not 0 <= index < len(examples.labels):
+        raise ValueError(f"expected an index from 0 to {len(examples.labels) - 1}, got {index}")
+    return Examples(examples.images[index:index + 1], examples.labels[index:index + 1])
+
+
+def _indices(labels: Tensor, digit: int) -> Tensor:
+    if digit not in range(CLASSES):
+        raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
+    candidates = (labels == digit).nonzero().squeeze(1)
+    if len(candidates) == 0:
+        raise ValueError(f"expected at least one example of the digit {digit}, got none")
+    return candidates
+
+
 def _by_confidence(logits: Tensor, labels: Tensor, digit: int) -> list[int]:
-    check_digit(digit)
-    right = ((labels == digit) & (logits.argmax(1) == digit)).nonzero().squeeze(1)
+    candidates = _indices(labels, digit)
+    right = candidates[logits[candidates].argmax(1) == digit]
     if len(right) == 0:
         raise ValueError(f"expected a correctly classified {digit}, but the network gets every one wrong")
     scores = logits[right].double()

@@ -18,6 +18,7 @@ class Measurements:
     accuracy         classified correctly
     fgsm_accuracy    classified correctly after FGSM at `epsilon`, gradient by autograd in the network's dtype
     zero_gradient    met by a gradient that was exactly zero in every pixel: FGSM left the image as it was
+    right_unmoved    counted in `fgsm_accuracy`, yet of zero gradient: right because nothing was done to it
     kurtosis         excess kurtosis of each layer's weights
     images, epsilon  how many images this was measured on, and how large the FGSM step was
     """
@@ -25,6 +26,7 @@ class Measurements:
     accuracy: float
     fgsm_accuracy: float
     zero_gradient: float
+    right_unmoved: float
     kurtosis: tuple[float, ...]
     images: int
     epsilon: float
@@ -37,13 +39,15 @@ def measure(network: Network, images: Tensor, labels: Tensor, *, epsilon: float 
     """
     if len(images) == 0:
         raise ValueError("expected at least one image, got none")
-    right = robust = zero = 0
+    right = robust = zero = unmoved = 0
     for chunk in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         attack = fgsm(network, *chunk, epsilon=epsilon)
         right += int(attack.correct_before.sum())
         robust += int((~attack.success).sum())
         zero += int(attack.zero_gradient.sum())
+        unmoved += int((attack.zero_gradient & ~attack.success).sum())
     return Measurements(
         accuracy=right / len(images), fgsm_accuracy=robust / len(images), zero_gradient=zero / len(images),
+        right_unmoved=unmoved / len(images),
         kurtosis=tuple(excess_kurtosis(layer.weight) for layer in network.layers),
         images=len(images), epsilon=epsilon)
