@@ -1,0 +1,37 @@
+"""One network's answer to an attack, as a card."""
+
+import streamlit as st
+
+from satcore.dashboard import pictures
+from satcore.dashboard.figures import COLOURS
+from satcore.dashboard.live import FgsmView
+
+
+def fgsm_card(training: str, view: FgsmView) -> None:
+    """The attacked image in the regime's colour, the perturbation, the prediction before and after, and a remark."""
+    change = view.after - view.before
+    with st.container(border=True):
+        st.markdown(f"**{training}**")
+        attacked, difference = st.columns(2, gap="small")
+        attacked.image(pictures.digit(view.after, COLOURS[training]), width="stretch",
+                       alt=f"The image after FGSM on the {training} network")
+        difference.image(pictures.perturbation(change, abs(change).max() or 1.0), width="stretch",
+                         alt="The perturbation: orange pixels were raised, blue ones lowered" if change.any() else
+                             "No perturbation: the image did not change")
+        st.markdown(f"{_says(view.predicted_before, view.confidence_before, view.label)} → "
+                    f"{_says(view.predicted_after, view.confidence_after, view.label)}")
+        st.caption(_remark(view))
+
+
+def _says(predicted: int, confidence: float, label: int) -> str:
+    return f":{'green' if predicted == label else 'red'}[**{predicted}**] ({100 * confidence:.1f} %)"
+
+
+def _remark(view: FgsmView) -> str:
+    if view.zero_gradient:
+        return ":material/block: The gradient is **exactly zero**: FGSM left the image as it was."
+    if view.predicted_before != view.label:
+        return "Wrong before the attack already."
+    if view.predicted_after != view.label:
+        return f"Fooled: a {view.label} that it takes for a {view.predicted_after}."
+    return "Attacked, and still recognised."

@@ -1,0 +1,30 @@
+"""Controls that pages share, each bound to the address bar, so that a link reproduces the screen."""
+
+import streamlit as st
+
+WAYS = {"most confident": "Most confident", "least confident": "Least confident", "random": "Random", "index": "By index"}
+JUDGE = "sigmoid-mlp/saturated"
+
+
+def choice_of_example(names: list[str]) -> tuple[str, dict]:
+    """How an example is to be chosen: "index" and its `index`, or another of the `WAYS` and the arguments
+    of `live.chosen` that go with it. `names` are the networks whose confidence can be asked for.
+    """
+    how = st.segmented_control("Which image", list(WAYS), format_func=WAYS.get, default="most confident",
+                               required=True, key="pick", bind="query-params")
+    if how == "index":
+        return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}
+    digit = st.segmented_control("Digit", range(10), default=3, required=True, key="digit", bind="query-params")
+    seed, judge = 0, JUDGE
+    if how == "random":
+        seed = st.number_input("Seed", 0, 1_000_000, 0, key="seed", bind="query-params")
+    else:
+        judge = st.selectbox("In the eyes of", names, index=names.index(JUDGE) if JUDGE in names else 0, key="judge",
+                             bind="query-params")
+    return how, {"digit": digit, "seed": seed, "judge": judge}
+
+
+def epsilon() -> float:
+    """The size ε of an L∞ perturbation."""
+    return st.slider("ε, the largest change of a pixel (the paper: 0.25)", 0.0, 0.5, 0.25, 0.01, key="epsilon",
+                     bind="query-params")
