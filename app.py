@@ -1,12 +1,15 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
+from pathlib import Path
+
 import streamlit as st
+
+ICON = Path(__file__).parent / "satcore" / "dashboard" / "icon.png"  # a named icon would be fetched from a server
 
 
 def main() -> None:
-    st.set_page_config(page_title="satcore", page_icon=":material/biotech:", layout="wide")
+    st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
     page = st.navigation([st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True)])
-    st.session_state["through_app"] = True
     page.run()
 
 

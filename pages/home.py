@@ -1,18 +1,17 @@
 import streamlit as st
 
-if not st.session_state.pop("through_app", False):  # a deep link just after a start: Streamlit came here past app.py
-    import app
-    app.main()
-    st.stop()
-
 from satcore import checkpoints
 from satcore.dashboard import controls, figures, tables
 from satcore.paper import TABLE_1
 from satcore.recipes import FAMILIES, TRAININGS
 
-measured = {name: checkpoints.describe(name).measurements for name in checkpoints.names()}
-
 st.title("Saturated networks, seen through")
+with controls.one_readable_line():
+    measured = {name: checkpoints.describe(name).measurements for name in checkpoints.names()}
+    if not measured:
+        raise ValueError(f"expected trained networks in {checkpoints.FOLDER}, got none: "
+                         "train them with `python -m satcore train --all`")
+
 st.markdown(tables.story(measured))
 st.plotly_chart(figures.table_1(measured, TABLE_1), key="table_1", config={"displayModeBar": False},
                 alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
@@ -30,16 +29,13 @@ with settings:
 
 from satcore.dashboard import cards, live, pictures  # brings torch, which takes seconds: the table stands by now
 
-try:
-    index = needs["index"] if how == "index" else live.chosen(how, **needs)
+with controls.one_readable_line():
+    index = needs["index"] if how == "by index" else live.chosen(how, **needs)
     views = {name: live.fgsm_view(name, index, epsilon) for name in measured}
-except ValueError as error:
-    st.error(str(error))
-    st.stop()
 
-a_view = next(iter(views.values()))
-original.image(pictures.digit(a_view.before, figures.NEUTRAL), width="stretch", alt=f"Test image {index}: a {a_view.label}",
-               caption=f"Test image {index:,}: a {a_view.label}")
+any_view = next(iter(views.values()))
+caption = f"Test image {index:,}: a {any_view.label}"
+original.image(pictures.digit(any_view.before, figures.NEUTRAL), caption=caption, alt=caption)
 st.caption("Each card: the image after FGSM; what was changed, magnified (orange: raised, blue: lowered); the prediction "
            "before → after, with its probability.")
 for family in FAMILIES:

@@ -76,8 +76,10 @@ def least_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
 def random_example(labels: Tensor, digit: int, seed: int) -> int:
     """Index of one example of `digit`, each equally likely, the same for the same `seed`.
 
-    Raises ValueError where `labels` (N,) hold no such digit.
+    Raises ValueError where `labels` (N,) hold no such digit, or the seed is outside 0…2⁶³−1.
     """
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"expected a seed from 0 to 2⁶³−1, got {seed}")
     candidates = _indices(labels, digit)
     generator = torch.Generator().manual_seed(seed)
     return int(candidates[torch.randint(len(candidates), (), generator=generator)])

@@ -9,15 +9,11 @@ from satcore.dashboard.live import FgsmView
 
 def fgsm_card(training: str, view: FgsmView) -> None:
     """The attacked image in the regime's colour, the perturbation, the prediction before and after, and a remark."""
-    change = view.after - view.before
     with st.container(border=True):
         st.markdown(f"**{training}**")
-        attacked, difference = st.columns(2, gap="small")
-        attacked.image(pictures.digit(view.after, COLOURS[training]), width="stretch",
-                       alt=f"The image after FGSM on the {training} network")
-        difference.image(pictures.perturbation(change, abs(change).max() or 1.0), width="stretch",
-                         alt="The perturbation: orange pixels were raised, blue ones lowered" if change.any() else
-                             "No perturbation: the image did not change")
+        st.image(pictures.attacked(view.before, view.after, COLOURS[training]), width="stretch",
+                 alt=f"After FGSM on the {training} network, and what was changed: "
+                     + ("nothing" if (view.after == view.before).all() else "orange pixels raised, blue ones lowered"))
         st.markdown(f"{_says(view.predicted_before, view.confidence_before, view.label)} → "
                     f"{_says(view.predicted_after, view.confidence_after, view.label)}")
         st.caption(_remark(view))

@@ -9,7 +9,7 @@ from satcore.recipes import FAMILIES, TRAININGS
 COLOURS = {"vanilla": "#3B8BD4", "adversarial": "#E69F00", "saturated": "#C8589B", "control": "#17A085"}
 FAMILY_TITLES = {"sigmoid-mlp": "Sigmoid MLP", "relu-mlp": "ReLU MLP", "cnn": "CNN"}
 NEUTRAL = "#888888"
-TEXT_SIZE = 17
+TEXT_SIZE = 18
 
 
 def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]) -> go.Figure:
@@ -45,7 +45,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                            hovertemplate="%{x:.2f} % under FGSM, the paper's<extra>%{y}</extra>")
     _legend(figure)
     figure.update_layout(barmode="stack", bargap=0.18, height=720, margin={"l": 8, "r": 12, "t": 104, "b": 60},
-                         font_size=TEXT_SIZE, legend={"orientation": "h", "yanchor": "bottom", "y": 1.045, "x": 0,
+                         font_size=TEXT_SIZE, legend={"orientation": "h", "yanchor": "bottom", "y": 1.045, "x": 0, "traceorder": "normal",
                                                       "font_size": TEXT_SIZE - 2})
     figure.update_annotations(selector={"xref": "x domain"}, font_size=TEXT_SIZE + 2)
     figure.update_xaxes(range=[0, 101.5], tickfont_size=TEXT_SIZE, zeroline=False)

@@ -2,29 +2,33 @@
 
 import numpy as np
 
-SCALE, FRAME = 8, 8
+SCALE, FRAME, GAP = 8, 8, 16
 RAISED, LOWERED = (230, 120, 0), (40, 110, 220)  # told apart by colour-blind people too
 
 
 def digit(image: np.ndarray, frame: str) -> np.ndarray:
-    """An image (28, 28) in [0, 1] as RGB (240, 240, 3) uint8, framed in the colour `frame`, "#rrggbb"."""
-    grey = _enlarge((255 * image).round().astype(np.uint8))
-    picture = np.empty((grey.shape[0] + 2 * FRAME, grey.shape[1] + 2 * FRAME, 3), np.uint8)
-    picture[:] = tuple(bytes.fromhex(frame.removeprefix("#")))
-    picture[FRAME:-FRAME, FRAME:-FRAME] = grey[..., None]
-    return picture
+    """An image (28, 28) in [0, 1] as RGBA (240, 240, 4) uint8, framed in the colour `frame`, "#rrggbb"."""
+    grey = (255 * image).round().astype(np.uint8)
+    return _framed(np.stack((grey, grey, grey, np.full_like(grey, 255)), axis=2), frame)
 
 
-def perturbation(change: np.ndarray, full_scale: float) -> np.ndarray:
-    """A change of pixels (28, 28) as RGBA (240, 240, 4) uint8: orange where raised, blue where lowered.
+def attacked(before: np.ndarray, after: np.ndarray, frame: str) -> np.ndarray:
+    """The image `after` an attack, and beside it what was changed, as RGBA (240, 496, 4) uint8.
 
-    Opaque where |change| reaches `full_scale`, which is to be positive, and transparent where nothing changed.
+    Both images are (28, 28) in [0, 1]. The change is magnified until the largest is opaque, orange where the
+    pixel was raised, blue where it was lowered; where nothing changed, nothing is drawn.
     """
+    change = after - before
     colours = np.where((change > 0)[..., None], RAISED, LOWERED)
-    opacity = 255 * np.clip(np.abs(change) / full_scale, 0, 1)
-    picture = _enlarge(np.concatenate((colours, opacity[..., None]), axis=2).round().astype(np.uint8))
-    return np.pad(picture, ((FRAME, FRAME), (FRAME, FRAME), (0, 0)))  # as large as the digit beside it
+    opacity = 255 * np.abs(change) / (np.abs(change).max() or 1)
+    difference = np.concatenate((colours, opacity[..., None]), axis=2).round().astype(np.uint8)
+    gap = np.zeros((28 * SCALE + 2 * FRAME, GAP, 4), np.uint8)
+    return np.concatenate((digit(after, frame), gap, _framed(difference, frame)), axis=1)
 
 
-def _enlarge(pixels: np.ndarray) -> np.ndarray:
-    return pixels.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+def _framed(pixels: np.ndarray, frame: str) -> np.ndarray:
+    enlarged = pixels.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    picture = np.empty((28 * SCALE + 2 * FRAME, 28 * SCALE + 2 * FRAME, 4), np.uint8)
+    picture[:] = (*bytes.fromhex(frame.removeprefix("#")), 255)
+    picture[FRAME:-FRAME, FRAME:-FRAME] = enlarged
+    return picture

@@ -1,0 +1,170 @@
+"""Training speed: our loop against a plain PyTorch loop, and against the CNN's bare convolutions.
+
+Run `python -m benchmarks.training` from the repository root: some five minutes on two idle cores, on the GPU where
+there is one. It prints figures and asserts nothing.
+
+1. Epochs a second of `satcore.training.train` and of a plain loop after PyTorch's MNIST example (eager, float32,
+   default Adam, DataLoader without workers), with the same first weights, batch size, objective and threads: each
+   family's vanilla recipe, and the longest phase of the saturated MLPs, its penalty in both objectives. Medians of
+   three epochs after an uncounted one; on a CPU one epoch of the CNN, warmed up only by the batches of part 2 (what
+   its own first batch costs on top is below 1 % of the epoch).
+2. Our CNN epoch beside its layers' forward and backward passes alone, without the image's gradient: float32,
+   contiguous, eager, scaled from a few batches to an epoch.
+
+How fair this is:
+- torchvision can't be had for every torch, so `Digits` does by hand what its MNIST and ToTensor do to a sample, PIL
+  image included. For the MLPs that is much of the plain epoch: their ratio is more about the data's path than the sums.
+- Our products take the recipe's precision, which may be coarser than float32. Hence a column for float32 as well.
+- The example also normalises, logs and tests; the plain loop doesn't. Our epoch includes its record (1,000 test
+  images, and FGSM on them) and, on the vanilla recipes, a penalty that is then multiplied by 0.
+- On CUDA the example has a worker and pinned memory; the plain loop has neither, and the GPU waits for its data.
+- Our loop flushes denormals, the plain one doesn't; a network this early in its saturation has few to show it with.
+- The contenders take turns, epoch by epoch, so that a slow spell of the machine meets them all.
+"""
+
+import dataclasses
+import functools
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+
+from satcore import data
+from satcore.networks import build
+from satcore.recipes import FAMILIES, RECIPES, TRAINING_IMAGES, Phase, Recipe
+from satcore.saturation import penalty
+from satcore.training import train
+
+ROW = "{:22}{:>6}{:>10}{:>12}{:>8}{:>12}{:>8}  {}"
+BATCHES, BLOCKS = 10, 5  # of the bare layers: so many batches between two readings of the clock, so many times
+
+
+class Digits(Dataset):
+    """MNIST as torchvision's dataset and its ToTensor hand it out: one sample at a time, by way of a PIL image."""
+
+    def __init__(self):
+        with np.load(data.FILE, allow_pickle=False) as arrays:
+            self.images, self.labels = torch.from_numpy(arrays["x_train"]), torch.from_numpy(arrays["y_train"])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = Image.fromarray(self.images[index].numpy())
+        pixels = torch.from_numpy(np.array(image)).view(image.height, image.width, 1).permute(2, 0, 1).contiguous()
+        return pixels.to(torch.float32).div(255), int(self.labels[index])
+
+
+def plain(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """The plain loop, for the recipe's only phase; yields after every epoch."""
+    (phase,) = recipe.phases
+    model = build(recipe.family, recipe.hidden).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=phase.learning_rate, betas=(0.9, phase.beta2),
+                                 eps=phase.adam_epsilon)
+    loader = DataLoader(Digits(), batch_size=phase.batch_size, shuffle=True)
+    model.train()
+    for epoch in range(phase.epochs):
+        for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
+            optimiser.zero_grad()
+            pre_activations = model.pre_activations(images)
+            loss = cross_entropy(pre_activations[-1], labels)
+            if phase.penalty.maximum > 0:
+                loss = loss + phase.penalty(epoch) * penalty(pre_activations, recipe.complementary)
+            loss.backward()
+            optimiser.step()
+        yield
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long one call takes, until the device is done with it."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    started = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - started
+
+
+def epoch_seconds(recipe: Recipe, phase: Phase, device: torch.device) -> dict[str, float]:
+    """Seconds an epoch of `phase`, begun from an untrained network: medians, by contender."""
+    warm_up, timed = (0, 1) if recipe.family == "cnn" and device.type == "cpu" else (1, 3)
+    recipe = dataclasses.replace(recipe, phases=(dataclasses.replace(phase, epochs=warm_up + timed),))
+    contenders = {"plain": plain(recipe, device),
+                  "float32": train(dataclasses.replace(recipe, precision="float32"), device.type),
+                  "recipe": train(recipe, device.type)}
+    times = [{name: seconds(functools.partial(next, epochs), device) for name, epochs in contenders.items()}
+             for _ in range(warm_up + timed)]
+    return {name: statistics.median(epoch[name] for epoch in times[warm_up:]) for name in contenders}
+
+
+def bare_seconds(recipe: Recipe, device: torch.device) -> list[float]:
+    """Seconds an epoch of each layer's forward and backward pass alone, at the batch size of the first phase."""
+    batch_size = recipe.phases[0].batch_size
+    network = build(recipe.family, recipe.hidden).to(device)
+    images = data.load("train").images[:batch_size].to(device)
+    with torch.no_grad():
+        pre_activations = network.pre_activations(images)
+        inputs = [images, *map(network.output, pre_activations[:-1])]
+    result = []
+    for layer, x, h in zip(network.layers, inputs, pre_activations, strict=True):
+        x = x.flatten(1) if isinstance(layer, nn.Linear) else x
+        wanted = [*layer.parameters()] if x is images else [*layer.parameters(), x.requires_grad_()]
+        work = functools.partial(_passes, layer, x, wanted, torch.randn_like(h))
+        _, *blocks = [seconds(work, device) for _ in range(1 + BLOCKS)]  # the first warms up
+        result.append(statistics.median(blocks) / BATCHES * TRAINING_IMAGES / batch_size)
+    return result
+
+
+def _passes(layer: nn.Module, x: Tensor, wanted: list[Tensor], gradient: Tensor) -> None:
+    for _ in range(BATCHES):
+        torch.autograd.grad(layer(x), wanted, gradient)
+
+
+def hardware(device: torch.device) -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    cpu = model[1] if model else platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "the CPU"
+    return f"{cpu}; torch {torch.__version__}, {torch.get_num_threads()} threads; device: {name}"
+
+
+def main() -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(hardware(device))
+    for split in ("train", "test"):  # our loop's data, loaded outside the clock like the plain loop's
+        data.load(split)
+    cnn = RECIPES["cnn/vanilla"]
+    bare = bare_seconds(cnn, device)
+
+    print("\nEpochs a second, and how many times the plain loop's")
+    print(ROW.format("recipe", "batch", "plain", "float32", "ratio", "as recipe", "ratio", "recipe's precision"))
+    times = {}
+    for recipe in (*(RECIPES[f"{family}/vanilla"] for family in FAMILIES),
+                   RECIPES["sigmoid-mlp/saturated"], RECIPES["relu-mlp/saturated"]):
+        phase = max(recipe.phases, key=lambda phase: phase.epochs)
+        took = times[recipe.name] = epoch_seconds(recipe, phase, device)
+        rates = [f"{1 / took['plain']:.3g}"]
+        for name in ("float32", "recipe"):
+            rates += [f"{1 / took[name]:.3g}", f"{took['plain'] / took[name]:.2f}"]
+        print(ROW.format(recipe.name, phase.batch_size, *rates, recipe.precision), flush=True)
+
+    convolutions, dense = sum(bare[:2]), sum(bare[2:])
+    print(f"\nThe CNN, seconds an epoch: bare convolutions {convolutions:.3g} ({bare[0]:.3g} and {bare[1]:.3g}), "
+          f"bare dense layers {dense:.3g}")
+    for name, precision in (("float32", "float32"), ("recipe", cnn.precision)):
+        took = times[cnn.name][name]
+        print(f"our whole epoch, {precision}: {took:.3g}, {took / convolutions:.2f} times the bare convolutions")
+
+
+if __name__ == "__main__":
+    main()

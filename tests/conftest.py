@@ -1,0 +1,16 @@
+"""What several test files share."""
+
+import pytest
+
+from satcore.networks import Network
+from satcore.recipes import Phase, Recipe
+from satcore.training import train
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Network:
+    """A ReLU MLP of 16 hidden units that gets nine digits in ten right. Don't write to it: all tests share it."""
+    recipe = Recipe("relu-mlp/vanilla", hidden=16, complementary=("relu",) * 3, precision="float32",
+                    phases=(Phase(epochs=2, batch_size=600, learning_rate=1e-2),))
+    *_, last = train(recipe, "cpu")
+    return last.network

@@ -1,0 +1,137 @@
+"""Slow, literal versions of the formulas, in plain NumPy and plain PyTorch: what the fast ones are held against."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from satcore.recipes import Phase
+
+
+def parameters(network: nn.Module) -> list[np.ndarray]:
+    """W¹, b¹, W², b², … as float64 arrays."""
+    return [parameter.detach().double().numpy() for parameter in network.parameters()]
+
+
+def mlp_pre_activations(weights_and_biases: list[np.ndarray], images: np.ndarray, activation: str) -> list[np.ndarray]:
+    """[h¹, h², h³] of a multilayer perceptron: hˡ = Wˡxˡ⁻¹ + bˡ, xˡ = φ(hˡ)."""
+    phi = {"relu": relu, "sigmoid": sigmoid}[activation]
+    w1, b1, w2, b2, w3, b3 = weights_and_biases
+    h1 = images.reshape(len(images), 784) @ w1.T + b1
+    h2 = phi(h1) @ w2.T + b2
+    h3 = phi(h2) @ w3.T + b3
+    return [h1, h2, h3]
+
+
+def cnn_pre_activations(weights_and_biases: list[np.ndarray], images: np.ndarray) -> list[np.ndarray]:
+    """[h¹, …, h⁴] of the paper's Table 2: convolution, ReLU, then max-pooling, in that order, twice; two dense layers."""
+    w1, b1, w2, b2, w3, b3, w4, b4 = weights_and_biases
+    h1 = convolution(images, w1, b1)
+    h2 = convolution(max_pool(relu(h1)), w2, b2)
+    h3 = max_pool(relu(h2)).reshape(len(images), -1) @ w3.T + b3
+    h4 = relu(h3) @ w4.T + b4
+    return [h1, h2, h3, h4]
+
+
+def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """5×5 cross-correlation with two rows and columns of zeros around the image, one kernel offset at a time."""
+    count, _, height, width = x.shape
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
+    h = np.zeros((count, len(weight), height, width)) + bias[:, None, None]
+    for row in range(5):
+        for column in range(5):
+            shifted = padded[:, :, row:row + height, column:column + width]
+            h += np.einsum("nchw,oc->nohw", shifted, weight[:, :, row, column])
+    return h
+
+
+def max_pool(x: np.ndarray) -> np.ndarray:
+    """The largest of each 2×2 block."""
+    return np.max([x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)], axis=0)
+
+
+def relu(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, z, 0.0)
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def fgsm(network: nn.Module, image: Tensor, label: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Eq. 3 for one `image` (1, 28, 28): the attacked image and the gradient, both of the image's shape."""
+    x = image.clone().requires_grad_()
+    loss = -torch.log_softmax(network(x.unsqueeze(0))[0], dim=0)[label]
+    (gradient,) = torch.autograd.grad(loss, x)
+    return step(image, gradient, epsilon), gradient
+
+
+def step(image: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
+    """Up by ε where the gradient is positive, down by ε where it is negative, then cut to [0, 1]."""
+    moved = torch.where(gradient > 0, image + epsilon, torch.where(gradient < 0, image - epsilon, image))
+    return torch.where(moved < 0, 0.0, torch.where(moved > 1, 1.0, moved))
+
+
+def complementary(z: Tensor, name: str) -> Tensor:
+    """φ_c (Eq. 7)."""
+    if name == "relu":
+        return torch.where(z > 0, z, torch.zeros_like(z))
+    if name == "sigmoid":
+        return torch.sigmoid(z) * (1 - torch.sigmoid(z))
+    return z
+
+
+def train_mlp(start: list[Tensor], images: Tensor, labels: Tensor, orders: list[Tensor], phase: Phase, *,
+              activation: str, phi_c: tuple[str, ...], epsilon: float, rates: list[float],
+              lams: list[float]) -> tuple[list[Tensor], list[float], list[float]]:
+    """One phase of training an MLP in float32, batch by batch: Eq. 4 and Eq. 8 by plain, unfused Adam.
+
+    `start` is W¹, b¹, … and stays as it is; one of `orders`, `rates` and `lams` an epoch. Gives the trained
+    W¹, b¹, …, and of each epoch the mean objective and the mean penalty Σφ_c over the layers being trained.
+    """
+    weights_and_biases = [tensor.detach().clone() for tensor in start]
+    trained = weights_and_biases[2 * phase.frozen:]
+    for tensor in trained:
+        tensor.requires_grad_(True)
+    optimiser = torch.optim.Adam(trained, lr=1.0, betas=(0.9, phase.beta2), eps=phase.adam_epsilon,
+                                 foreach=False, fused=False)
+    losses, penalties = [], []
+    for order, rate, lam in zip(orders, rates, lams, strict=True):
+        optimiser.param_groups[0]["lr"] = rate
+        of_batches = []
+        for first in range(0, len(order), phase.batch_size):
+            batch = order[first:first + phase.batch_size]
+            x, y = images[batch].clone().requires_grad_(True), labels[batch]
+            h = _forward(weights_and_biases, x, activation)
+            cost = _mean_cross_entropy(h[-1], y)
+            objective = cost
+            if phase.clean_share < 1:
+                (gradient,) = torch.autograd.grad(cost, x, retain_graph=True)
+                attacked = step(x.detach(), gradient, epsilon)
+                attacked_cost = _mean_cross_entropy(_forward(weights_and_biases, attacked, activation)[-1], y)
+                objective = phase.clean_share * cost + (1 - phase.clean_share) * attacked_cost
+            distance = torch.zeros(())
+            for layer in range(phase.frozen, len(h)):
+                distance = distance + complementary(h[layer], phi_c[layer]).sum(1).mean()
+            objective = objective + lam * distance
+            optimiser.zero_grad()
+            objective.backward()
+            optimiser.step()
+            of_batches.append((objective.item(), distance.item()))
+        loss, mean_penalty = np.mean(of_batches, axis=0)
+        losses.append(loss)
+        penalties.append(mean_penalty)
+    return [tensor.detach() for tensor in weights_and_biases], losses, penalties
+
+
+def _forward(weights_and_biases: list[Tensor], images: Tensor, activation: str) -> list[Tensor]:
+    phi = {"relu": torch.relu, "sigmoid": torch.sigmoid}[activation]
+    w1, b1, w2, b2, w3, b3 = weights_and_biases
+    h1 = images.flatten(1) @ w1.T + b1
+    h2 = phi(h1) @ w2.T + b2
+    h3 = phi(h2) @ w3.T + b3
+    return [h1, h2, h3]
+
+
+def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    log_p = torch.log_softmax(logits, dim=1)
+    return -log_p[torch.arange(len(labels)), labels].mean()

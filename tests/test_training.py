@@ -1,0 +1,321 @@
+"""Training does what the literal loop does, and an interrupted run ends in the bits of an uninterrupted one."""
+
+import dataclasses
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from satcore import data, training
+from satcore.networks import Network, build
+from satcore.recipes import Phase, Recipe
+from satcore.saturation import Annealing
+from satcore.training import EpochRecord, train
+from tests import literal
+
+ROOT = Path(__file__).parent.parent
+
+# Adam divides by √v + ε. With its usual 1e-8, gradients that cancel to a few 1e-9 make full steps out of the last
+# bits, and no two orders of summation agree. With 1e-3 the weights follow the gradients as smoothly as they come.
+STEADY = {"batch_size": 6_000, "learning_rate": 2e-2, "beta2": 0.95, "adam_epsilon": 1e-3}
+
+LITERAL = {
+    "vanilla": Recipe("relu-mlp/vanilla", 16, (Phase(epochs=1, **STEADY),), ("relu",) * 3, precision="float32"),
+    "a falling rate": Recipe("sigmoid-mlp/vanilla", 16, (Phase(epochs=2, last_learning_rate=1e-3, **STEADY),),
+                             ("sigmoid",) * 3, precision="float32"),
+    "adversarial": Recipe("relu-mlp/adversarial", 16, (Phase(epochs=1, clean_share=0.3, **STEADY),), ("relu",) * 3,
+                          epsilon=0.2, precision="float32"),
+    "penalised sigmoid": Recipe("sigmoid-mlp/saturated", 16,
+                                (Phase(epochs=2, penalty=Annealing(0.1, 0.2, 0.25), **STEADY),),
+                                ("sigmoid", "sigmoid", "linear"), precision="float32"),
+    "penalised ReLU": Recipe("relu-mlp/saturated", 16, (Phase(epochs=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
+                             ("relu",) * 3, precision="float32"),
+    "frozen": Recipe("relu-mlp/saturated", 16,
+                     (Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),), ("relu",) * 3,
+                     precision="float32"),
+    "frozen later": Recipe("relu-mlp/saturated", 16,
+                           (Phase(epochs=1, **STEADY),
+                            Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY)), ("relu",) * 3,
+                           precision="float32"),
+}
+
+
+def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float], list[float]]:
+    """Weights, losses and penalties that the literal loop comes to, phase by phase."""
+    tensors = [parameter.detach() for parameter in build(recipe.family, recipe.hidden, seed).parameters()]
+    losses, penalties, epoch = [], [], 0
+    for phase in recipe.phases:
+        orders = [training._order(seed, epoch + k) for k in range(phase.epochs)]
+        tensors, *means = literal.train_mlp(
+            tensors, *data.load("train"), orders, phase, activation=recipe.family.removesuffix("-mlp"),
+            phi_c=recipe.complementary, epsilon=recipe.epsilon, rates=[phase.rate(k) for k in range(phase.epochs)],
+            lams=[phase.penalty(k) for k in range(phase.epochs)])
+        losses += means[0]
+        penalties += means[1]
+        epoch += phase.epochs
+    return tensors, losses, penalties
+
+
+@pytest.mark.parametrize("recipe", LITERAL.values(), ids=LITERAL)
+def test_training_is_the_literal_loop(recipe):
+    records = list(train(recipe, "cpu", seed=3))
+    weights, losses, penalties = literally(recipe, seed=3)
+    start = build(recipe.family, recipe.hidden, seed=3).parameters()
+    moved = max((a - b).abs().max().item() for a, b in zip(weights, start, strict=True))
+    assert moved > 0.05
+    for found, expected in zip(records[-1].network.parameters(), weights, strict=True):
+        # Twenty steps in float32 on weights below 1: some units of 6e-8 each. In adversarial training also the few
+        # pixels in a million whose gradient is so near zero that its sign is a matter of rounding.
+        torch.testing.assert_close(found.data, expected, rtol=0, atol=1e-6)
+    assert [record.loss for record in records] == pytest.approx(losses, rel=1e-6)
+    assert [record.penalty for record in records] == pytest.approx(penalties, rel=1e-6)
+
+
+def test_frozen_layers_keep_their_bits_and_the_others_move():
+    recipe = LITERAL["frozen"]
+    *_, last = train(recipe, "cpu", seed=3)
+    start = list(build(recipe.family, recipe.hidden, seed=3).parameters())
+    equal = [torch.equal(a, b) for a, b in zip(start, last.network.parameters(), strict=True)]
+    assert equal == [True, True, False, False, False, False]
+
+
+def test_an_epochs_order_is_a_permutation_of_its_own():
+    orders = {(seed, epoch): training._order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)}
+    for order in orders.values():
+        assert torch.equal(order.sort().values, torch.arange(60_000))
+    assert len({tuple(order.tolist()) for order in orders.values()}) == 4
+    assert torch.equal(training._order(1, 1), orders[1, 1])
+
+
+# From here on an epoch is over the first 6,000 images, so that many of them cost little.
+
+@pytest.fixture
+def short_epochs(monkeypatch):
+    monkeypatch.setattr(training, "TRAINING_IMAGES", 6_000)
+
+
+HOT = Recipe("relu-mlp/saturated", 16, complementary=("relu", "linear", "relu"), epsilon=0.1, precision="float32",
+             phases=(Phase(epochs=2, batch_size=600, learning_rate=0.1, penalty=Annealing(0, 1e-6, 1e-6)),))
+
+
+def test_a_record_holds_what_it_says(short_epochs):
+    first, last = train(HOT, "cpu", seed=1)
+    assert (first.epoch, last.epoch, first.epochs, last.epochs) == (1, 2, 2, 2)
+    assert (first.lam, last.lam) == (0, 1e-6)
+    assert 0 < first.seconds < last.seconds
+
+    images, labels = (tensor[:1_000] for tensor in data.load("test"))
+    right = robust = zero = 0
+    for image, label in zip(images, labels, strict=True):
+        attacked, gradient = literal.fgsm(last.network, image, label.item(), epsilon=0.1)
+        right += int(last.network(image.unsqueeze(0)).argmax() == label)
+        robust += int(last.network(attacked.unsqueeze(0)).argmax() == label)
+        zero += int(not gradient.any())
+    assert 0 < zero < 1_000 and 0 < robust < right  # so that nothing below is so by chance
+    # Shares of a thousand, in float32.
+    assert [last.accuracy, last.fgsm_accuracy, last.zero_gradient] == pytest.approx(
+        [right / 1_000, robust / 1_000, zero / 1_000], abs=1e-6)
+
+    for share, h, name in zip(last.saturation, last.network.pre_activations(images), HOT.complementary, strict=True):
+        count = int((literal.complementary(h, name) < 1e-3).sum())
+        assert share == pytest.approx(count / h.numel(), abs=1e-6)
+
+
+def test_only_the_last_record_holds_a_network_and_it_is_ready_for_use(short_epochs):
+    *earlier, last = train(HOT, "cpu")
+    assert [record.network for record in earlier] == [None]
+    assert isinstance(last.network, Network)
+    assert not any(module.training for module in last.network.modules())
+    assert not any(parameter.requires_grad for parameter in last.network.parameters())
+
+
+def test_records_cannot_be_changed(short_epochs):
+    record = next(train(HOT, "cpu"))
+    assert isinstance(record, EpochRecord)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record.accuracy = 1.0
+
+
+def test_the_seed_decides_the_weights(short_epochs):
+    def trained(seed):
+        *_, last = train(HOT, "cpu", seed)
+        return bits(last.network)
+    assert trained(1) == trained(1) != trained(2)
+
+
+def test_denormals_are_flushed_only_while_training(short_epochs):
+    def denormal() -> bool:
+        return bool(torch.tensor(1e-40) * 1 != 0)
+
+    with training._flushed_denormals():
+        assert not denormal()
+    for _ in train(HOT, "cpu"):
+        assert denormal()
+    assert denormal()
+
+
+def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
+    monkeypatch.setattr(training, "signed_step", None)
+    with pytest.raises(TypeError):
+        next(train(dataclasses.replace(HOT, phases=(dataclasses.replace(HOT.phases[0], clean_share=0.5),)), "cpu"))
+    assert torch.tensor(1e-40) * 1 != 0
+
+
+# Two phases, the second on cached features, and products in bfloat16 as in the recipes that ship.
+TWO_PHASES = Recipe("relu-mlp/saturated", 16, complementary=("relu",) * 3, phases=(
+    Phase(epochs=2, batch_size=600, learning_rate=1e-2),
+    Phase(epochs=3, batch_size=300, learning_rate=1e-2, last_learning_rate=1e-3, frozen=1,
+          penalty=Annealing(step=1e-4, maximum=2e-4))))
+
+
+def bits(network: Network) -> bytes:
+    return b"".join(parameter.detach().contiguous().numpy().tobytes() for parameter in network.parameters())
+
+
+@pytest.fixture
+def saved_always(short_epochs, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SAVES", -1)
+
+
+def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRecord:
+    """Train until a record, then drop the run; its state stays in the file."""
+    run = train(recipe, "cpu", seed, state)
+    for record in run:
+        if record.epoch == after:
+            run.close()
+            return record
+    raise AssertionError("the run ended first")
+
+
+@pytest.mark.parametrize("after", [[1], [2], [3], [4], [1, 2, 3, 4]],
+                         ids=["in phase 1", "at the border", "early in phase 2", "late in phase 2", "after every epoch"])
+def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
+    whole = list(train(TWO_PHASES, "cpu"))
+    state = tmp_path / "deeper" / "run.safetensors"
+    for epoch in after:
+        record = interrupt(TWO_PHASES, state, epoch)
+    rest = list(train(TWO_PHASES, "cpu", state=state))
+    assert [r.epoch for r in rest] == list(range(after[-1] + 1, 6))
+    assert bits(rest[-1].network) == bits(whole[-1].network)
+    assert rest[0].seconds > record.seconds
+    for resumed, uninterrupted in zip(rest, whole[after[-1]:], strict=True):
+        same = [dataclasses.replace(r, seconds=0, network=None) for r in (resumed, uninterrupted)]
+        assert same[0] == same[1]
+
+
+def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, monkeypatch):
+    monkeypatch.setattr(training, "TRAINING_IMAGES", 200)
+    recipe = Recipe("cnn/vanilla", 0, complementary=("relu", "relu", "relu", "linear"),
+                    phases=(Phase(epochs=2, batch_size=50, learning_rate=1e-3),))
+    monkeypatch.setattr(training, "PROBED", 10)
+    *_, whole = train(recipe, "cpu")
+    interrupt(recipe, tmp_path / "run", after=1)
+    *_, resumed = train(recipe, "cpu", state=tmp_path / "run")
+    assert bits(resumed.network) == bits(whole.network)
+
+
+def test_the_state_is_kept_only_every_so_often(tmp_path, short_epochs, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SAVES", 3_600)
+    list(train(TWO_PHASES, "cpu", state=tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keeping_the_state_does_not_change_the_run(tmp_path, saved_always):
+    *_, without = train(TWO_PHASES, "cpu")
+    *_, kept = train(TWO_PHASES, "cpu", state=tmp_path / "run")
+    assert bits(kept.network) == bits(without.network)
+
+
+# As TWO_PHASES, but long enough to be killed at many places.
+LONG = dataclasses.replace(TWO_PHASES, phases=(
+    dataclasses.replace(TWO_PHASES.phases[0], epochs=10), dataclasses.replace(TWO_PHASES.phases[1], epochs=20)))
+
+TO_BE_KILLED = """
+import sys
+from pathlib import Path
+from satcore import training
+from tests.test_training import LONG
+
+training.TRAINING_IMAGES = 6_000
+training.SECONDS_BETWEEN_SAVES = -1
+for record in training.train(LONG, "cpu", state=Path(sys.argv[1])):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> bytes:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "TRAINING_IMAGES", 6_000)
+        *_, last = train(LONG, "cpu")
+    return bits(last.network)
+
+
+@pytest.mark.parametrize("chance", range(3))
+def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always, uninterrupted, chance):
+    state = tmp_path / "run.safetensors"
+    moments = random.Random(chance)
+    process = subprocess.Popen([sys.executable, "-c", TO_BE_KILLED, str(state)], cwd=ROOT)
+    try:
+        # A moment is counted in states seen, not in seconds, so that a fast machine doesn't get to the end first.
+        states = moments.randrange(1, 25)
+        for _ in range(states):
+            wait_for_another(state, process)
+        time.sleep(moments.uniform(0, 0.02))
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+    rest = list(train(LONG, "cpu", state=state))
+    assert rest[0].epoch > states
+    assert bits(rest[-1].network) == uninterrupted
+
+
+def wait_for_another(state: Path, process: subprocess.Popen) -> None:
+    """Until `state` is another file than it is now."""
+    before = state.stat().st_mtime_ns if state.exists() else None
+    while not state.exists() or state.stat().st_mtime_ns == before:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.001)
+
+
+def refused(recipe: Recipe, state: Path, seed: int = 0) -> str:
+    before = state.read_bytes()
+    with pytest.raises(ValueError) as refusal:
+        next(train(recipe, "cpu", seed, state))
+    assert state.read_bytes() == before
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_the_state_of_another_recipe_or_seed_is_refused(tmp_path, saved_always):
+    state = tmp_path / "run"
+    interrupt(TWO_PHASES, state, after=1)
+    other = dataclasses.replace(TWO_PHASES, name="relu-mlp/control")
+    rate = dataclasses.replace(TWO_PHASES, phases=(dataclasses.replace(TWO_PHASES.phases[0], learning_rate=2e-2),
+                                                   TWO_PHASES.phases[1]))
+    for recipe, seed in ((other, 0), (rate, 0), (TWO_PHASES, 1)):
+        assert refused(recipe, state, seed) == (
+            f"expected the state of {recipe.name} with seed {seed} in {state}, got that of another recipe or seed; "
+            "delete it to start again")
+
+
+@pytest.mark.parametrize("damage", {
+    "truncated": lambda content: content[:-1],
+    "half": lambda content: content[:len(content) // 2],
+    "empty": lambda content: b"",
+    "garbage": lambda content: np.random.default_rng(0).bytes(len(content)),
+    "a header that is no JSON": lambda content: content[:8] + b"?" + content[9:],
+}.items(), ids=lambda item: item[0])
+def test_a_damaged_state_is_refused(tmp_path, saved_always, damage):
+    state = tmp_path / "run"
+    interrupt(TWO_PHASES, state, after=1)
+    state.write_bytes(damage[1](state.read_bytes()))
+    message = refused(TWO_PHASES, state)
+    assert message.startswith(f"expected the state of an interrupted run in {state}, got a file that can't be read (")
+    assert message.endswith("); delete it to start again")
