@@ -16,7 +16,7 @@ How fair this is:
   image included. For the MLPs that is much of the plain epoch: their ratio is more about the data's path than the sums.
 - Our products take the recipe's precision, which may be coarser than float32. Hence a column for float32 as well.
 - The example also normalises, logs and tests; the plain loop doesn't. Our epoch includes its record (1,000 test
-  images, and FGSM on them) and, on the vanilla recipes, a penalty that is then multiplied by 0.
+  images, and FGSM on them).
 - On CUDA the example has a worker and pinned memory; the plain loop has neither, and the GPU waits for its data.
 - Our loop flushes denormals, the plain one doesn't; a network this early in its saturation has few to show it with.
 - The contenders take turns, epoch by epoch, so that a slow spell of the machine meets them all.

@@ -52,11 +52,11 @@ def _check(options: argparse.Namespace) -> None:
     for name in options.names:
         if name not in RECIPES:
             raise ValueError(f"expected a network out of {', '.join(RECIPES)}, got {name!r}")
-    if getattr(options, "seed", 0) < 0:
-        raise ValueError(f"expected a seed of 0 or more, got {options.seed}")
+    if not 0 <= getattr(options, "seed", 0) < 2**32:
+        raise ValueError(f"expected a seed from 0 to 2³²−1, got {options.seed}")
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(0, device=options.device)
+        torch.zeros(1, device=options.device).item()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"expected a device that PyTorch has here, got {options.device!r} "
                          f"({str(error).splitlines()[0].rstrip('.')})") from error
@@ -68,6 +68,11 @@ def _train(options: argparse.Namespace) -> int:
     if options.all == bool(options.names):
         raise ValueError("expected the names of the networks to train, or --all, "
                          f"got {'both' if options.all else 'neither'}")
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"expected a folder that checkpoints can be written to, got {options.folder} "
+                         f"({error.strerror})") from error
     wanted = list(RECIPES) if options.all else list(dict.fromkeys(options.names))
     done = [] if options.again else [name for name in wanted if _is_trained(name, options)]
     if done:

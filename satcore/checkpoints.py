@@ -60,9 +60,11 @@ def describe(name: str, folder: Path = FOLDER) -> Description:
     try:
         fields = json.loads(path.read_bytes())
         description = Description(**(fields | {"recipe": Recipe.from_json(fields["recipe"])}))
+        if not (isinstance(description.sha256, str) and isinstance(description.measurements, dict)):
+            raise TypeError("a hash that is no text, or measurements that are no table")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"expected a checkpoint's description in {path}, got something else or a damaged one "
-                         f"({type(error).__name__}: {error})") from error
+                         f"({type(error).__name__}: {_first_line(error)})") from error
     if description.recipe.name != name:
         raise ValueError(f"expected the description of {name} in {path}, got that of {description.recipe.name}")
     return description
@@ -90,7 +92,7 @@ def load(name: str, device: str = "cpu", folder: Path = FOLDER) -> Network:
         network.load_state_dict(safetensors.torch.load(content))
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise ValueError(f"expected the weights of {name} in {path}, got a file that doesn't hold them "
-                         f"({str(error).splitlines()[0]})") from error
+                         f"({_first_line(error)})") from error
     return network.to(device).eval().requires_grad_(False)
 
 
@@ -110,7 +112,7 @@ def save(network: Network, recipe: Recipe, *, seed: int, seconds: float, device:
     path.unlink(missing_ok=True)  # so that no moment shows the old description beside the new weights
     write_whole(_weights_file(recipe.name, folder), content)
     write_whole(path, json.dumps(dataclasses.asdict(description), indent=2).encode() + b"\n")
-    return description
+    return describe(recipe.name, folder)
 
 
 def _description_file(name: str, folder: Path) -> Path:
@@ -119,3 +121,7 @@ def _description_file(name: str, folder: Path) -> Path:
 
 def _weights_file(name: str, folder: Path) -> Path:
     return folder / f"{name}.safetensors"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

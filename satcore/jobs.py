@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
     """Train the networks `names` and keep each in `folder` as soon as it is done.
 
     Raises ValueError where an interrupted run's state doesn't belong to its recipe, and OSError where
-    `folder` can't be written.
+    `folder` can't be written or a process was killed; the other networks stop too, each with its state kept.
     """
     if not names:
         return
@@ -33,14 +34,23 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
     with ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(records,)) as pool:
         runs = [pool.submit(_train_and_keep, name, device, seed, folder) for name in names]
         try:
-            while not all(run.done() for run in runs) or not records.empty():
-                if (news := _next(records)) is not None:
+            while True:
+                ended = [run for run in runs if run.done()]  # before the queue is emptied, so that nothing is missed
+                while (news := _next(records)) is not None:
                     _show(bars, *news)
-                for run in runs:
-                    if run.done():
-                        run.result()  # raises what the worker raised
-        finally:
+                for run in ended:
+                    run.result()  # raises what the worker raised
+                if len(ended) == len(runs):
+                    break
+        except BaseException as error:
+            for worker in multiprocessing.active_children():  # all that they have done is on disk
+                worker.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise OSError("expected every network's process to come to its end, but one was killed (perhaps the "
+                              "memory ran out); the same command goes on where it was") from error
+            raise
+        finally:
             for bar in bars.values():
                 bar.close()
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from satcore.saturation import Annealing
+from satcore.saturation import COMPLEMENTARY, Annealing
 
 FAMILIES = ("sigmoid-mlp", "relu-mlp", "cnn")
 TRAININGS = ("vanilla", "adversarial", "saturated", "control")
@@ -37,6 +37,9 @@ class Phase:
             raise ValueError(f"expected at least one epoch a phase, got {self.epochs}")
         if self.batch_size < 1 or TRAINING_IMAGES % self.batch_size:
             raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES}, got {self.batch_size}")
+        if self.frozen > 0 and self.clean_share < 1:
+            raise ValueError("expected adversarial examples or frozen layers, got both: what stands on frozen layers "
+                             "never sees the image that would have to be attacked")
 
     def rate(self, epoch: int) -> float:
         """The learning rate in an epoch of the phase, counted from 0."""
@@ -68,6 +71,14 @@ class Recipe:
         if family not in FAMILIES or training not in TRAININGS:
             raise ValueError(f"expected a name family/training with a family out of {', '.join(FAMILIES)} "
                              f"and a training out of {', '.join(TRAININGS)}, got {self.name!r}")
+        layers = 4 if family == "cnn" else 3
+        if len(self.complementary) != layers or not set(self.complementary) <= set(COMPLEMENTARY):
+            raise ValueError(f"expected {layers} complementary functions out of {', '.join(COMPLEMENTARY)}, "
+                             f"got {self.complementary}")
+        if not isinstance(self.hidden, int) or self.hidden < (family != "cnn"):
+            raise ValueError(f"expected a hidden width of at least 1, or 0 for the CNN, got {self.hidden!r}")
+        if not self.phases:
+            raise ValueError("expected at least one phase, got none")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f'expected the precision "float32" or "bfloat16", got {self.precision!r}')
 

@@ -32,10 +32,11 @@ class EpochRecord:
 
     epoch, epochs   which epoch this was, counted from 1, out of how many
     lam             λ in this epoch
-    loss, penalty   means over the epoch: the whole objective, and Σφ_c over the layers being trained
+    loss            mean over the epoch of the whole objective
+    penalty         Eq. 8 without its λ, on the first 1,000 test images
     accuracy, fgsm_accuracy, zero_gradient
-                    shares of the first 1,000 test images: classified correctly; so after FGSM by float32
-                    autograd; met by a gradient of exactly zero
+                    shares of the same images: classified correctly; so after FGSM by float32 autograd;
+                    met by a gradient of exactly zero
     saturation      by layer, the share of units with φ_c < 0.001, on the same images
     seconds         training time so far, earlier, interrupted runs included
     network         the trained network with the last record, else None
@@ -81,15 +82,14 @@ def train(recipe: Recipe, device: str | None = None, seed: int = 0,
             if epoch_of_phase > 0:
                 run.restore(tensors)
         with _flushed_denormals():
-            loss, mean_penalty = run.epoch(_order(seed, epoch), phase.rate(epoch_of_phase),
-                                           phase.penalty(epoch_of_phase))
+            loss = run.epoch(_order(seed, epoch), phase.rate(epoch_of_phase), phase.penalty(epoch_of_phase))
         seconds += time.monotonic() - started
         last = epoch + 1 == recipe.epochs
         if state is not None and not last and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
             _write_state(state, run.tensors(), recipe, seed, epoch + 1, seconds)
             saved = time.monotonic()
         yield _record(network, recipe, probe, epoch=epoch + 1, epochs=recipe.epochs,
-                      lam=phase.penalty(epoch_of_phase), loss=loss, penalty=mean_penalty, seconds=seconds,
+                      lam=phase.penalty(epoch_of_phase), loss=loss, seconds=seconds,
                       network=_finished(network) if last else None)
 
 
@@ -101,7 +101,7 @@ class _PhaseRun:
         self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
         device = labels.device
         self.rate, self.lam = torch.zeros((), device=device), torch.zeros((), device=device)
-        self.totals = torch.zeros(2, device=device)  # of the loss and the penalty, over an epoch
+        self.total_loss = torch.zeros((), device=device)
         self.trained = list(network.layers[phase.frozen:].parameters())
         self.optimiser = torch.optim.Adam(self.trained, lr=self.rate, betas=(0.9, phase.beta2),
                                           eps=phase.adam_epsilon, fused=True, capturable=device.type == "cuda")
@@ -121,17 +121,17 @@ class _PhaseRun:
         for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
 
-    def epoch(self, order: Tensor, rate: float, lam: float) -> tuple[float, float]:
-        """One pass over the training set; the mean loss and the mean penalty. Synchronises only at its end."""
+    def epoch(self, order: Tensor, rate: float, lam: float) -> float:
+        """One pass over the training set; the mean loss. Synchronises only at its end."""
         self.rate.fill_(rate)
         self.lam.fill_(lam)
-        self.totals.zero_()
+        self.total_loss.zero_()
         for batch in order.to(self.labels.device).split(self.phase.batch_size):
             self.step(batch)
-        return tuple((self.totals * self.phase.batch_size / len(order)).tolist())
+        return self.total_loss.item() * self.phase.batch_size / len(order)
 
     def _step(self, batch: Tensor) -> None:
-        x, labels = self.inputs[batch], self.labels[batch]
+        x, labels = self.inputs.index_select(0, batch), self.labels.index_select(0, batch)
         adversarial = self.phase.clean_share < 1
         pre_activations = self._pre_activations(x.requires_grad_(adversarial))
         loss = cross_entropy(pre_activations[-1], labels)
@@ -140,12 +140,13 @@ class _PhaseRun:
             attacked = signed_step(x.detach(), gradient, self.recipe.epsilon)
             attacked_loss = cross_entropy(self._pre_activations(attacked)[-1], labels)
             loss = self.phase.clean_share * loss + (1 - self.phase.clean_share) * attacked_loss  # Eq. 4
-        distance = penalty(pre_activations, self.recipe.complementary[self.phase.frozen:])
-        loss = loss + self.lam * distance  # Eq. 8
+        if self.phase.penalty.maximum > 0:
+            complementary = self.recipe.complementary[self.phase.frozen:]  # of frozen layers it is a constant
+            loss = loss + self.lam * penalty(pre_activations, complementary)  # Eq. 8
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        self.totals += torch.stack((loss.detach(), distance.detach()))
+        self.total_loss += loss.detach()
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
         with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False,
@@ -194,6 +195,7 @@ def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures
         pre_activations = network.pre_activations(probe.images)
     attack = fgsm(network, *probe, epsilon=recipe.epsilon)
     return EpochRecord(
+        penalty=penalty(pre_activations, recipe.complementary).item(),
         accuracy=attack.correct_before.float().mean().item(),
         fgsm_accuracy=1 - attack.success.float().mean().item(),
         zero_gradient=attack.zero_gradient.float().mean().item(),

@@ -23,7 +23,7 @@ def mlp_pre_activations(weights_and_biases: list[np.ndarray], images: np.ndarray
 
 
 def cnn_pre_activations(weights_and_biases: list[np.ndarray], images: np.ndarray) -> list[np.ndarray]:
-    """[h¹, …, h⁴] of the paper's Table 2: convolution, ReLU, then max-pooling, in that order, twice; two dense layers."""
+    """[h¹, …, h⁴] of the paper's Table 2: convolution, ReLU, max-pooling, in that order, twice; two dense layers."""
     w1, b1, w2, b2, w3, b3, w4, b4 = weights_and_biases
     h1 = convolution(images, w1, b1)
     h2 = convolution(max_pool(relu(h1)), w2, b2)
@@ -82,11 +82,11 @@ def complementary(z: Tensor, name: str) -> Tensor:
 
 def train_mlp(start: list[Tensor], images: Tensor, labels: Tensor, orders: list[Tensor], phase: Phase, *,
               activation: str, phi_c: tuple[str, ...], epsilon: float, rates: list[float],
-              lams: list[float]) -> tuple[list[Tensor], list[float], list[float]]:
+              lams: list[float]) -> tuple[list[Tensor], list[float]]:
     """One phase of training an MLP in float32, batch by batch: Eq. 4 and Eq. 8 by plain, unfused Adam.
 
     `start` is W¹, b¹, … and stays as it is; one of `orders`, `rates` and `lams` an epoch. Gives the trained
-    W¹, b¹, …, and of each epoch the mean objective and the mean penalty Σφ_c over the layers being trained.
+    W¹, b¹, …, and each epoch's mean objective, in which only the layers being trained are penalised.
     """
     weights_and_biases = [tensor.detach().clone() for tensor in start]
     trained = weights_and_biases[2 * phase.frozen:]
@@ -94,7 +94,7 @@ def train_mlp(start: list[Tensor], images: Tensor, labels: Tensor, orders: list[
         tensor.requires_grad_(True)
     optimiser = torch.optim.Adam(trained, lr=1.0, betas=(0.9, phase.beta2), eps=phase.adam_epsilon,
                                  foreach=False, fused=False)
-    losses, penalties = [], []
+    losses = []
     for order, rate, lam in zip(orders, rates, lams, strict=True):
         optimiser.param_groups[0]["lr"] = rate
         of_batches = []
@@ -116,11 +116,9 @@ def train_mlp(start: list[Tensor], images: Tensor, labels: Tensor, orders: list[
             optimiser.zero_grad()
             objective.backward()
             optimiser.step()
-            of_batches.append((objective.item(), distance.item()))
-        loss, mean_penalty = np.mean(of_batches, axis=0)
-        losses.append(loss)
-        penalties.append(mean_penalty)
-    return [tensor.detach() for tensor in weights_and_biases], losses, penalties
+            of_batches.append(objective.item())
+        losses.append(np.mean(of_batches))
+    return [tensor.detach() for tensor in weights_and_biases], losses
 
 
 def _forward(weights_and_biases: list[Tensor], images: Tensor, activation: str) -> list[Tensor]:

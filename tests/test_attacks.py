@@ -107,7 +107,7 @@ def test_an_ordinary_network_has_a_gradient(tiny, examples):
 
 
 def test_zero_gradients_are_flagged_image_by_image(tiny, examples):
-    # Logits 30 times as far apart: the softmax is exactly one-hot for sure images, and not for unsure ones.
+    # Logits some 27 times as far apart: the softmax is exactly one-hot for sure images, and not for unsure ones.
     torn = scaled(tiny, 3.0)
     images, labels = examples
     result = fgsm(torn, images, labels)

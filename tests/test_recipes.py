@@ -93,6 +93,25 @@ def test_another_precision_is_refused():
         Recipe("relu-mlp/vanilla", 16, (SHORT,), ("relu",) * 3, precision="float16")
 
 
+@pytest.mark.parametrize("change, message", [
+    ({"complementary": ("relu",) * 2}, "expected 3 complementary functions out of relu, sigmoid, linear"),
+    ({"complementary": ("relu", "relu", "tanh")}, "expected 3 complementary functions out of relu, sigmoid, linear"),
+    ({"name": "cnn/vanilla"}, "expected 4 complementary functions out of relu, sigmoid, linear"),
+    ({"hidden": 0}, "expected a hidden width of at least 1, or 0 for the CNN, got 0"),
+    ({"hidden": "wide"}, "expected a hidden width of at least 1, or 0 for the CNN, got 'wide'"),
+    ({"phases": ()}, "expected at least one phase, got none"),
+])
+def test_a_recipe_that_fits_no_network_is_refused(change, message):
+    with pytest.raises(ValueError) as refusal:
+        dataclasses.replace(RECIPES["relu-mlp/vanilla"], **change)
+    assert str(refusal.value).startswith(message)
+
+
+def test_adversarial_examples_on_frozen_layers_are_refused():
+    with pytest.raises(ValueError, match="expected adversarial examples or frozen layers, got both"):
+        dataclasses.replace(SHORT, frozen=1, clean_share=0.5)
+
+
 @pytest.mark.parametrize("epochs", [0, -1])
 def test_a_phase_without_epochs_is_refused(epochs):
     with pytest.raises(ValueError, match=f"expected at least one epoch a phase, got {epochs}"):

@@ -1,0 +1,151 @@
+"""The measurements are literal counts, and the networks that ship reproduce Table 1."""
+
+import copy
+import dataclasses
+import functools
+
+import pytest
+import scipy.stats
+import torch
+
+from satcore import checkpoints, data, evaluation
+from satcore.evaluation import Measurements, measure
+from satcore.networks import Network, build
+from satcore.paper import TABLE_1
+from satcore.recipes import RECIPES
+from tests import literal
+
+
+@pytest.fixture(scope="module")
+def examples() -> data.Examples:
+    images, labels = data.load("test")
+    return data.Examples(images[:200], labels[:200])
+
+
+@pytest.fixture(scope="module")
+def torn(tiny) -> Network:
+    """The tiny network with logits some 27 times as far apart: zero gradients for some images, not for all."""
+    network = copy.deepcopy(tiny)
+    for parameter in network.parameters():
+        parameter.data.mul_(3)
+    return network
+
+
+@pytest.mark.parametrize("epsilon", [0.25, 0.02])
+def test_the_figures_are_literal_counts(torn, examples, epsilon):
+    right = robust = zero = unmoved = 0
+    for image, label in zip(*examples, strict=True):
+        attacked, gradient = literal.fgsm(torn, image, label.item(), epsilon)
+        survived = bool(torn(attacked.unsqueeze(0)).argmax() == label)
+        right += bool(torn(image.unsqueeze(0)).argmax() == label)
+        robust += survived
+        zero += not gradient.any()
+        unmoved += survived and not gradient.any()
+    assert 0 < zero < 200 and 0 < robust < right < 200
+    found = measure(torn, *examples, epsilon=epsilon)
+    assert dataclasses.replace(found, kurtosis=()) == Measurements(
+        accuracy=right / 200, fgsm_accuracy=robust / 200, zero_gradient=zero / 200, right_unmoved=unmoved / 200,
+        kurtosis=(), images=200, epsilon=epsilon)
+    weights = [parameter for parameter in literal.parameters(torn) if parameter.ndim > 1]
+    assert found.kurtosis == pytest.approx([scipy.stats.kurtosis(w.ravel(), fisher=True, bias=True) for w in weights],
+                                           rel=1e-12)
+
+
+def test_only_right_answers_count_as_right_unmoved(examples):
+    # Every unit saturated, so that nothing moves, whether the answer is right or wrong.
+    network = build("sigmoid-mlp", 16)
+    for parameter in network.parameters():
+        parameter.data.mul_(1e5)
+    found = measure(network, *examples)
+    assert found.zero_gradient == 1
+    assert 0 < found.accuracy == found.fgsm_accuracy == found.right_unmoved < 1
+
+
+def test_the_batch_size_does_not_matter(torn, examples, monkeypatch):
+    whole = measure(torn, *examples)
+    for batch in (1, 7, 199, 200, 201):
+        monkeypatch.setattr(evaluation, "BATCH", batch)
+        assert measure(torn, *examples) == whole
+
+
+def test_one_image_is_enough_and_none_is_refused(tiny, examples):
+    assert measure(tiny, examples.images[:1], examples.labels[:1]).images == 1
+    with pytest.raises(ValueError, match="expected at least one image, got none"):
+        measure(tiny, examples.images[:0], examples.labels[:0])
+
+
+def test_what_the_attack_refuses_is_refused(tiny, examples):
+    with pytest.raises(ValueError, match=r"expected an epsilon in \[0, 1\], got 2"):
+        measure(tiny, *examples, epsilon=2)
+    with pytest.raises(ValueError, match=r"expected pixels in \[0, 1\], got values from 1 to 2"):
+        measure(tiny, examples.images + 1, examples.labels)
+    with pytest.raises(ValueError):
+        measure(tiny, examples.images, examples.labels[:-1])
+
+
+def test_measurements_cannot_be_changed(tiny, examples):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        measure(tiny, *examples).accuracy = 1.0
+
+
+# The networks that ship.
+
+THERE = checkpoints.names()
+
+
+@functools.cache
+def measured(name: str) -> Measurements:
+    """On the whole test set; each network once a session."""
+    return measure(checkpoints.load(name), *data.load("test"))
+
+
+def test_all_twelve_networks_ship():
+    assert THERE == list(RECIPES)
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_a_shipped_network_is_of_the_recipe_that_the_code_names(name):
+    assert checkpoints.describe(name).recipe == RECIPES[name]
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_a_shipped_network_measures_as_stored(name):
+    stored, found = checkpoints.describe(name).measurements, measured(name)
+    assert stored.keys() == dataclasses.asdict(found).keys()
+    assert (stored["images"], stored["epsilon"]) == (found.images, found.epsilon) == (10_000, 0.25)
+    for share in ("accuracy", "fgsm_accuracy", "zero_gradient", "right_unmoved"):
+        # Five images in ten thousand: those that another order of summation may tip over.
+        assert getattr(found, share) == pytest.approx(stored[share], abs=5e-4), share
+    assert found.kurtosis == pytest.approx(stored["kurtosis"], rel=1e-6)
+
+
+IN_TABLE_1 = [name for name in THERE if name in TABLE_1]
+
+
+def percent(share: float) -> float:
+    """To the hundredth of a percent, which is one image: 0.9935 * 100 is not quite 99.35."""
+    return round(100 * share, 2)
+
+
+@pytest.mark.parametrize("name", IN_TABLE_1)
+def test_a_shipped_network_is_as_accurate_as_the_papers(name):
+    clean, _ = TABLE_1[name]
+    assert percent(measured(name).accuracy) >= clean
+
+
+@pytest.mark.parametrize("name", [name for name in IN_TABLE_1 if not name.endswith("/vanilla")])
+def test_a_shipped_network_withstands_fgsm_as_the_papers_did(name):
+    _, robust = TABLE_1[name]
+    assert percent(measured(name).fgsm_accuracy) >= robust
+
+
+@pytest.mark.parametrize("name", [name for name in IN_TABLE_1 if name.endswith("/vanilla")])
+def test_a_shipped_vanilla_network_falls_to_fgsm_as_the_papers_did(name):
+    _, robust = TABLE_1[name]
+    assert percent(measured(name).fgsm_accuracy) == pytest.approx(robust, abs=15)
+
+
+@pytest.mark.parametrize("name", [name for name in THERE if name.endswith("-mlp/saturated")])
+def test_a_saturated_mlps_weights_are_more_kurtotic_than_the_vanilla_ones_in_every_layer(name):
+    vanilla = measured(name.replace("saturated", "vanilla")).kurtosis
+    assert [a > b for a, b in zip(measured(name).kurtosis, vanilla, strict=True)] == [True] * 3
