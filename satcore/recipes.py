@@ -119,7 +119,7 @@ _SIGMOID_MLP = {"hidden": 400, "complementary": ("sigmoid",) * 3}
 _RELU_MLP = {"hidden": 400, "complementary": ("relu",) * 3}
 _CNN = {"hidden": 0, "complementary": ("relu", "relu", "relu", "linear")}
 _HOT = {"batch_size": 1200, "learning_rate": 1e-2, "beta2": 0.95, "adam_epsilon": 1e-15}
-_CNN_VANILLA = Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5)
+_CNN_DENSE = {"batch_size": 600, "learning_rate": 1e-3, "beta2": 0.95, "adam_epsilon": 1e-15, "frozen": 2}
 
 _SATURATED = (
     Recipe("sigmoid-mlp/saturated", **_SIGMOID_MLP, phases=(
@@ -131,18 +131,17 @@ _SATURATED = (
         Phase(epochs=20, batch_size=600, learning_rate=1e-2, last_learning_rate=1e-4,
               penalty=Annealing(start=3.99e-8, maximum=3.99e-8)))),
     Recipe("cnn/saturated", **_CNN, phases=(
-        _CNN_VANILLA,
-        Phase(epochs=100, batch_size=600, learning_rate=1e-2, frozen=2,
-              penalty=Annealing(step=1e-5, maximum=1e-5)),
-        Phase(epochs=20, batch_size=600, learning_rate=1e-2, last_learning_rate=1e-4, frozen=2,
-              penalty=Annealing(start=1e-5, maximum=1e-5)))),
+        Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),
+        Phase(epochs=80, penalty=Annealing(step=1e-5, maximum=1e-5), **_CNN_DENSE),
+        Phase(epochs=40, penalty=Annealing(start=1e-5, maximum=1e-5), last_learning_rate=1e-5, **_CNN_DENSE))),
 )
 _OTHERS = (
     Recipe("sigmoid-mlp/vanilla", **_SIGMOID_MLP, phases=(
         Phase(epochs=30, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
     Recipe("relu-mlp/vanilla", **_RELU_MLP, phases=(
         Phase(epochs=20, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
-    Recipe("cnn/vanilla", **_CNN, phases=(_CNN_VANILLA,)),
+    Recipe("cnn/vanilla", **_CNN, phases=(
+        Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
     Recipe("sigmoid-mlp/adversarial", **_SIGMOID_MLP, phases=(
         Phase(epochs=40, batch_size=200, learning_rate=2e-3, last_learning_rate=2e-5, clean_share=0.5),)),
     Recipe("relu-mlp/adversarial", **_RELU_MLP, phases=(
