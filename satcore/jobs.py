@@ -4,6 +4,7 @@ import dataclasses
 import multiprocessing
 import os
 import queue
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +32,7 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
     workers = min(len(names), os.cpu_count() or 1)
     bars = {name: tqdm(desc=name, total=RECIPES[name].epochs, unit="epoch", position=position)
             for position, name in enumerate(names)}
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(records,)) as pool:
         runs = [pool.submit(_train_and_keep, name, device, seed, folder) for name in names]
         try:
@@ -43,7 +45,7 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
                 if len(ended) == len(runs):
                     break
         except BaseException as error:
-            for worker in multiprocessing.active_children():  # all that they have done is on disk
+            for worker in set(multiprocessing.active_children()) - others:  # all that they have done is on disk
                 worker.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
@@ -64,10 +66,9 @@ def _train_and_keep(name: str, device: str, seed: int, folder: Path) -> None:
     recipe, state = RECIPES[name], state_file(name, seed, folder)
     for record in train(recipe, device, seed, state):
         _records.put((name, dataclasses.replace(record, network=None)))
-    test = data.Examples(*(tensor.to(device) for tensor in data.load("test")))
     hardware = torch.cuda.get_device_name(device) if device.startswith("cuda") else "one CPU core"
     checkpoints.save(record.network, recipe, seed=seed, seconds=record.seconds, device=hardware,
-                     measurements=dataclasses.asdict(measure(record.network, *test)), folder=folder)
+                     measurements=dataclasses.asdict(measure(record.network.cpu(), *data.load("test"))), folder=folder)
     state.unlink(missing_ok=True)
 
 
@@ -75,6 +76,7 @@ def _prepare(records: multiprocessing.Queue) -> None:
     """In each worker: the queue to report to, one thread, and an end when the command is killed."""
     global _records
     _records = records
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to handle
     torch.set_num_threads(1)  # also makes the weights the same however many networks are trained at once
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -93,9 +95,11 @@ def _next(records: multiprocessing.Queue) -> tuple[str, EpochRecord] | None:
 
 def _show(bars: dict[str, tqdm], name: str, record: EpochRecord) -> None:
     bar = bars[name]
-    if bar.n == 0:  # a run that was taken up again: its rate counts from here
-        bar.initial = record.epoch - 1
-    bar.set_postfix_str(f"λ {record.lam:.3g}, loss {record.loss:.4f}, accuracy {100 * record.accuracy:.1f} %, "
-                        f"FGSM {100 * record.fgsm_accuracy:.1f} %, zero gradients {100 * record.zero_gradient:.1f} %",
-                        refresh=False)
+    if bar.n == 0:  # the rate counts from here: a run may have been taken up again, or have waited for a core
+        bar.n = bar.last_print_n = bar.initial = record.epoch - 1
+        bar.unpause()
+    saturation = "/".join(f"{100 * share:.0f}" for share in record.saturation)
+    bar.set_postfix_str(f"λ {record.lam:.3g}, loss {record.loss:.4f}, penalty {record.penalty:.3g}, "
+                        f"accuracy {100 * record.accuracy:.1f} %, FGSM {100 * record.fgsm_accuracy:.1f} %, "
+                        f"zero gradients {100 * record.zero_gradient:.1f} %, saturated {saturation} %", refresh=False)
     bar.update(record.epoch - bar.n)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-torch.backends.cudnn.allow_tf32 = False  # on a GPU, too, float32 is to mean float32
+torch.backends.cudnn.allow_tf32 = False  # on a GPU, too, float32 is to mean float32,
+torch.backends.cudnn.deterministic = True  # and the same run to end in the same bits
 ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
 
 

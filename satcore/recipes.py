@@ -56,7 +56,8 @@ class Recipe:
     hidden          width of an MLP's hidden layers (0 for the CNN)
     complementary   φ_c for each layer: "relu", "sigmoid" or "linear" (Eq. 7)
     epsilon         size of the FGSM step that makes adversarial training examples
-    precision       of the products in training: "float32", or "bfloat16" (sums and weights stay float32)
+    precision       of training's forward and backward pass: "float32", or "bfloat16" by autocast; the weights
+                    themselves, the loss and Adam are float32 in either
     """
 
     name: str

@@ -32,7 +32,7 @@ class EpochRecord:
 
     epoch, epochs   which epoch this was, counted from 1, out of how many
     lam             λ in this epoch
-    loss            mean over the epoch of the whole objective
+    loss            mean over the epoch of the objective, without the constant penalty of frozen layers
     penalty         Eq. 8 without its λ, on the first 1,000 test images
     accuracy, fgsm_accuracy, zero_gradient
                     shares of the same images: classified correctly; so after FGSM by float32 autograd;
@@ -78,6 +78,7 @@ def train(recipe: Recipe, device: str | None = None, seed: int = 0,
         phase, epoch_of_phase = recipe.phase_of(epoch)
         started = time.monotonic()
         if run is None or epoch_of_phase == 0:
+            run = None  # so that two phases' inputs are never held at once
             run = _PhaseRun(network, recipe, phase, images, labels)
             if epoch_of_phase > 0:
                 run.restore(tensors)
@@ -107,9 +108,9 @@ class _PhaseRun:
                                           eps=phase.adam_epsilon, fused=True, capturable=device.type == "cuda")
         for parameter in self.trained:  # made now and not at the first step, so that a run can be restored
             self.optimiser.state[parameter] = {
-                "step": torch.zeros((), device=device if device.type == "cuda" else "cpu"),
+                "step": torch.zeros((), device=device),
                 "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
-        self.step = self._captured() if device.type == "cuda" else self._step
+        self.replay = self._captured() if device.type == "cuda" else None
 
     def tensors(self) -> dict[str, Tensor]:
         """All that changes in training: the network's parameters and Adam's moments."""
@@ -127,7 +128,7 @@ class _PhaseRun:
         self.lam.fill_(lam)
         self.total_loss.zero_()
         for batch in order.to(self.labels.device).split(self.phase.batch_size):
-            self.step(batch)
+            (self.replay or self._step)(batch)
         return self.total_loss.item() * self.phase.batch_size / len(order)
 
     def _step(self, batch: Tensor) -> None:
@@ -210,7 +211,12 @@ def _finished(network: Network) -> Network:
 
 @contextlib.contextmanager
 def _flushed_denormals() -> Iterator[None]:
-    """Denormals slow saturated networks down tenfold. Only while training: measurements need them."""
+    """Denormals slow saturated networks down tenfold. Only while training: measurements need them.
+
+    The setting is the calling thread's, but a thread that starts while it is on inherits it for good: hence the work
+    beforehand that makes PyTorch start its threads. They go on with denormals, so one thread is the fast way to train.
+    """
+    torch.ones(1_000_000).mul_(1)
     torch.set_flush_denormal(True)
     try:
         yield
@@ -229,7 +235,7 @@ def _read_state(path: Path, recipe: Recipe, seed: int) -> tuple[dict[str, Tensor
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # and let go of the file
     except (OSError, safetensors.SafetensorError) as error:
         raise ValueError(f"expected the state of an interrupted run in {path}, got a file that can't be read "
                          f"({error}); delete it to start again") from error

@@ -25,6 +25,7 @@ def fgsm(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float =
     check_labels(labels, len(images))
     if not (math.isfinite(epsilon) and 0 <= epsilon <= 1):
         raise ValueError(f"expected an epsilon in [0, 1], got {epsilon!r}")
+    images = images.detach()
     gradient, logits = loss_gradient(network, images, labels)
     attacked = signed_step(images, gradient, epsilon)
     with torch.no_grad():

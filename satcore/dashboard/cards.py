@@ -24,9 +24,12 @@ def _says(predicted: int, confidence: float, label: int) -> str:
 
 
 def _remark(view: FgsmView) -> str:
+    before = "" if view.predicted_before == view.label else " It was wrong before."
     if view.zero_gradient:
-        return ":material/block: The gradient is **exactly zero**: FGSM left the image as it was."
-    if view.predicted_before != view.label:
+        return f":material/block: The gradient is **exactly zero**: FGSM left the image as it was.{before}"
+    if (view.after == view.before).all():
+        return f"Nothing was changed.{before}"
+    if before:
         return "Wrong before the attack already."
     if view.predicted_after != view.label:
         return f"Fooled: a {view.label} that it takes for a {view.predicted_after}."

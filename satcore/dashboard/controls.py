@@ -17,11 +17,12 @@ def choice_of_example(names: list[str]) -> tuple[str, dict]:
     if how == "by index":
         return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}
     digit = st.pills("Digit", range(10), default=3, required=True, key="digit", bind="query-params")
-    seed, judge = 0, JUDGE
+    default = JUDGE if JUDGE in names else names[0]
+    seed, judge = 0, default
     if how == "random":
         seed = st.number_input("Seed", 0, 1_000_000, 0, key="seed", bind="query-params")
     else:
-        judge = st.selectbox("In the eyes of", names, index=names.index(JUDGE) if JUDGE in names else 0, key="judge",
+        judge = st.selectbox("In the eyes of", names, index=names.index(default), key="judge",
                              bind="query-params")
     return how, {"digit": digit, "seed": seed, "judge": judge}
 
@@ -37,6 +38,6 @@ def one_readable_line() -> Iterator[None]:
     """Where the science refuses its input, say why in one line and end the page there; never a traceback."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         st.error(str(error), icon=":material/error:")
         st.stop()

@@ -31,7 +31,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
             figure.add_annotation(x=100 * m["fgsm_accuracy"], y=training, row=row, col=1, showarrow=False,
                                   text=f"<b>{100 * m['fgsm_accuracy']:.1f}</b>", font_size=TEXT_SIZE + 3,
                                   **({"xanchor": "left", "xshift": 8} if m["fgsm_accuracy"] < 0.5 else
-                                     {"xanchor": "right", "xshift": -8, "font_color": "white",
+                                     {"xanchor": "right", "xshift": -8, "font_color": "black",
                                       "bgcolor": COLOURS[training], "borderpad": 1}))
         figure.add_scatter(x=[100 * m["accuracy"] for m in there.values()], y=list(there), row=row, col=1,
                            mode="markers", name="clean accuracy", showlegend=False,
@@ -47,7 +47,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     figure.update_layout(barmode="stack", bargap=0.18, height=720, margin={"l": 8, "r": 12, "t": 104, "b": 60},
                          font_size=TEXT_SIZE, legend={"orientation": "h", "yanchor": "bottom", "y": 1.045, "x": 0, "traceorder": "normal",
                                                       "font_size": TEXT_SIZE - 2})
-    figure.update_annotations(selector={"xref": "x domain"}, font_size=TEXT_SIZE + 2)
+    figure.update_annotations(selector={"xref": "paper"}, font_size=TEXT_SIZE + 2)
     figure.update_xaxes(range=[0, 101.5], tickfont_size=TEXT_SIZE, zeroline=False)
     figure.update_xaxes(title_text="Test images classified correctly (%)", title_font_size=TEXT_SIZE, row=3, col=1)
     figure.update_yaxes(autorange="reversed", tickfont_size=TEXT_SIZE, ticklabelstandoff=6,
