@@ -17,7 +17,9 @@ st.plotly_chart(figures.table_1(measured, TABLE_1), key="table_1", config={"disp
                 alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
                     "only because the gradient was exactly zero")
 st.caption("FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives, on all "
-           "10,000 test images. It is one weak attack; being right after it is not robustness.")
+           "10,000 test images. It is one weak attack; being right after it is not robustness. *Adversarial*: trained on "
+           "FGSM images as well. *Saturated*: trained with the penalty (in the CNN on the dense layers, above convolutions "
+           "trained without it and then kept). *Control*: the saturated recipe with the penalty's λ at 0, all else equal.")
 with st.expander("The numbers"):
     st.dataframe(tables.table_1(measured, TABLE_1), hide_index=True, key="numbers")
 
@@ -36,7 +38,7 @@ with controls.one_readable_line():
 any_view = next(iter(views.values()))
 caption = f"Test image {index:,}: a {any_view.label}"
 original.image(pictures.digit(any_view.before, figures.NEUTRAL), caption=caption, alt=caption)
-st.caption("Each card: the image after FGSM; what was changed, magnified (orange: raised, blue: lowered); the prediction "
+st.caption("Each card: the image after FGSM; what was changed, the largest change drawn full (orange: raised, blue: lowered); the prediction "
            "before → after, with its probability.")
 for family in FAMILIES:
     st.subheader(figures.FAMILY_TITLES[family])

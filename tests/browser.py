@@ -22,9 +22,10 @@ def chromium() -> str | None:
     if found := _installed():
         return found
     if shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "chromium"], check=True)
-        return _installed()
+        subprocess.run(["apt-get", "update"])
+        subprocess.run(["apt-get", "install", "-y", "chromium"])
+        if found := _installed():
+            return found
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     return None
 

@@ -129,6 +129,14 @@ def test_damaged_weights_are_one_readable_line_below_the_table(other_folder):
     assert "damaged" in page.error[0].value
 
 
+@pytest.mark.parametrize("pick", ["most confident", "random", "by index"])
+def test_some_of_the_networks_are_enough(other_folder, pick):
+    shutil.copytree(ROOT / "checkpoints" / "relu-mlp", other_folder / "relu-mlp")
+    page = opened(pick=pick)
+    assert not page.exception and not page.error
+    assert "underflowed" not in everything_said(page)  # a claim about a network that isn't there
+
+
 def test_the_ways_to_choose_are_those_of_the_library():
     assert set(controls.WAYS) == {*data.WAYS, "by index"}
 

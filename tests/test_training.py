@@ -163,6 +163,20 @@ def test_denormals_are_flushed_only_while_training(short_epochs):
     assert denormal()
 
 
+def test_threads_that_start_while_training_keep_their_denormals():
+    # In a process of its own, whose threads PyTorch hasn't started yet; so many elements that it uses them all.
+    script = """
+import torch
+from satcore import training
+torch.set_num_threads(2)
+with training._flushed_denormals():
+    pass
+assert bool((torch.full((400_000,), 1e-40) * 1 != 0).all())
+"""
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
 def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
     monkeypatch.setattr(training, "signed_step", None)
     with pytest.raises(TypeError):

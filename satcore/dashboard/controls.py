@@ -13,10 +13,10 @@ def choice_of_example(names: list[str]) -> tuple[str, dict]:
     """How an example is to be chosen: "by index" and its `index`, or another of the `WAYS` and the arguments
     of `live.chosen` that go with it. `names` are the networks whose confidence can be asked for.
     """
-    how = st.pills("Which image", WAYS, default="most confident", required=True, key="pick", bind="query-params")
+    how = st.pills("Which image", WAYS, default="most confident", required=True, wrap=True, key="pick", bind="query-params")
     if how == "by index":
         return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}
-    digit = st.pills("Digit", range(10), default=3, required=True, key="digit", bind="query-params")
+    digit = st.pills("Digit", range(10), default=3, required=True, wrap=True, key="digit", bind="query-params")
     default = JUDGE if JUDGE in names else names[0]
     seed, judge = 0, default
     if how == "random":

@@ -10,6 +10,9 @@ COLOURS = {"vanilla": "#3B8BD4", "adversarial": "#E69F00", "saturated": "#C8589B
 FAMILY_TITLES = {"sigmoid-mlp": "Sigmoid MLP", "relu-mlp": "ReLU MLP", "cnn": "CNN"}
 NEUTRAL = "#888888"
 TEXT_SIZE = 18
+CLEAN = {"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": NEUTRAL}}
+PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width": 2, "color": "black"}}
+PAPER_FGSM = {"symbol": "diamond", "size": 13, "color": "white", "line": {"width": 2.5, "color": "black"}}
 
 
 def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]) -> go.Figure:
@@ -35,14 +38,14 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                                       "bgcolor": COLOURS[training], "borderpad": 1}))
         figure.add_scatter(x=[100 * m["accuracy"] for m in there.values()], y=list(there), row=row, col=1,
                            mode="markers", name="clean accuracy", showlegend=False,
-                           marker={"symbol": "line-ns", "size": 24, "line": {"width": 4, "color": NEUTRAL}},
+                           marker=CLEAN,
                            hovertemplate="%{x:.2f} % clean accuracy, ours<extra>%{y}</extra>")
-        paper = {training: published[f"{family}/{training}"][1] for training in there
+        paper = {training: published[f"{family}/{training}"] for training in there
                  if f"{family}/{training}" in published}
-        figure.add_scatter(x=list(paper.values()), y=list(paper), row=row, col=1, mode="markers", showlegend=False,
-                           marker={"symbol": "diamond", "size": 13, "color": "white",
-                                   "line": {"width": 2.5, "color": "black"}},
-                           hovertemplate="%{x:.2f} % under FGSM, the paper's<extra>%{y}</extra>")
+        for which, (marker, what) in enumerate(((PAPER_CLEAN, "without attack"), (PAPER_FGSM, "under FGSM"))):
+            figure.add_scatter(x=[values[which] for values in paper.values()], y=list(paper), row=row, col=1,
+                               mode="markers", showlegend=False, marker=marker,
+                               hovertemplate=f"%{{x:.2f}} % {what}, the paper's<extra>%{{y}}</extra>")
     _legend(figure)
     figure.update_layout(barmode="stack", bargap=0.18, height=720, margin={"l": 8, "r": 12, "t": 104, "b": 60},
                          font_size=TEXT_SIZE, legend={"orientation": "h", "yanchor": "bottom", "y": 1.045, "x": 0, "traceorder": "normal",
@@ -66,7 +69,6 @@ def _legend(figure: go.Figure) -> None:
     for name, pattern in (("right after FGSM", ""), ("… because its gradient is exactly zero", "/")):
         figure.add_bar(x=[None], y=[None], name=name, orientation="h",
                        marker={"color": NEUTRAL, "pattern": {"shape": pattern, "size": 9, "solidity": 0.35}})
-    for name, marker in (("right without attack", {"symbol": "line-ns", "size": 16, "line": {"width": 4, "color": NEUTRAL}}),
-                         ("FGSM, the paper's", {"symbol": "diamond", "size": 12, "color": "white",
-                                                "line": {"width": 2.5, "color": "black"}})):
+    for name, marker in (("right without attack", CLEAN), ("the paper's, without attack", PAPER_CLEAN),
+                         ("the paper's, after FGSM", PAPER_FGSM)):
         figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
