@@ -51,12 +51,19 @@ class Network(nn.Module):
         return ACTIVATIONS[self.activation](h)
 
 
-def build(family: str, hidden: int = 0, seed: int = 0) -> Network:
+def build(family: str, hidden: int = 0, seed: int = 0, scale: float = 1.0) -> Network:
     """An untrained network with PyTorch's uniform initialisation, the same for the same `seed`.
 
-    `hidden` is the width of both hidden layers of an MLP; the CNN has none to choose.
-    Raises ValueError for an unknown family.
+    `hidden` is the width of both hidden layers of an MLP; the CNN has none to choose. All weights, but not the
+    biases, are multiplied by `scale`. Raises ValueError for an unknown family.
     """
+    network = _initialised(family, hidden, seed)
+    for layer in network.layers:
+        layer.weight.data.mul_(scale)
+    return network
+
+
+def _initialised(family: str, hidden: int, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if family in ("sigmoid-mlp", "relu-mlp"):

@@ -58,6 +58,7 @@ class Recipe:
     epsilon         size of the FGSM step that makes adversarial training examples
     precision       of training's forward and backward pass: "float32", or "bfloat16" by autocast; the weights
                     themselves, the loss and Adam are float32 in either
+    initial_scale   factor on the weights of PyTorch's initialisation
     """
 
     name: str
@@ -66,6 +67,7 @@ class Recipe:
     complementary: tuple[str, ...]
     epsilon: float = 0.25
     precision: str = "bfloat16"
+    initial_scale: float = 1.0
 
     def __post_init__(self):
         family, _, training = self.name.partition("/")
@@ -141,8 +143,8 @@ _OTHERS = (
         Phase(epochs=30, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
     Recipe("relu-mlp/vanilla", **_RELU_MLP, phases=(
         Phase(epochs=20, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
-    Recipe("cnn/vanilla", **_CNN, phases=(
-        Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
+    Recipe("cnn/vanilla", **_CNN, initial_scale=0.5, phases=(
+        Phase(epochs=6, batch_size=100, learning_rate=1e-3, last_learning_rate=1.75e-4),)),
     Recipe("sigmoid-mlp/adversarial", **_SIGMOID_MLP, phases=(
         Phase(epochs=40, batch_size=200, learning_rate=2e-3, last_learning_rate=2e-5, clean_share=0.5),)),
     Recipe("relu-mlp/adversarial", **_RELU_MLP, phases=(

@@ -64,7 +64,8 @@ def train(recipe: Recipe, device: str | None = None, seed: int = 0,
     uninterrupted one on the same machine ends in. Raises ValueError where that file is of another run.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network = build(recipe.family, recipe.hidden, seed).to(device, memory_format=torch.channels_last)
+    network = build(recipe.family, recipe.hidden, seed, recipe.initial_scale)
+    network.to(device, memory_format=torch.channels_last)
     images, labels = (tensor.to(device) for tensor in data.load("train"))
     probe = data.Examples(*(tensor[:PROBED].to(device) for tensor in data.load("test")))
     first, seconds = 0, 0.0
