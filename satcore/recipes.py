@@ -130,9 +130,7 @@ _SATURATED = (
         Phase(epochs=1741, penalty=Annealing(step=0.001, maximum=1.74), **_HOT),
         Phase(epochs=60, penalty=Annealing(start=1.74, maximum=1.74), last_learning_rate=1e-4, **_HOT))),
     Recipe("relu-mlp/saturated", **_RELU_MLP, phases=(
-        Phase(epochs=400, batch_size=600, learning_rate=1e-2, penalty=Annealing(step=1e-10, maximum=3.99e-8)),
-        Phase(epochs=20, batch_size=600, learning_rate=1e-2, last_learning_rate=1e-4,
-              penalty=Annealing(start=3.99e-8, maximum=3.99e-8)))),
+        Phase(epochs=420, batch_size=600, learning_rate=1e-2, penalty=Annealing(step=1e-10, maximum=3.99e-8)),)),
     Recipe("cnn/saturated", **_CNN, phases=(
         Phase(epochs=14, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),
         Phase(epochs=80, penalty=Annealing(step=1e-5, maximum=1e-5), **_CNN_DENSE),
