@@ -138,9 +138,9 @@ _SATURATED = (
 )
 _OTHERS = (
     Recipe("sigmoid-mlp/vanilla", **_SIGMOID_MLP, phases=(
-        Phase(epochs=30, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
+        Phase(epochs=30, batch_size=600, learning_rate=3e-3, last_learning_rate=3e-5),)),
     Recipe("relu-mlp/vanilla", **_RELU_MLP, phases=(
-        Phase(epochs=20, batch_size=100, learning_rate=1e-3, last_learning_rate=1e-5),)),
+        Phase(epochs=20, batch_size=600, learning_rate=3e-3, last_learning_rate=3e-5),)),
     Recipe("cnn/vanilla", **_CNN, initial_scale=0.5, phases=(
         Phase(epochs=6, batch_size=100, learning_rate=1e-3, last_learning_rate=1.75e-4),)),
     Recipe("sigmoid-mlp/adversarial", **_SIGMOID_MLP, phases=(
