@@ -124,3 +124,10 @@ def test_images_of_another_shape_are_refused(family, shape):
 def test_an_unknown_family_is_refused():
     with pytest.raises(ValueError, match="expected the family sigmoid-mlp, relu-mlp or cnn, got 'tanh-mlp'"):
         build("tanh-mlp", hidden=20)
+
+
+@pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp", "cnn"])
+def test_the_initial_scale_is_a_factor_on_the_weights_alone(family):
+    plain, scaled = build(family, 16, seed=1), build(family, 16, seed=1, scale=0.5)
+    for a, b in zip(plain.layers, scaled.layers, strict=True):
+        assert torch.equal(0.5 * a.weight, b.weight) and torch.equal(a.bias, b.bias)

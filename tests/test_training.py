@@ -75,6 +75,13 @@ def test_training_is_the_literal_loop(recipe):
     assert [record.loss for record in records] == pytest.approx(losses, rel=1e-6)
 
 
+def test_training_starts_from_the_recipes_initial_scale(monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "build", lambda *arguments: asked.append(arguments) or build(*arguments))
+    next(train(dataclasses.replace(LITERAL["vanilla"], initial_scale=0.25), "cpu", seed=3))
+    assert asked == [("relu-mlp", 16, 3, 0.25)]
+
+
 def test_frozen_layers_keep_their_bits_and_the_others_move():
     recipe = LITERAL["frozen"]
     *_, last = train(recipe, "cpu", seed=3)
