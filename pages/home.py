@@ -1,5 +1,11 @@
 import streamlit as st
 
+if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
+    import app
+
+    app.main()
+    st.stop()
+
 from satcore import checkpoints
 from satcore.dashboard import controls, figures, tables
 from satcore.paper import TABLE_1

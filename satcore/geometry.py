@@ -28,9 +28,11 @@ PART = 2_000  # points of a plane from one record to the next
 class Path:
     """A straight path between two images and what a network makes of it (Eq. 13).
 
-    At `points` equal steps:
+    source, target    (1, 28, 28)
+
+    At `points` equal steps from one to the other:
     t                 (P,), from 0, the source, to 1, the target
-    images            (P, 1, 28, 28): (1−t)·source + t·target
+    images            (P, 1, 28, 28)
     probabilities     (P, 10)
     length_element    (P,) per unit t (Eq. 12)
     singular_values   (P, 10) of the Jacobian, descending
@@ -50,8 +52,9 @@ class Path:
     participation     (Σσ²)²/Σσ⁴ there: how many singular values take part, from 1 to 10
     """
 
+    source: Tensor
+    target: Tensor
     t: Tensor
-    images: Tensor
     probabilities: Tensor
     length_element: Tensor
     singular_values: Tensor
@@ -66,6 +69,10 @@ class Path:
     transition: float
     spectrum: Tensor
     participation: float
+
+    @property
+    def images(self) -> Tensor:
+        return torch.lerp(self.source, self.target, self.t[:, None, None, None])  # Eq. 13
 
 
 @dataclass(frozen=True)
@@ -150,11 +157,9 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     so_far = torch.cat((steps.new_zeros(1), steps.cumsum(0)))
     transition = nodes[node_element.argmax()]
     spectrum = line.measured(transition[None, None], spectra=True)[2][0]
-    along = t[:, None, None, None]
     return Path(
-        t=t, images=(1 - along) * source + along * target,  # Eq. 13
-        probabilities=log_p.exp(), length_element=element, singular_values=spectra,
-        nodes=nodes, probabilities_at_nodes=node_log_p.exp(), element_at_nodes=node_element,
+        source=source[0], target=target[0], t=t, probabilities=log_p.exp(), length_element=element,
+        singular_values=spectra, nodes=nodes, probabilities_at_nodes=node_log_p.exp(), element_at_nodes=node_element,
         length_so_far=so_far, length=float(so_far[-1]),
         arc_length=float(_arcs(node_log_p).sum()), geodesic=float(_arcs(log_p[[0, -1]])),
         flatness=_flatness(nodes.diff(), steps), transition=float(transition), spectrum=spectrum,

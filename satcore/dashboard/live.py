@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from satcore import attacks, checkpoints, data
+from satcore import attacks, checkpoints, data, geometry
 from satcore.networks import Network
 
 
@@ -45,6 +45,13 @@ def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     return _fgsm_view(name, checkpoints.describe(name).sha256, index, epsilon)
 
 
+def path(name: str, source: int, target: int, points: int) -> geometry.Path:
+    """The straight path between the test images at the indices `source` and `target`. Raises ValueError as
+    `satcore.geometry.path` does. One object for all sessions: don't write to it.
+    """
+    return _path(name, checkpoints.describe(name).sha256, source, target, points)
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _network(name: str, sha256: str) -> Network:
     return checkpoints.load(name)
@@ -65,3 +72,9 @@ def _fgsm_view(name: str, sha256: str, index: int, epsilon: float) -> FgsmView:
     return FgsmView(int(labels), images[0, 0].numpy(), attack.images[0, 0].numpy(),
                     int(predicted[0]), float(confidence[0]), int(predicted[1]), float(confidence[1]),
                     bool(attack.zero_gradient))
+
+
+@st.cache_resource(max_entries=300, show_spinner=False)
+def _path(name: str, sha256: str, source: int, target: int, points: int) -> geometry.Path:
+    (start, _), (stop, _) = data.example("test", source), data.example("test", target)
+    return geometry.path(_network(name, sha256), start, stop, points)

@@ -1,0 +1,225 @@
+"""Speed of the geometry: against autograd point by point, against its bare products, in the number of points.
+
+Run `python -m benchmarks.geometry` from the repository root: some two minutes on two idle cores, always on the CPU,
+with torch's default number of threads. It prints figures; it raises RuntimeError only where ours and autograd disagree.
+
+1. Probabilities, length elements and spectra at 201 points of the line between two test images, three ways:
+   - autograd: at one image after another, `torch.autograd.functional.jacobian` of a float64 network, `svdvals` of it,
+     and dl = √(vᵀJᵀ(diag p − ppᵀ)Jv) with that J;
+   - ours: the same three arrays; and `geometry.path` as a user calls it, which also refines the length on more nodes;
+   - bare: the products of ours that can't be avoided, on random operands of the same shapes, without all the rest.
+   Before that, how far autograd and ours are apart: in p absolutely, in dl relative to the line's largest, in σ
+   relative to σ₁ of the same point. Where σ(h) has rounded to 1, autograd's slope is 0; so for the saturated
+   sigmoid-mlp their distance in dl and σ is printed and not judged.
+2. `geometry.path` with more and more points.
+3. Three routes to the singular values of 201 matrices that were made to have known ones, from 1 to 1e-9. Rounding such
+   a matrix to float64 already moves the smallest by some 1e-7 of itself, so no route can come much below that.
+
+How fair this is:
+- Autograd's network is brought to float64 outside the clock, once; ours is handed the float32 one in every call, and
+  copies and prepares it inside.
+- Autograd's Jacobian is the default one, a backward pass for each logit; its `vectorize=True` and a batch of images
+  would save it some overhead. p takes one more forward pass there, of about twelve.
+- The contenders take turns, so that a slow spell of the machine meets them all; medians of five turns after an uncounted
+  one. On the CNN, autograd has one turn only, warmed up by the comparison of the results.
+"""
+
+import copy
+import functools
+import statistics
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import functional
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from benchmarks.training import hardware, seconds
+from satcore import checkpoints, data, geometry
+from satcore.data import CLASSES
+from satcore.linearised import ExactNetwork
+from satcore.networks import Network
+from satcore.recipes import FAMILIES
+
+CPU = torch.device("cpu")
+POINTS = 201
+TURNS = 5
+IMAGES = 0, 1  # in the test set: where the line begins and ends
+SPECTRUM = torch.logspace(0, -9, CLASSES, dtype=torch.float64)
+AGREEMENT = 1e-6
+ROW = "{:22}{:>9}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>7}{:>8}{:>9}{:>8}{:>8}"
+
+
+def autograd(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """p (P, 10), dl (P,) and σ (P, 10) on the line from `source` to `target` (1, 1, 28, 28), all in float64."""
+    direction = (target - source).flatten()
+    measured = []
+    for t in torch.linspace(0, 1, POINTS, dtype=torch.float64):
+        image = (1 - t) * source + t * target
+        jacobian = functional.jacobian(network, image).view(CLASSES, -1)
+        p = network(image)[0].softmax(0)
+        v = jacobian @ direction
+        element = (v @ (p.diag() - p.outer(p)) @ v).clamp(min=0).sqrt()  # it may round to below 0
+        measured.append((p, element, torch.linalg.svdvals(jacobian)))
+    return tuple(torch.stack(values) for values in zip(*measured, strict=True))
+
+
+def ours(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `autograd`, from the float32 network: what `geometry.path` does before it refines the length.
+
+    No public function stops there, hence the private name.
+    """
+    line = geometry._Affine(ExactNetwork(network), source, target - source)
+    log_p, element, spectra = line.measured(torch.linspace(0, 1, POINTS, dtype=torch.float64)[:, None], spectra=True)
+    return log_p.exp(), element, spectra
+
+
+def bare_products(network: Network) -> list[Callable[[], object]]:
+    """The products that `ours` can't avoid, each ready to run.
+
+    Per point: every layer above the first once forwards and once on the tangent, and on ten cotangents every layer but
+    the last. What is done once for the whole line, the first layer's forward pass, isn't counted; nor are activations,
+    pooling, Fourier transforms, QR and singular values.
+    """
+    exact = ExactNetwork(network)
+    return _cnn_products(exact) if isinstance(network.layers[0], nn.Conv2d) else _mlp_products(exact)
+
+
+def _mlp_products(exact: ExactNetwork) -> list[Callable[[], object]]:
+    """Dense products, all points at once; the first layer's cotangents are taken through its triangular factor."""
+    first, *above = exact.network.layers
+    forward = [_dense(POINTS, layer.in_features, layer.out_features) for layer in above]
+    tangent = [_dense(POINTS, layer.in_features, layer.out_features) for layer in above]
+    backward = [_dense(POINTS * CLASSES, layer.out_features, layer.in_features) for layer in above[:-1]]
+    triangle = _dense(POINTS * CLASSES, first.out_features, first.out_features)
+    return [*forward, *tangent, *backward, triangle]
+
+
+def _cnn_products(exact: ExactNetwork) -> list[Callable[[], object]]:
+    """Dense products, all points at once, and convolutions in parts of as many points as `ours` takes.
+
+    The second layer's are PyTorch's convolution forwards, and products at each spatial frequency for tangents and
+    cotangents; the first layer's is PyTorch's transposed convolution.
+    """
+    first, second, *dense = exact.network.layers
+    fourier = exact.linear_parts[1]
+    products = [_dense(POINTS, layer.in_features, layer.out_features) for layer in dense for _ in range(2)]
+    products += [_dense(POINTS * CLASSES, layer.out_features, layer.in_features) for layer in dense[:-1]]
+    for part in torch.arange(POINTS).split(exact.chunk):
+        points, cotangents = len(part), len(part) * CLASSES
+        images = _random(points, second.in_channels, fourier.side, fourier.side)
+        gradients = _random(cotangents, first.out_channels, 2 * fourier.side, 2 * fourier.side)
+        products += [functools.partial(conv2d, images, second.weight, padding=2),
+                     _at_frequencies(points, fourier.forward),
+                     _at_frequencies(cotangents, fourier.backward),
+                     functools.partial(conv_transpose2d, gradients, first.weight, padding=2)]
+    return products
+
+
+def _dense(rows: int, inner: int, columns: int) -> Callable[[], object]:
+    return functools.partial(torch.mm, _random(rows, inner), _random(inner, columns), out=_random(rows, columns))
+
+
+def _at_frequencies(signals: int, matrices: Tensor) -> Callable[[], object]:
+    frequencies, inner, columns = matrices.shape
+    return functools.partial(torch.bmm, _random(frequencies, signals, inner), _random(frequencies, inner, columns),
+                             out=_random(frequencies, signals, columns))
+
+
+def _random(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64)
+
+
+def distances(theirs: tuple[Tensor, ...], ours: tuple[Tensor, ...]) -> list[float]:
+    """The largest in p, absolute; in dl, relative to the largest dl; in σ, relative to σ₁ of the same point."""
+    scales = torch.ones(1), ours[1].max(), ours[2][:, :1]
+    return [float(((a - b).abs() / scale).max()) for a, b, scale in zip(theirs, ours, scales, strict=True)]
+
+
+def medians(contenders: dict[str, Callable[[], object]], once: frozenset[str] = frozenset()) -> dict[str, float]:
+    """Seconds a call, by contender, in turns after an uncounted one; those in `once` have one turn and no warm-up."""
+    times = {name: [] for name in contenders}
+    for turn in range(1 + TURNS):
+        for name, work in contenders.items():
+            if turn == 1 or name not in once:
+                times[name].append(seconds(work, CPU))
+    return {name: statistics.median(each if name in once else each[1:]) for name, each in times.items()}
+
+
+def compare(name: str, source: Tensor, target: Tensor) -> str:
+    """Part 1 for the network `name`, as a row of the table."""
+    network = checkpoints.load(name)
+    double = copy.deepcopy(network).double()
+    source, target = source.double(), target.double()
+    apart = distances(autograd(double, source, target), ours(network, source, target))
+    judged = apart[:1] if name == "sigmoid-mlp/saturated" else apart
+    if not all(distance <= AGREEMENT for distance in judged):
+        raise RuntimeError(f"expected autograd and ours within {AGREEMENT} of each other on {name}, got {apart}")
+
+    products = bare_products(network)
+    took = medians({"autograd": lambda: autograd(double, source, target),
+                    "ours": lambda: ours(network, source, target),
+                    "path": lambda: geometry.path(network, source, target, POINTS),
+                    "bare": lambda: [product() for product in products]},
+                   once=frozenset({"autograd"} if name.startswith("cnn") else ()))
+    path = geometry.path(network, source, target, POINTS)
+    return ROW.format(name, f"{took['autograd']:.3g}", f"{took['ours']:.3g}", f"{took['autograd'] / took['ours']:.1f}",
+                      f"{took['bare']:.3g}", f"{took['ours'] / took['bare']:.2f}",
+                      f"{took['path']:.3g}", f"{took['autograd'] / took['path']:.1f}",
+                      len(path.nodes), f"{path.length:.3f}", *(f"{distance:.0e}" for distance in apart))
+
+
+def lengthen(name: str, source: Tensor, target: Tensor) -> None:
+    """Part 2: prints what `geometry.path` takes with more and more points."""
+    network = checkpoints.load(name)
+    contenders = {points: functools.partial(geometry.path, network, source, target, points)
+                  for points in (201, 1001, 5001)}
+    print(f"\ngeometry.path on {name}\n{'points':>8}{'nodes':>8}{'seconds':>10}{'µs a point':>12}")
+    for points, took in medians(contenders).items():
+        nodes = len(contenders[points]().nodes)
+        print(f"{points:>8}{nodes:>8}{took:>10.3g}{took / points * 1e6:>12.3g}")
+
+
+def planted() -> Tensor:
+    """Random matrices (P, 10, 784) whose singular values are `SPECTRUM`."""
+    left = torch.linalg.qr(_random(POINTS, CLASSES, CLASSES)).Q
+    right = torch.linalg.qr(_random(POINTS, 784, CLASSES)).Q
+    return left * SPECTRUM @ right.mT
+
+
+def by_gram(matrices: Tensor) -> Tensor:
+    """The singular values by the eigenvalues of MMᵀ."""
+    return torch.linalg.eigvalsh(matrices @ matrices.mT).clamp(min=0).sqrt().flip(1)
+
+
+def routes() -> None:
+    """Part 3: prints what each route to the singular values takes, and by how much it errs."""
+    matrices = planted()
+    contenders = {"svdvals(M)": functools.partial(torch.linalg.svdvals, matrices),
+                  "eigvalsh(MMᵀ)": functools.partial(by_gram, matrices),
+                  "ours: svdvals(R), Mᵀ = QR": functools.partial(geometry.singular_values, matrices)}
+    print(f"\nSingular values of {POINTS} matrices 10×784, from {SPECTRUM[0]:.0e} to {SPECTRUM[-1]:.0e}\n"
+          f"{'':28}{'seconds':>10}{'worst relative error':>24}")
+    for route, took in medians(contenders).items():
+        error = float((contenders[route]() / SPECTRUM - 1).abs().max())
+        print(f"{route:28}{took:>10.3g}{error:>24.1e}")
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    print(hardware(CPU))
+    source, target = (data.example("test", index).images for index in IMAGES)
+
+    print(f"\n{POINTS} points between the test images {IMAGES[0]} and {IMAGES[1]}: seconds; "
+          "how many times ours and path() go into autograd, bare into ours")
+    print(ROW.format("network", "autograd", "ours", "ratio", "bare", "ratio", "path()", "ratio", "nodes", "length",
+                     "apart: p", "dl", "σ"))
+    for family in FAMILIES:
+        for training in ("vanilla", "saturated"):
+            print(compare(f"{family}/{training}", source, target), flush=True)
+    lengthen("sigmoid-mlp/vanilla", source, target)
+    routes()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The straight path between two images as several networks see it: a component that plays in the browser alone."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from satcore import geometry
+from satcore.dashboard.figures import COLOURS
+
+HERE = Path(__file__).parent
+FIGURES = {
+    "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
+              "every detour included. From the Jacobian; without it we get {arc_length:.4g}.",
+    "geodesic": "The shortest way between the two answers, 2·arccos Σ√(pq). At most π; no path can be shorter.",
+    "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
+                "1 % means change everywhere alike, 100 % all of it in jumps.",
+    "participation": "How many singular values of the Jacobian take part where the length element is largest: "
+                     "(Σσ²)²/Σσ⁴, from 1 to 10.",
+}
+
+_component = st.components.v2.component(
+    "path_view", html="<div class='view'></div>\n", css=(HERE / "path_view.css").read_text(encoding="utf-8"),
+    js=(HERE / "path_view.js").read_text(encoding="utf-8"))
+
+
+def path_view(paths: dict[str, geometry.Path], source: int, target: int, *, scale: str, title: str, file: str) -> None:
+    """Draw `paths`, one a training, along the same line from a `source` digit to a `target` digit.
+
+    `scale`, "log" or "linear", is that of length elements and singular values; `file` is what a saved figure is called.
+    """
+    any_path = next(iter(paths.values()))
+    _component(key="path_view", data={
+        "source": source, "target": target, "scale": scale, "title": title, "file": file,
+        "sourcePixels": _pixels(any_path.source), "targetPixels": _pixels(any_path.target),
+        "networks": [_network(training, path) for training, path in paths.items()]})
+
+
+def _network(training: str, path: geometry.Path) -> dict:
+    values = {"length": f"{path.length:.3g}", "geodesic": f"{path.geodesic:.3g}",
+              "flatness": f"{100 * path.flatness:.0f} %", "participation": f"{path.participation:.2f}"}
+    # The spectrum at the transition belongs into its curves: between two steps of t its peak would be missed.
+    t = np.append(path.t, path.transition)
+    order = t.argsort(kind="stable")
+    spectra = np.vstack((path.singular_values, path.spectrum))[order]
+    return {"name": training, "colour": COLOURS[training], "transition": path.transition,
+            "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
+            "nodes": _float32(path.nodes), "probabilities": _float32(path.probabilities_at_nodes),
+            "element": _float32(path.element_at_nodes), "soFar": _float32(path.length_so_far),
+            "t": _float32(t[order]), "spectra": _float32(spectra)}
+
+
+def _float32(values: np.ndarray) -> str:
+    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def _pixels(image: np.ndarray) -> list[int]:
+    return (255 * np.asarray(image)).round().astype(int).ravel().tolist()
