@@ -38,7 +38,7 @@ with settings:
 from satcore.dashboard import cards, live, pictures  # brings torch, which takes seconds: the table stands by now
 
 with controls.one_readable_line():
-    index = needs["index"] if how == "by index" else live.chosen(how, **needs)
+    index = live.index_of(how, needs)
     views = {name: live.fgsm_view(name, index, epsilon) for name in measured}
 
 any_view = next(iter(views.values()))

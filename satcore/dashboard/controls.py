@@ -9,8 +9,8 @@ from satcore.recipes import FAMILIES, TRAININGS
 
 WAYS = ("most confident", "least confident", "random", "by index")
 JUDGE = "sigmoid-mlp/saturated"
+CORNERS = ("lower left", "lower right", "top")
 PAIRS = ((1, 7), (3, 7), (6, 9), (0, 6))  # those of the paper's Fig. 4
-POINTS = (51, 101, 201, 501, 1001)
 
 
 def choice_of_example(names: list[str]) -> tuple[str, dict]:
@@ -41,38 +41,60 @@ def family(names: list[str]) -> tuple[str, list[str]]:
     return chosen, there
 
 
-def pair_of_digits() -> tuple[int, int]:
-    """The source's digit and the target's, and the paper's pairs to choose with one press."""
+def papers_pairs() -> None:
+    """The pairs of the paper's Fig. 4, each chosen with one press: they set the corners "source" and "target"."""
     def choose(source: int, target: int) -> None:
-        st.session_state.update(source=source, target=target)
+        st.session_state.update(source=source, target=target, which="most confident")
 
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("The paper's pairs:")
+    st.caption("The paper's pairs")
+    with st.container(horizontal=True, gap="xsmall"):
         for source, target in PAIRS:
-            st.button(f"{source} → {target}", on_click=choose, args=(source, target), key=f"pair {source} {target}")
-    source, target = st.columns(2)
-    return (source.pills("From a", range(10), default=1, required=True, wrap=True, key="source", bind="query-params"),
-            target.pills("to a", range(10), default=7, required=True, wrap=True, key="target", bind="query-params"))
+            st.button(f"{source}→{target}", on_click=choose, args=(source, target), key=f"pair {source} {target}")
 
 
-def choice_of_pair(names: list[str]) -> tuple[str, dict, dict]:
-    """How the images of both digits are to be chosen: one of the `WAYS`, and for the source and the target what goes
-    with it: an `index`, or the further arguments of `live.chosen`. `names` are the networks whose confidence can be asked for.
+def which_of_each(names: list[str]) -> tuple[str, dict]:
+    """How the image of each digit is to be chosen, one of the `WAYS`, and the arguments of `live.chosen` that all
+    have in common. `names` are the networks whose confidence can be asked for.
     """
-    how = st.pills("Which image of each", WAYS, default="most confident", required=True, wrap=True, key="which", bind="query-params")
-    if how == "by index":
-        source, target = st.columns(2)
-        return (how, {"index": source.number_input("Index of the source", 0, 9_999, 2, key="from", bind="query-params")},
-                {"index": target.number_input("Index of the target", 0, 9_999, 0, key="to", bind="query-params")})
-    default = next((name for name in names if name.endswith("/saturated")), names[0])
+    how = st.pills("Which image of each", WAYS, default="most confident", required=True, wrap=True, key="which",
+                   bind="query-params")
+    trainings = [name.partition("/")[2] for name in names]
+    eyes = default = "saturated" if "saturated" in trainings else trainings[0]
+    seed = 0
     if how == "random":
         seed = st.number_input("Seed", 0, 1_000_000, 0, key="draw", bind="query-params")
-        return how, {"seed": seed, "judge": default}, {"seed": seed + 1, "judge": default}
-    trainings = [name.partition("/")[2] for name in names]
-    eyes = st.pills("In the eyes of", trainings, default=default.partition("/")[2], required=True, wrap=True,
-                    key="eyes", bind="query-params")
-    judge = {"seed": 0, "judge": names[trainings.index(eyes)]}
-    return how, judge, judge
+    elif how != "by index":
+        eyes = st.pills("In the eyes of", trainings, default=default, required=True, wrap=True, key="eyes",
+                        bind="query-params")
+    return how, {"seed": seed, "judge": names[trainings.index(eyes)]}
+
+
+def corner(label: str, key: str, digit: int, how: str, common: dict) -> dict:
+    """One of the images that a line or a triangle runs between, as `live.index_of` takes it: a digit, at first `digit`,
+    or, by index, a number.
+    """
+    if how == "by index":
+        return {"index": st.number_input(f"{label}: index in the test set", 0, 9_999, digit, key=f"{key}_index",
+                                         bind="query-params")}
+    chosen = st.pills(f"{label} a", range(10), default=digit, required=True, wrap=True, key=key, bind="query-params")
+    return {"digit": chosen, **common}
+
+
+def scale() -> str:
+    """That of length elements and singular values: "log" or "linear"."""
+    return st.pills("Length element, singular values", ("log", "linear"), default="log", required=True, key="scale",
+                    bind="query-params")
+
+
+def points() -> int:
+    """How many points of a line the Jacobian is computed at."""
+    return st.pills("Points", (51, 101, 201, 501), default=101, required=True, wrap=True, key="points", bind="query-params")
+
+
+def grid(family: str) -> int:
+    """Points a side of a plane's map; coarser for the CNN, which takes some forty times as long."""
+    key, default = ("cnn_grid", 50) if family == "cnn" else ("grid", 200)
+    return st.pills("Grid", (50, 100, 200), default=default, required=True, key=key, bind="query-params")
 
 
 def epsilon() -> float:

@@ -3,6 +3,8 @@
 Importing this module imports torch, which takes seconds: a page draws what it can before it does.
 """
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +47,46 @@ def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     return _fgsm_view(name, checkpoints.describe(name).sha256, index, epsilon)
 
 
-def path(name: str, source: int, target: int, points: int) -> geometry.Path:
-    """The straight path between the test images at the indices `source` and `target`. Raises ValueError as
-    `satcore.geometry.path` does. One object for all sessions: don't write to it.
+def index_of(how: str, needs: dict) -> int:
+    """Index of the test image that the controls ask for: by its `index`, or by the arguments of `chosen`."""
+    return needs["index"] if how == "by index" else chosen(how, **needs)
+
+
+def label_of(index: int) -> int:
+    """The digit that the test image at `index` shows."""
+    return int(data.example("test", index).labels)
+
+
+def image_of(index: int) -> np.ndarray:
+    """The test image at `index`, (28, 28) in [0, 1]."""
+    return data.example("test", index).images[0, 0].numpy()
+
+
+def paths(names: list[str], source: int, target: int, points: int, patience: float = 0.5) -> dict[str, geometry.Path]:
+    """The straight path between two test images for the networks `names`, as far as they are known or can be computed
+    before `patience` (seconds) runs out, and one more: ask again for the rest. Raises ValueError as `geometry.path`.
+
+    One object for all sessions: don't write to it.
     """
-    return _path(name, checkpoints.describe(name).sha256, source, target, points)
+    start, there = time.monotonic(), {}
+    for name in names:
+        there[name] = _path(name, checkpoints.describe(name).sha256, source, target, points)
+        if time.monotonic() - start > patience:
+            break
+    return there
+
+
+def plane(name: str, corners: tuple[int, int, int], side: int) -> Iterator[geometry.Plane]:
+    """The triangle between three test images, as it fills, or at once where it is known.
+
+    Raises ValueError as `geometry.plane`. One object for all sessions: don't write to it.
+    """
+    known = _known_plane(name, checkpoints.describe(name).sha256, corners, side)
+    if not known:
+        for record in geometry.plane(network(name), *(data.example("test", index).images for index in corners), side):
+            yield record
+        known.append(record)
+    yield known[0]
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -76,5 +113,9 @@ def _fgsm_view(name: str, sha256: str, index: int, epsilon: float) -> FgsmView:
 
 @st.cache_resource(max_entries=300, show_spinner=False)
 def _path(name: str, sha256: str, source: int, target: int, points: int) -> geometry.Path:
-    (start, _), (stop, _) = data.example("test", source), data.example("test", target)
-    return geometry.path(_network(name, sha256), start, stop, points)
+    return geometry.path(_network(name, sha256), *(data.example("test", index).images for index in (source, target)), points)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _known_plane(name: str, sha256: str, corners: tuple[int, int, int], side: int) -> list[geometry.Plane]:
+    return []  # whoever maps the plane first puts it here

@@ -1,10 +1,10 @@
 // The straight path between two images, as several networks see it side by side: one cursor t moves through all panels.
 // All that it shows was computed in Python; here it is drawn, and the cursor snaps to the nearest point computed.
 
-const WIDTH = 340, HEIGHT = 168, LEFT = 52, RIGHT = 8, TOP = 30, BOTTOM = 22, LAST_BOTTOM = 42
+const WIDTH = 340, HEIGHT = 190, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
 const PLAY_SECONDS = 10
-const SUBSCRIPTS = "₁₂₃₄₅₆₇₈₉"
+const SUBSCRIPTS = "₁₂"
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" }
 
 const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
@@ -114,10 +114,10 @@ function panelsOf(data, networks) {
         x: n.nodes, y: column(n.probabilities, k), width: rank(k, data) ? 3 : 1.2, grey: rank(k, data) === 0,
         dash: k === data.target ? "7 5" : "" })),
       reads: (n, i) => likely(n, i).slice(0, 2).map(([k, p]) => `${k}: ${percent(p)}`).join("  ") },
-    { title: "Singular values", unit: "of the Jacobian", axis: sigma,
+    { title: "Singular values", unit: "of J", axis: sigma,
       curves: (n) => [...Array(10).keys()].reverse().map((k) => ({
         x: n.t, y: column(n.spectra, k), width: k ? 1.5 : 3, opacity: 1 - 0.075 * k })),
-      reads: (n, _, j) => [0, 1, 2].map((k) => `σ${SUBSCRIPTS[k]} ${short(n.spectra[10 * j + k])}`).join("  ") },
+      reads: (n, _, j) => [0, 1].map((k) => `σ${SUBSCRIPTS[k]} ${short(n.spectra[10 * j + k])}`).join("  ") },
   ]
 }
 
@@ -145,20 +145,20 @@ function place(t) { return LEFT + t * (WIDTH - LEFT - RIGHT) }
 
 function panel(spec, network, data, last) {
   const bottom = last ? LAST_BOTTOM : BOTTOM, height = HEIGHT + bottom - BOTTOM
-  const top = TOP + (spec.band ? 18 : 0), level = (share) => height - bottom - share * (height - bottom - top)
-  const text = (x, y, content, more = "") => `<text x="${x}" y="${y}" fill="currentColor" font-size="14" ${more}>${content}</text>`
+  const top = TOP + (spec.band ? 20 : 0), level = (share) => height - bottom - share * (height - bottom - top)
+  const text = (x, y, content, more = "") => `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   out += text(WIDTH - RIGHT, 17, "", 'text-anchor="end" class="reads"')
   for (const [share, label] of spec.axis.ticks) {
     out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${level(share)}" y2="${level(share)}" stroke="currentColor" stroke-opacity="0.18"/>`
-    out += text(LEFT - 6, level(share) + 4.5, label, 'text-anchor="end"')
+    out += text(LEFT - 6, level(share) + 5, label, 'text-anchor="end"')
   }
-  for (const t of [0, 0.25, 0.5, 0.75, 1]) {
+  for (const t of [0, 0.5, 1]) {
     const anchor = t === 0 ? "start" : t === 1 ? "end" : "middle"
     out += `<line x1="${place(t)}" x2="${place(t)}" y1="${height - bottom}" y2="${height - bottom + 4}" stroke="currentColor" stroke-opacity="0.6"/>`
-    out += text(place(t), height - bottom + 17, t, `text-anchor="${anchor}" font-size="13"`)
+    out += text(place(t), height - bottom + 19, t, `text-anchor="${anchor}"`)
   }
-  if (last) out += text(place(0.5), height - 6, `t, share of the way from the ${data.source} to the ${data.target}`, 'text-anchor="middle"')
+  if (last) out += text(place(0.5), height - 7, "t, share of the way", 'text-anchor="middle"')
   if (spec.band) out += band(network)
   for (const curve of spec.curves(network)) {
     let d = ""
@@ -178,9 +178,9 @@ function band(network) {
   for (let i = 1; i <= best.length; i++) {
     if (i < best.length && best[i] === best[start]) continue
     const from = place(network.nodes[start]), to = place(network.nodes[Math.min(i, best.length - 1)])
-    out += `<rect x="${from}" y="${TOP - 4}" width="${Math.max(0, to - from)}" height="17" fill="${network.colour}" fill-opacity="0.22"
+    out += `<rect x="${from}" y="${TOP - 4}" width="${Math.max(0, to - from)}" height="19" fill="${network.colour}" fill-opacity="0.22"
       stroke="currentColor" stroke-opacity="0.5" stroke-width="0.6"/>`
-    if (to - from > 11) out += `<text x="${(from + to) / 2}" y="${TOP + 9.5}" text-anchor="middle" font-size="14" font-weight="700" fill="currentColor">${best[start]}</text>`
+    if (to - from > 11) out += `<text x="${(from + to) / 2}" y="${TOP + 11}" text-anchor="middle" font-size="16" font-weight="700" fill="currentColor">${best[start]}</text>`
     start = i
   }
   return out
@@ -207,14 +207,15 @@ function drawn(root, data, networks) {
         <button type="button" data-t="${n.transition}">Go to its transition, t = ${n.transition.toFixed(3)}</button>
         ${panels.map((spec, k) => { const { markup, height } = panel(spec, n, data, k === panels.length - 1)
           return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${spec.title} of the ${n.name} network along the path">${markup}</svg>` }).join("")}
-      </section>`).join("")}
+      </section>`).join("")}${data.waiting.map((name) => `
+      <section style="--regime: #888888"><h3>${name}</h3><div class="answer">computing …</div></section>`).join("")}
     </div>
     <div class="save">Save this figure: <button type="button" class="svg">SVG</button> <button type="button" class="png">PNG</button></div>`
   const strip = root.querySelector(".strip"), find = (selector) => root.querySelector(selector)
   drawStrip(strip, data)
   const inner = (WIDTH - LEFT - RIGHT) / WIDTH
   return { panels, strip, now: find(".now"), play: find(".play"), slider: find("input"), output: find("output"), svg: find(".svg"), png: find(".png"),
-    sections: [...root.querySelectorAll("section")],
+    sections: [...root.querySelectorAll("section[data-network]")],
     areas: [[strip, 0, 1], ...[...root.querySelectorAll("svg")].map((svg) => [svg, LEFT / WIDTH, inner])] }
 }
 
@@ -261,12 +262,12 @@ function moved(root, view, data, networks, t) {
 
 function svgOf(root, data, networks, t) {
   const style = getComputedStyle(root), gap = 24, top = 92
-  const svgs = [...root.querySelectorAll("section")].map((section) => [...section.querySelectorAll("svg")])
+  const svgs = [...root.querySelectorAll("section[data-network]")].map((section) => [...section.querySelectorAll("svg")])
   const heights = svgs[0].map((svg) => svg.viewBox.baseVal.height + 8)
   const width = networks.length * (WIDTH + gap) + gap, height = top + heights.reduce((a, b) => a + b, 0) + 16
   const background = style.getPropertyValue("--st-background-color")
   let out = `<rect width="${width}" height="${height}" fill="${background}"/>
-    <text x="${gap}" y="34" font-size="22" font-weight="700" fill="currentColor">${data.title}, t = ${t.toFixed(3)}</text>`
+    <text x="${gap}" y="34" font-size="22" font-weight="700" fill="currentColor">From a ${data.source} to a ${data.target}, t = ${t.toFixed(3)}</text>`
   networks.forEach((network, k) => {
     const x = gap + k * (WIDTH + gap)
     out += `<rect x="${x}" y="48" width="${WIDTH}" height="6" fill="${network.colour}"/>

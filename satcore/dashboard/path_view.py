@@ -25,26 +25,29 @@ _component = st.components.v2.component(
     js=(HERE / "path_view.js").read_text(encoding="utf-8"))
 
 
-def path_view(paths: dict[str, geometry.Path], source: int, target: int, *, scale: str, title: str, file: str) -> None:
-    """Draw `paths`, one a training, along the same line from a `source` digit to a `target` digit.
+def path_view(paths: dict[str, geometry.Path], names: list[str], source: int, target: int, *, scale: str,
+              file: str) -> None:
+    """Draw `paths` along one line from a `source` digit to a `target` digit, for those of the networks `names` whose
+    path is there; the others get a place to come.
 
     `scale`, "log" or "linear", is that of length elements and singular values; `file` is what a saved figure is called.
     """
     any_path = next(iter(paths.values()))
     _component(key="path_view", data={
-        "source": source, "target": target, "scale": scale, "title": title, "file": file,
+        "source": source, "target": target, "scale": scale, "file": file,
         "sourcePixels": _pixels(any_path.source), "targetPixels": _pixels(any_path.target),
-        "networks": [_network(training, path) for training, path in paths.items()]})
+        "networks": [_network(name, path) for name, path in paths.items()],
+        "waiting": [name for name in names if name not in paths]})
 
 
-def _network(training: str, path: geometry.Path) -> dict:
+def _network(name: str, path: geometry.Path) -> dict:
     values = {"length": f"{path.length:.3g}", "geodesic": f"{path.geodesic:.3g}",
               "flatness": f"{100 * path.flatness:.0f} %", "participation": f"{path.participation:.2f}"}
     # The spectrum at the transition belongs into its curves: between two steps of t its peak would be missed.
     t = np.append(path.t, path.transition)
     order = t.argsort(kind="stable")
     spectra = np.vstack((path.singular_values, path.spectrum))[order]
-    return {"name": training, "colour": COLOURS[training], "transition": path.transition,
+    return {"name": name, "colour": COLOURS[name.partition("/")[2]], "transition": path.transition,
             "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
             "nodes": _float32(path.nodes), "probabilities": _float32(path.probabilities_at_nodes),
             "element": _float32(path.element_at_nodes), "soFar": _float32(path.length_so_far),
