@@ -24,7 +24,7 @@ with controls.one_readable_line():
         ends = (controls.corner("From", "source", 1, how, common), controls.corner("To", "target", 7, how, common))
     with fourth:
         scale = controls.scale()
-        points = controls.points()
+        points = controls.points(family)
 
 line, plane = st.tabs(["Line", "Plane"], key="view", on_change="rerun", bind="query-params")
 
