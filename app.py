@@ -10,7 +10,9 @@ ICON = Path(__file__).parent / "satcore" / "dashboard" / "icon.png"  # a named i
 def main() -> None:
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
     page = st.navigation([st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),
-                          st.Page("pages/interpolation.py", title="Interpolation", icon=":material/timeline:")],
+                          st.Page("pages/interpolation.py", title="Interpolation", icon=":material/timeline:"),
+                          st.Page("pages/representations.py", title="Representations", icon=":material/grid_on:"),
+                          st.Page("pages/weights.py", title="Weights", icon=":material/bar_chart:")],
                          position="top")
     st.session_state["through the front door"] = True  # each page's first lines ask for it
     page.run()

@@ -1,6 +1,63 @@
-"""What training does to the weights themselves."""
+"""What training does to the weights and the pre-activations, and why kurtotic weights resist a linear attack (Eq. 14)."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import integrate, special, stats
 from torch import Tensor
+
+from satcore.data import check_images
+from satcore.networks import Network
+
+DIMENSION = 20_000  # of the paper's prototypes
+BINS = 400
+THRESHOLDS = tuple(10.0**-exponent for exponent in range(1, 17))
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Values by how often they occur.
+
+    edges   (BINS + 1,): of bins of one width
+    counts  (BINS,) int64
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def density(self) -> np.ndarray:
+        """(BINS,): integrates to 1."""
+        return self.counts / self.counts.sum() / np.diff(self.edges)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a layer's weights are distributed: their histogram, mean, standard deviation, excess kurtosis, and the
+    quantiles at 0.1 % and 99.9 %."""
+
+    histogram: Histogram
+    mean: float
+    deviation: float
+    kurtosis: float
+    quantiles: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """The pre-activations of one layer over many images.
+
+    histogram  of every unit's hˡ on every image
+    saturated  (16,): share of them where φ′(hˡ) is below each of the `THRESHOLDS`; None for the read-out, which has no φ
+    done       share of the images seen so far; the last record's is 1
+    """
+
+    histogram: Histogram
+    saturated: np.ndarray | None
+    done: float
 
 
 def excess_kurtosis(values: Tensor) -> float:
@@ -13,3 +70,131 @@ def excess_kurtosis(values: Tensor) -> float:
         raise ValueError(f"expected at least two different values, got {len(values)} that don't differ")
     centred = values - values.mean()
     return ((centred**4).mean() / (centred**2).mean() ** 2 - 3).item()
+
+
+def shape(values: Tensor) -> Shape:
+    """The shape of all entries of `values`. Raises ValueError as `excess_kurtosis` does."""
+    kurtosis = excess_kurtosis(values)
+    w = values.detach().double().flatten().cpu().numpy()
+    counts, edges = np.histogram(w, BINS)
+    low, high = np.quantile(w, (0.001, 0.999))
+    return Shape(Histogram(edges, counts), float(w.mean()), float(w.std()), kurtosis, (float(low), float(high)))
+
+
+def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
+    """The pre-activations of every layer over `images` (N, 1, 28, 28) in [0, 1], a record a layer, growing batch by batch.
+
+    Streamed, twice: once for their range, once to count; no more than one batch is in memory. Raises ValueError for
+    other shapes or pixels, or no image.
+    """
+    check_images(images)
+    if len(images) == 0:
+        raise ValueError("expected at least one image, got none")
+    ranges = _ranges(network, images)
+    counts = [np.zeros(BINS, np.int64) for _ in ranges]
+    below = [np.zeros(len(THRESHOLDS), np.int64) for _ in ranges[:-1]]
+    seen = 0
+    for batch in images.split(BATCH):
+        seen += len(batch)
+        for layer, h in enumerate(_pre_activations(network, batch)):
+            counts[layer] += torch.histc(h, BINS, *ranges[layer]).to(torch.int64).cpu().numpy()
+            if layer < len(below):
+                below[layer] += _saturated(h, network.activation)
+        yield [Saturation(Histogram(np.linspace(*ranges[layer], BINS + 1), counts[layer].copy()),
+                          below[layer] / counts[layer].sum() if layer < len(below) else None, seen / len(images))
+               for layer in range(len(ranges))]
+
+
+def pearson_vii_density(w: np.ndarray, kurtosis: float) -> np.ndarray:
+    """Density at `w` of the Pearson type VII distribution of unit variance and excess kurtosis γ₂ = `kurtosis`.
+
+    ∝ [1 + (w/α)²]^(−m) with m = 5/2 + 3/γ₂, α = √(2 + 6/γ₂) (below Eq. 14); at γ₂ = 0 the Gaussian, its limit, and at ∞
+    Student's t with four degrees of freedom. Raises ValueError for a negative kurtosis.
+    """
+    if _checked(kurtosis) == 0:
+        return stats.norm.pdf(w)
+    m, alpha = 5 / 2 + 3 / kurtosis, np.sqrt(2 + 6 / kurtosis)
+    return np.exp(-m * np.log1p((np.asarray(w) / alpha) ** 2) - special.betaln(m - 1 / 2, 1 / 2)) / alpha
+
+
+def pearson_vii(kurtosis: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """A sampler of that distribution: Student's t with ν = 4 + 6/γ₂ degrees of freedom, scaled to unit variance."""
+    if _checked(kurtosis) == 0:
+        return lambda rng, size: rng.standard_normal(size)
+    freedom = 4 + 6 / kurtosis
+    return lambda rng, size: rng.standard_t(freedom, size) * np.sqrt((freedom - 2) / freedom)
+
+
+def resampled(values: Tensor) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's section 8."""
+    w = np.sort(values.detach().double().flatten().cpu().numpy())
+    return lambda rng, size: w[(rng.random(size) * len(w)).astype(np.int64)]
+
+
+def linear_robustness(w1: Tensor, w2: Tensor) -> float:
+    """ε_min = ‖w₁‖₂² / ‖w₂ − w₁‖₁ of two prototypes (n,): the least L∞ perturbation that fools w₁ (Eq. 14).
+
+    Raises ValueError where they aren't two different vectors of one length.
+    """
+    if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()):
+        raise ValueError(f"expected two different vectors of one length, got shapes {tuple(w1.shape)} and {tuple(w2.shape)}")
+    w1, w2 = w1.detach().double(), w2.detach().double()
+    return float((w1**2).sum() / (w2 - w1).abs().sum())  # Eq. 14
+
+
+def scaled_ratios(sample: Callable, *, repeats: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
+    """ε_min of Eq. 14 over the mean |component| of w₁, for `repeats` pairs of prototypes: (repeats,).
+
+    Their components are drawn by `sample`, and the prototypes scaled to unit norm: the points of Fig. 6. 1.4 means that the
+    perturbation must be 1.4 times as strong as the prototype itself. Components that are zero don't count in the mean.
+    """
+    if repeats < 1:
+        raise ValueError(f"expected at least one pair, got {repeats}")
+    rng = np.random.default_rng(seed)
+    ratios = np.empty(repeats)
+    for pair in range(repeats):
+        w = sample(rng, (2, dimension))
+        w1, w2 = w / np.linalg.norm(w, axis=1, keepdims=True)
+        strength = np.abs(w1[w1 != 0]).mean()
+        ratios[pair] = (w1**2).sum() / np.abs(w2 - w1).sum() / strength  # Eq. 14, scaled
+    return ratios
+
+
+def limiting_ratio(kurtosis: float) -> float:
+    """What `scaled_ratios` of Pearson VII weights of excess kurtosis γ₂ tend to in high dimension: σ²/(E|w₂−w₁|·E|w|).
+
+    E|w₂−w₁| = 4∫₀^∞ F(1−F) dw, F the distribution function; √π/2·√(π/2) for the Gaussian.
+    """
+    if _checked(kurtosis) == 0:
+        return float(np.sqrt(np.pi) / 2 * np.sqrt(np.pi / 2))
+    t = stats.t(4 + 6 / kurtosis)
+    difference, _ = integrate.quad(lambda w: 4 * t.cdf(w) * t.sf(w), 0, np.inf)
+    size, _ = integrate.quad(lambda w: 2 * t.sf(w), 0, np.inf)  # E|w|
+    return float(t.var() / (difference * size))
+
+
+def _checked(kurtosis: float) -> float:
+    if not kurtosis >= 0:
+        raise ValueError(f"expected an excess kurtosis of at least 0, got {kurtosis!r}")
+    return kurtosis
+
+
+@torch.no_grad()
+def _pre_activations(network: Network, images: Tensor) -> list[Tensor]:
+    return network.pre_activations(images)
+
+
+def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
+    extremes = [[h.aminmax() for h in _pre_activations(network, batch)] for batch in images.split(BATCH)]
+    return [(min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
+            for layer in zip(*extremes, strict=True)]
+
+
+def _saturated(h: Tensor, activation: str) -> np.ndarray:
+    """How many entries of h have φ′(h) below each of the `THRESHOLDS`."""
+    if activation == "relu":
+        return np.full(len(THRESHOLDS), int((h <= 0).sum()))
+    # σ′(h) = y(1 − y) = τ where y = (1 + √(1 − 4τ))/2, and h = log y² / τ.
+    limits = [2 * np.log((1 + np.sqrt(1 - 4 * tau)) / 2) - np.log(tau) for tau in THRESHOLDS]
+    size = h.abs().flatten()
+    return np.array([int((size > limit).sum()) for limit in limits])

@@ -98,6 +98,65 @@ def grid(family: str) -> int:
     return st.pills("Grid", (50, 100, 200), default=default, required=True, key=key, bind="query-params")
 
 
+def there(names: list[str]) -> list[str]:
+    """The networks `names`. Raises ValueError where there is none."""
+    if not names:
+        raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
+    return names
+
+
+def layer(layers: list[str]) -> str:
+    """One of the `layers`, at first the last but one."""
+    return st.pills("Layer", layers, default=layers[-2], required=True, wrap=True, key="layer", bind="query-params")
+
+
+def method() -> str:
+    """How two dimensions are found."""
+    return st.pills("Two dimensions by", ("PCA", "MDS", "t-SNE"), default="PCA", required=True, key="method", bind="query-params")
+
+
+def standardised() -> bool:
+    """Whether weights are shown in standard deviations from their mean."""
+    return st.pills("Weights", ("in standard deviations", "as they are"), default="in standard deviations", required=True,
+                    key="unit", bind="query-params") == "in standard deviations"
+
+
+def saturation_threshold() -> int:
+    """k, where a unit counts as saturated if φ′ < 10^−k there."""
+    return st.slider("A unit is saturated where φ′ is below 10 to the power of minus …", 1, 16, 3, key="threshold", bind="query-params")
+
+
+def prototypes() -> tuple[float, int]:
+    """The excess kurtosis to draw two prototypes with, and the seed."""
+    kurtosis, seed = st.columns([3, 1], gap="medium")
+    return (kurtosis.slider("Excess kurtosis γ₂", 0.0, 20.0, 0.0, 0.5, key="kurtosis", bind="query-params"),
+            seed.number_input("Seed", 0, 1_000_000, 0, key="drawn", bind="query-params"))
+
+
+def attacked_digit() -> int:
+    """The digit whose image is attacked."""
+    return st.pills("Under attack: a", range(10), default=3, required=True, wrap=True, key="attacked", bind="query-params")
+
+
+def two_networks(names: list[str]) -> tuple[str, str]:
+    """Two of the networks `names` to look at side by side."""
+    left, right = st.columns(2)
+    vanilla = next((name for name in names if name.endswith("/vanilla")), names[0])
+    saturated = next((name for name in names if name.endswith("/saturated")), names[-1])
+    return (left.selectbox("Network", names, index=names.index(vanilla), key="left", bind="query-params"),
+            right.selectbox("beside", names, index=names.index(saturated), key="right", bind="query-params"))
+
+
+def colour_scale() -> str:
+    """That of dissimilarities: "linear" or "log"."""
+    return st.pills("Colour scale", ("linear", "log"), default="linear", required=True, key="colours", bind="query-params")
+
+
+def sample_seed() -> int:
+    """The seed that the sample of images is drawn with."""
+    return st.number_input("Seed of the sample", 0, 1_000_000, 0, key="sample", bind="query-params")
+
+
 def epsilon() -> float:
     """The size ε of an L∞ perturbation."""
     return st.slider("ε, the largest change of a pixel (the paper: 0.25)", 0.0, 0.5, 0.25, 0.01, key="epsilon",

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import streamlit as st
+from torch import Tensor
 
 from satcore.geometry import Path, Plane
 
@@ -25,12 +26,19 @@ def of_planes(planes: dict[str, Plane], corners: tuple[int, int, int], side: int
     _code(plane_code(list(planes), corners, side))
 
 
+def of_rdms(rdms: dict[str, Tensor], layer: str, seed: int) -> None:
+    """A button for the dissimilarities of one layer of some networks."""
+    def file() -> bytes:
+        return _npz({name: matrix.numpy() for name, matrix in rdms.items()})
+
+    _button("NPZ", f"rdm-{layer.replace(' ', '-')}-{seed}.npz", file)
+    _code(rdm_code(list(rdms), layer, seed))
+
+
 def npz(records: dict[str, Path | Plane]) -> bytes:
     """All fields of some networks' records as one NPZ, each called "network/field"."""
-    file = io.BytesIO()
-    np.savez_compressed(file, **{f"{name}/{field}": np.asarray(value)
-                                 for name, record in records.items() for field, value in vars(record).items()})
-    return file.getvalue()
+    return _npz({f"{name}/{field}": np.asarray(value)
+                 for name, record in records.items() for field, value in vars(record).items()})
 
 
 def csv_of_paths(paths: dict[str, Path]) -> str:
@@ -64,6 +72,25 @@ for name in {names!r}:
     *_, plane = geometry.plane(checkpoints.load(name), *images[{list(corners)}], side={side})
     print(name, plane.predicted.unique(), plane.log_length_element.nan_to_num(-1e9).max())
 """
+
+
+def rdm_code(names: list[str], layer: str, seed: int) -> str:
+    """Python that computes the dissimilarities again."""
+    return f"""from satcore import checkpoints, data, representations
+
+images, labels = data.load("test")
+chosen = representations.sample("test", 100, seed={seed})
+for name in {names!r}:
+    layers = representations.layers(checkpoints.load(name), images[chosen])
+    rdm = representations.rdm(layers[{layer!r}])
+    print(name, representations.separation(rdm, labels[chosen]))
+"""
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
 
 
 def _button(label: str, file: str, data) -> None:

@@ -14,6 +14,7 @@ export default function ({ data, parentElement }) {
   const cursor = cursors.get(root) ?? { t: tOfAddress(), frame: 0 }
   cursors.set(root, cursor)
   const networks = data.networks.map(decoded)
+  data = { ...data, sourcePixels: bytes(data.sourcePixels), targetPixels: bytes(data.targetPixels) }
   const view = drawn(root, data, networks)
   const show = (t) => { cursor.t = Math.min(1, Math.max(0, t)); moved(root, view, data, networks, cursor.t) }
   const settle = () => { tIntoAddress(cursor.t) }
@@ -57,9 +58,9 @@ export default function ({ data, parentElement }) {
 
 // ---- numbers
 
-function numbers(base64) {
-  return new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer)
-}
+function bytes(base64) { return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) }
+
+function numbers(base64) { return new Float32Array(bytes(base64).buffer) }
 
 function decoded(network) {
   return { ...network, nodes: numbers(network.nodes), element: numbers(network.element), soFar: numbers(network.soFar),

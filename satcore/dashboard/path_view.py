@@ -1,15 +1,11 @@
 """The straight path between two images as several networks see it: a component that plays in the browser alone."""
 
-import base64
-from pathlib import Path
-
 import numpy as np
-import streamlit as st
 
 from satcore import geometry
+from satcore.dashboard.encoded import component, float32, pixels
 from satcore.dashboard.figures import COLOURS
 
-HERE = Path(__file__).parent
 FIGURES = {
     "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
               "every detour included. From the Jacobian; without it we get {arc_length:.4g}.",
@@ -20,9 +16,7 @@ FIGURES = {
                      "(Σσ²)²/Σσ⁴, from 1 to 10.",
 }
 
-_component = st.components.v2.component(
-    "path_view", html="<div class='view'></div>\n", css=(HERE / "path_view.css").read_text(encoding="utf-8"),
-    js=(HERE / "path_view.js").read_text(encoding="utf-8"))
+_component = component("path_view")
 
 
 def path_view(paths: dict[str, geometry.Path], names: list[str], source: int, target: int, *, scale: str,
@@ -35,7 +29,7 @@ def path_view(paths: dict[str, geometry.Path], names: list[str], source: int, ta
     any_path = next(iter(paths.values()))
     _component(key="path_view", data={
         "source": source, "target": target, "scale": scale, "file": file,
-        "sourcePixels": _pixels(any_path.source), "targetPixels": _pixels(any_path.target),
+        "sourcePixels": pixels(any_path.source), "targetPixels": pixels(any_path.target),
         "networks": [_network(name, path) for name, path in paths.items()],
         "waiting": [name for name in names if name not in paths]})
 
@@ -49,14 +43,6 @@ def _network(name: str, path: geometry.Path) -> dict:
     spectra = np.vstack((path.singular_values, path.spectrum))[order]
     return {"name": name, "colour": COLOURS[name.partition("/")[2]], "transition": path.transition,
             "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
-            "nodes": _float32(path.nodes), "probabilities": _float32(path.probabilities_at_nodes),
-            "element": _float32(path.element_at_nodes), "soFar": _float32(path.length_so_far),
-            "t": _float32(t[order]), "spectra": _float32(spectra)}
-
-
-def _float32(values: np.ndarray) -> str:
-    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode("ascii")
-
-
-def _pixels(image: np.ndarray) -> list[int]:
-    return (255 * np.asarray(image)).round().astype(int).ravel().tolist()
+            "nodes": float32(path.nodes), "probabilities": float32(path.probabilities_at_nodes),
+            "element": float32(path.element_at_nodes), "soFar": float32(path.length_so_far),
+            "t": float32(t[order]), "spectra": float32(spectra)}

@@ -1,6 +1,9 @@
 """What the stored measurements say, as sentences and as rows."""
 
+from collections.abc import Iterator
+
 import pandas as pd
+import streamlit as st
 
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 
@@ -26,3 +29,65 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
          "gradient exactly zero (%)": round(100 * m["zero_gradient"], 2),
          "excess kurtosis of the weights, by layer": ", ".join(f"{k:.1f}" for k in m["kurtosis"])}
         for name, m in measured.items()])
+
+
+def travel(predicted: list[int], zero_gradient: bool, epsilons: tuple[float, ...], digit: int) -> str:
+    """What becomes of an image of a `digit` under an attack of each of the `epsilons`, in a sentence."""
+    if zero_gradient:
+        return "the gradient is **exactly zero**, so FGSM leaves the image where it is: this shows nothing about robustness."
+    changed = [(epsilon, there) for epsilon, there in zip(epsilons, predicted, strict=True) if there != digit]
+    if not changed:
+        return f"it moves, and stays a {digit} up to ε = {epsilons[-1]:.2f}."
+    epsilon, taken_for = changed[0]
+    return f"taken for a {taken_for} " + (f"from ε = {epsilon:.3f} on." if epsilon else "before the attack already.")
+
+
+def layers(found: dict[str, list]) -> Iterator[tuple[int, object]]:
+    """The number of every layer that any of the networks has, and a column to draw it in."""
+    count = max(len(there) for there in found.values())
+    return zip(range(count), st.columns(count), strict=True)
+
+
+def shapes(found: dict[str, list]) -> pd.DataFrame:
+    """How each layer's weights are distributed, a row a layer and network."""
+    return pd.DataFrame([
+        {"layer": number, "network": name, "weights": int(shape.histogram.counts.sum()),
+         "excess kurtosis": round(shape.kurtosis, 2), "standard deviation": float(f"{shape.deviation:.4g}"),
+         "0.1 % quantile": float(f"{shape.quantiles[0]:.4g}"), "99.9 % quantile": float(f"{shape.quantiles[1]:.4g}"),
+         "least": float(f"{shape.histogram.edges[0]:.4g}"), "largest": float(f"{shape.histogram.edges[-1]:.4g}")}
+        for number in range(1, 1 + max(len(there) for there in found.values()))
+        for name, there in found.items() if number <= len(there) for shape in [there[number - 1]]])
+
+
+def saturated(found: dict[str, list], layer: int, exponent: int) -> str:
+    """How large a share of a layer's units is saturated, in each network: φ′ below 10^−`exponent`."""
+    lines = []
+    for name, there in found.items():
+        if layer >= len(there):
+            continue
+        shares = there[layer].saturated
+        lines.append(f"- {name}: " + ("the read-out has no nonlinearity" if shares is None
+                                      else f"**{100 * shares[exponent - 1]:.1f} %** saturated"))
+    return "\n".join(lines)
+
+
+def mechanism(means, limit: float) -> str:
+    """How far above the Gaussian the sampled ratios reach, beside their `limit` and the paper."""
+    return (f"At the largest kurtosis drawn here {means[-1]:.2f}, {100 * (means[-1] / means[0] - 1):.0f} % above the Gaussian's {means[0]:.2f}. "
+            f"However large the kurtosis, no more than {limit:.2f} ({100 * (limit / means[0] - 1):.0f} %). The paper says almost 40 % above.")
+
+
+def own_ratios(means: dict[str, list]) -> str:
+    """How the layers of the second network compare with those of the first, beside the paper."""
+    if len(means) < 2:
+        return "Choose two networks to compare."
+    (one, first), (other, second) = means.items()
+    shares = ", ".join(f"{100 * b / a:.0f} %" for a, b in zip(first, second, strict=False))
+    return f"{other} in percent of {one}, layer by layer: {shares}. The paper: up to 300 %, saturated in percent of vanilla."
+
+
+def prototypes(epsilon_min: float, strength: float) -> list[tuple[str, str, str]]:
+    """What Eq. 14 says of two prototypes: a label, a value and its meaning each."""
+    return [("ε_min", f"{epsilon_min:.5f}", "The least change of every component that fools the classifier (Eq. 14)."),
+            ("mean |w₁|", f"{strength:.5f}", "How strong the image itself is."),
+            ("their ratio", f"{epsilon_min / strength:.3f}", "How strong the perturbation must be, beside the image: the height in Fig. 6.")]
