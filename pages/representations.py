@@ -7,7 +7,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     st.stop()
 
 from satcore import checkpoints
-from satcore.dashboard import controls, figures, tables
+from satcore.dashboard import controls, layer_figures, tables
 
 st.title("What a layer tells apart")
 st.markdown("A thousand test images, a hundred of each digit: how dissimilar is each pair in the pixels, and in every layer "
@@ -34,21 +34,21 @@ with controls.one_readable_line(), matrices:
 
         st.subheader("Layer by layer")
         first_row, second_row = st.columns(3), st.columns(3)
-        for column, (key, title, unit, what) in zip(first_row, figures.SEPARATIONS, strict=True):
+        for column, (key, title, unit, what) in zip(first_row, layer_figures.SEPARATIONS, strict=True):
             values = {name: layers.separation(name, key, seed) for name in pair}
-            column.plotly_chart(figures.by_layer(values, title, unit, log=True), key=key, alt=what)
+            column.plotly_chart(layer_figures.by_layer(values, title, unit, log=True), key=key, alt=what)
             column.caption(what)
         with st.spinner("Looking into the layers with scikit-learn …"):
             columns = iter(second_row)
-            for key, title, unit, what in figures.READOUTS:
+            for key, title, unit, what in layer_figures.READOUTS:
                 values = {name: layers.readout(name, key, seed) for name in pair}
                 with next(columns):
-                    st.plotly_chart(figures.by_layer(values, title, unit), key=key, alt=what)
+                    st.plotly_chart(layer_figures.by_layer(values, title, unit), key=key, alt=what)
                     st.caption(what)
         if len(pair) == 2:
             likeness = {" and ".join(pair): layers.likeness(*pair, seed)}
-            second_row[2].plotly_chart(figures.by_layer(likeness, "RSA: how alike they are", "correlation"), key="rsa", alt=figures.RSA)
-            second_row[2].caption(figures.RSA)
+            second_row[2].plotly_chart(layer_figures.by_layer(likeness, "RSA: how alike they are", "correlation"), key="rsa", alt=layer_figures.RSA)
+            second_row[2].caption(layer_figures.RSA)
 
 with controls.one_readable_line(), full:
     if full.open:
@@ -56,7 +56,7 @@ with controls.one_readable_line(), full:
         high = layers.highest(pair, layer, seed)
         for name, column in zip(pair, st.columns(2), strict=False):
             means = layers.class_means(name, layer, seed)
-            column.plotly_chart(figures.class_means(means, name, layer, high), key=f"means {name}",
+            column.plotly_chart(layer_figures.class_means(means, name, layer, high), key=f"means {name}",
                                 alt=f"Mean dissimilarity of every pair of digits in {layer} of {name}")
             column.image(rdm_view.whole(layers.rdm(name, layer, seed).numpy(), high, scale), width="stretch",
                          caption=f"All 1,000 × 1,000 pairs in {layer} of {name}")
