@@ -33,10 +33,12 @@ with controls.one_readable_line(), matrices:
         rdm_view.rdm_view({name: layers.blocks(name, seed) for name in pair}, layers.images(seed)[5::10], scale=scale)
 
         st.subheader("Layer by layer")
+        found = {key: {name: layers.separation(name, key, seed) for name in pair} for key, *_ in layer_figures.SEPARATIONS}
+        if len(pair) == 2:
+            st.markdown(tables.figure_3(found["between"], found["ratio"]))
         first_row, second_row = st.columns(3), st.columns(3)
         for column, (key, title, unit, what) in zip(first_row, layer_figures.SEPARATIONS, strict=True):
-            values = {name: layers.separation(name, key, seed) for name in pair}
-            column.plotly_chart(layer_figures.by_layer(values, title, unit, log=True), key=key, alt=what)
+            column.plotly_chart(layer_figures.by_layer(found[key], title, unit, log=True), key=key, alt=what)
             column.caption(what)
         with st.spinner("Looking into the layers with scikit-learn …"):
             columns = iter(second_row)
@@ -78,4 +80,5 @@ with controls.one_readable_line(), plane:
         progress.empty()
         travels = {name: layers.travel(name, index) for name in pair}
         embedding_view.embedding_view(embeddings, travels, layers.images(seed), layers.labels(seed).numpy(), method=method)
-        st.markdown("\n".join(f"- **{name}**: {tables.travel(travels[name].predicted, travels[name].zero_gradient, layers.EPSILONS, digit)}" for name in pair))
+        for name, travel in travels.items():
+            st.markdown(f"**{name}**: {tables.travel(travel.predicted, travel.zero_gradient, layers.EPSILONS, digit)}")

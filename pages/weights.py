@@ -23,6 +23,8 @@ from satcore.dashboard import distributions, weight_figures  # brings torch, whi
 with controls.one_readable_line(), distribution:
     if distribution.open:
         shapes, standardised = {name: distributions.shapes(name) for name in pair}, controls.standardised()
+        if len(pair) == 2:
+            st.markdown(tables.figure_1({name: [shape.kurtosis for shape in there] for name, there in shapes.items()}))
         for layer, column in tables.layers(shapes):
             there = {name: layers[layer] for name, layers in shapes.items() if layer < len(layers)}
             column.plotly_chart(weight_figures.weights(there, f"Layer {layer + 1}", standardised=standardised), key=f"weights {layer}",
@@ -35,6 +37,7 @@ with controls.one_readable_line(), inputs:
         exponent = controls.saturation_threshold()
         found, progress = {}, st.empty()
         for name in pair:
+            progress.progress(0.0, text=f"{name}: how far they reach")
             for found[name] in distributions.saturation(name):
                 progress.progress(found[name][0].done, text=f"{name}: all 10,000 test images")
         progress.empty()

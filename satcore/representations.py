@@ -65,15 +65,16 @@ def rdm(activations: Tensor) -> Tensor:
     `activations` (N, units). Symmetric, with a zero diagonal, and exact to about 1e-15 of the largest entry. Raises
     ValueError for another shape, or entries that aren't finite.
     """
-    if activations.ndim != 2 or activations.shape[1] == 0:
+    if activations.ndim != 2 or activations.numel() == 0:
         raise ValueError(f"expected activations of shape (N, units), got shape {tuple(activations.shape)}")
     # In NumPy, which makes only half of a product of a matrix with its own transpose.
     x = activations.detach().to("cpu", torch.float64).numpy()
-    x = x - x.mean(0)  # the same distances, of smaller numbers: less is lost in the difference below
+    mean = x.mean(0)
+    if not np.isfinite(mean).all():
+        raise ValueError("expected finite activations, got NaN or infinity")
+    x = x - mean  # the same distances, of smaller numbers: less is lost in the difference below
     d = x @ x.T
     norms = d.diagonal().copy()
-    if not np.isfinite(norms).all():
-        raise ValueError("expected finite activations, got NaN or infinity")
     d *= -2
     d += norms[:, None] + norms
     d /= x.shape[1]  # Eq. 9
@@ -114,7 +115,7 @@ def class_means(dissimilarities: Tensor, labels: Tensor) -> Tensor:
 def rsa(one: Tensor, other: Tensor) -> float:
     """Pearson correlation of two RDMs (N, N) over their pairs of different images: how alike two representations are.
 
-    Raises ValueError for other shapes; NaN where one of them is constant.
+    Raises ValueError for other shapes; NaN where one of them is constant, as it is for fewer than three images.
     """
     _check_rdm(one)
     _check_rdm(other)

@@ -126,18 +126,24 @@ def pearson_vii(kurtosis: float) -> Callable[[np.random.Generator, tuple[int, ..
 
 
 def resampled(values: Tensor) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
-    """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's section 8."""
+    """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's section 8.
+
+    Raises ValueError where there is none.
+    """
     w = np.sort(values.detach().double().flatten().cpu().numpy())
+    if len(w) == 0:
+        raise ValueError("expected at least one value to draw from, got none")
     return lambda rng, size: w[(rng.random(size) * len(w)).astype(np.int64)]
 
 
 def linear_robustness(w1: Tensor, w2: Tensor) -> float:
     """ε_min = ‖w₁‖₂² / ‖w₂ − w₁‖₁ of two prototypes (n,): the least L∞ perturbation that fools w₁ (Eq. 14).
 
-    Raises ValueError where they aren't two different vectors of one length.
+    Raises ValueError where they aren't two different, finite vectors of one length.
     """
-    if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()):
-        raise ValueError(f"expected two different vectors of one length, got shapes {tuple(w1.shape)} and {tuple(w2.shape)}")
+    if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()) or not bool((w1 + w2).isfinite().all()):
+        raise ValueError("expected two different, finite vectors of one length, "
+                         f"got shapes {tuple(w1.shape)} and {tuple(w2.shape)}")
     w1, w2 = w1.detach().double(), w2.detach().double()
     return float((w1**2).sum() / (w2 - w1).abs().sum())  # Eq. 14
 
@@ -186,15 +192,16 @@ def _pre_activations(network: Network, images: Tensor) -> list[Tensor]:
 
 def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
     extremes = [[h.aminmax() for h in _pre_activations(network, batch)] for batch in images.split(BATCH)]
-    return [(min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
-            for layer in zip(*extremes, strict=True)]
+    ranges = [(min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
+              for layer in zip(*extremes, strict=True)]
+    return [(low, high) if low < high else (low - 0.5, high + 0.5) for low, high in ranges]
 
 
 def _saturated(h: Tensor, activation: str) -> np.ndarray:
     """How many entries of h have φ′(h) below each of the `THRESHOLDS`."""
     if activation == "relu":
-        return np.full(len(THRESHOLDS), int((h <= 0).sum()))
+        return np.full(len(THRESHOLDS), h.numel() - int(torch.count_nonzero(h > 0)))
     # σ′(h) = y(1 − y) = τ where y = (1 + √(1 − 4τ))/2, and h = log y² / τ.
     limits = [2 * np.log((1 + np.sqrt(1 - 4 * tau)) / 2) - np.log(tau) for tau in THRESHOLDS]
     size = h.abs().flatten()
-    return np.array([int((size > limit).sum()) for limit in limits])
+    return np.array([int(torch.count_nonzero(size > limit)) for limit in limits])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from satcore import checkpoints
 from satcore.networks import Network
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
@@ -14,3 +15,13 @@ def tiny() -> Network:
                     phases=(Phase(epochs=2, batch_size=600, learning_rate=1e-2),))
     *_, last = train(recipe, "cpu")
     return last.network
+
+
+@pytest.fixture
+def other_folder(tmp_path, monkeypatch):
+    """An empty folder that all take for checkpoints/."""
+    for function in (checkpoints.names, checkpoints.describe, checkpoints.load):
+        defaults = list(function.__defaults__)
+        defaults[-1] = tmp_path
+        monkeypatch.setattr(function, "__defaults__", tuple(defaults))
+    return tmp_path

@@ -1,5 +1,7 @@
 """Slow, literal versions of the formulas, in plain NumPy and plain PyTorch: what the fast ones are held against."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -133,3 +135,116 @@ def _forward(weights_and_biases: list[Tensor], images: Tensor, activation: str) 
 def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     log_p = torch.log_softmax(logits, dim=1)
     return -log_p[torch.arange(len(labels)), labels].mean()
+
+
+def complex_step_jacobian(weights_and_biases: list[np.ndarray], image: np.ndarray, activation: str) -> np.ndarray:
+    """J = ∂h³/∂x⁰, (10, 784), of an MLP at one `image`: Im h³(x + i·step·e_k)/step.
+
+    No differences, so no cancellation: exact however flat the units are.
+    """
+    phi = {"relu": complex_relu, "sigmoid": complex_sigmoid}[activation]
+    step = 1e-30
+    w1, b1, w2, b2, w3, b3 = weights_and_biases
+    nudged = image.reshape(784) + 1j * step * np.eye(784)
+    h1 = nudged @ w1.T + b1
+    h2 = phi(h1) @ w2.T + b2
+    h3 = phi(h2) @ w3.T + b3
+    return h3.imag.T / step
+
+
+def complex_step_cnn_column(weights_and_biases: list[np.ndarray], image: np.ndarray, row: int,
+                            column: int) -> np.ndarray:
+    """∂h⁴/∂x⁰, (10,), of the CNN by the one pixel at `row` and `column` of `image` (28, 28)."""
+    step = 1e-30
+    w1, b1, w2, b2, w3, b3, w4, b4 = weights_and_biases
+    nudged = image[None, None].astype(complex)
+    nudged[0, 0, row, column] += 1j * step
+    h1 = complex_convolution(nudged, w1, b1)
+    h2 = complex_convolution(complex_max_pool(complex_relu(h1)), w2, b2)
+    h3 = complex_max_pool(complex_relu(h2)).reshape(1, -1) @ w3.T + b3
+    h4 = complex_relu(h3) @ w4.T + b4
+    return h4.imag[0] / step
+
+
+def complex_sigmoid(z: np.ndarray) -> np.ndarray:
+    """1/(1 + e^−z), by whichever of e^z and e^−z doesn't overflow."""
+    left = z.real < 0
+    e = np.exp(np.where(left, z, -z))
+    return np.where(left, e, 1) / (1 + e)
+
+
+def complex_relu(z: np.ndarray) -> np.ndarray:
+    return np.where(z.real > 0, z, 0)
+
+
+def complex_convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return convolution(x.real, weight, bias) + 1j * convolution(x.imag, weight, np.zeros_like(bias))
+
+
+def complex_max_pool(x: np.ndarray) -> np.ndarray:
+    """Of each 2×2 block the first with the largest real part, row by row."""
+    blocks = np.stack([x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)])
+    return np.take_along_axis(blocks, blocks.real.argmax(0)[None], 0)[0]
+
+
+def autograd_jacobian(network: nn.Module, images: Tensor) -> Tensor:
+    """∂hᴰ/∂x⁰, (N, 10, 784), by ten of PyTorch's backward passes, in the dtype that the network and images have."""
+    x = images.clone().requires_grad_()
+    logits = network(x)
+    rows = [torch.autograd.grad(logits[:, k].sum(), x, retain_graph=True)[0] for k in range(10)]
+    return torch.stack(rows, 1).flatten(2)
+
+
+def length_element(p: np.ndarray, v: np.ndarray) -> float:
+    """Eq. 10–12 as they stand: √(vᵀ(diag p − ppᵀ)v). Loses its digits where p is nearly one-hot."""
+    return np.sqrt(v @ (np.diag(p) - np.outer(p, p)) @ v)
+
+
+def log_length_element(logits: list[float], v: list[float]) -> float:
+    """The logarithm of the same, in so many digits that none of those lost matter, down to probabilities of e^−2000."""
+    with localcontext() as context:
+        context.prec = 2000
+        exponentials = [Decimal(logit).exp() for logit in logits]
+        p = [e / sum(exponentials) for e in exponentials]
+        v = [Decimal(value) for value in v]
+        mean = sum(p_i * v_i for p_i, v_i in zip(p, v, strict=True))
+        square = sum(p_i * v_i * v_i for p_i, v_i in zip(p, v, strict=True)) - mean * mean
+        return float(square.ln() / 2)
+
+
+def mlp_probabilities(weights_and_biases: list[np.ndarray], images: np.ndarray, activation: str) -> np.ndarray:
+    """softmax(h³), (N, 10)."""
+    with np.errstate(over="ignore"):  # 1/(1 + ∞) is the 0 it should be
+        h3 = mlp_pre_activations(weights_and_biases, images, activation)[-1]
+    e = np.exp(h3 - h3.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def chord_length(weights_and_biases: list[np.ndarray], source: np.ndarray, target: np.ndarray, activation: str,
+                 steps: int) -> float:
+    """The length of the path (1−t)·source + t·target, at `steps` equal steps, as of a polygon on the sphere 2√p."""
+    length, corner = 0.0, np.zeros((0, 10))
+    for part in np.array_split(np.arange(steps + 1) / steps, max(1, steps // 4096)):
+        t = part[:, None]
+        images = (1 - t) * source.reshape(1, 784) + t * target.reshape(1, 784)
+        p = mlp_probabilities(weights_and_biases, images, activation)
+        corners = np.concatenate((corner, 2 * np.sqrt(p)))
+        length += np.sqrt((np.diff(corners, axis=0) ** 2).sum(1)).sum()
+        corner = corners[-1:]
+    return length
+
+
+def kl(p: np.ndarray, q: np.ndarray) -> float:
+    return sum(p_i * np.log(p_i / q_i) for p_i, q_i in zip(p, q, strict=True))
+
+
+def flatness(widths: list[float], lengths: list[float]) -> float:
+    """Share of the width, flattest parts first, that carries 1 % of the length; of the last, only what is needed."""
+    parts = sorted(zip(widths, lengths, strict=True), key=lambda part: part[1] / part[0])
+    missing, share = 0.01 * sum(lengths), 0.0
+    for width, length in parts:
+        if length > missing:
+            return share + width * missing / length
+        missing -= length
+        share += width
+    return share

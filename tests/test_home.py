@@ -28,16 +28,6 @@ def everything_said(page: AppTest) -> str:
     return "\n".join(element.value for element in (*page.markdown, *page.caption))
 
 
-@pytest.fixture
-def other_folder(tmp_path, monkeypatch):
-    """An empty folder that the page takes for checkpoints/."""
-    for function in (checkpoints.names, checkpoints.describe, checkpoints.load):
-        defaults = list(function.__defaults__)
-        defaults[-1] = tmp_path
-        monkeypatch.setattr(function, "__defaults__", tuple(defaults))
-    return tmp_path
-
-
 def test_opens_without_an_error_and_shows_every_network():
     page = opened()
     assert not page.exception and not page.error

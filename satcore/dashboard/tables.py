@@ -91,3 +91,24 @@ def prototypes(epsilon_min: float, strength: float) -> list[tuple[str, str, str]
     return [("ε_min", f"{epsilon_min:.5f}", "The least change of every component that fools the classifier (Eq. 14)."),
             ("mean |w₁|", f"{strength:.5f}", "How strong the image itself is."),
             ("their ratio", f"{epsilon_min / strength:.3f}", "How strong the perturbation must be, beside the image: the height in Fig. 6.")]
+
+
+def figure_3(between: dict[str, dict[str, float]], ratio: dict[str, dict[str, float]]) -> str:
+    """How the second network's distances compare with the first's, beside what the paper says of them."""
+    (one, first), (other, second) = between.items()
+    hidden = [layer for layer in first if layer in second and layer.startswith("layer")]
+
+    def factors(values: dict[str, dict[str, float]]) -> str:
+        return ", ".join(f"× {values[other][layer] / values[one][layer]:.3g} in {layer}" for layer in hidden)
+
+    return (f"The paper (Fig. 3): digits are far further apart in a saturated network than in a vanilla one, the deeper the more. "
+            f"From {one} to {other} here: {factors(between)}. Beside the distance within a digit: {factors(ratio)}.")
+
+
+def figure_1(kurtosis: dict[str, list[float]]) -> str:
+    """In which layers the second network's weights are more kurtotic than the first's, beside what the paper says."""
+    (one, first), (other, second) = kurtosis.items()
+    count = min(len(first), len(second))
+    more = [str(layer + 1) for layer in range(count) if second[layer] > first[layer]]
+    return (f"The paper (Fig. 1): a saturated network's weights are more kurtotic than a vanilla one's in every layer. {other} beside "
+            f"{one} here: in {len(more)} of {count} layers" + (f" ({', '.join(more)})." if more else "."))

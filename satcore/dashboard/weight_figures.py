@@ -18,13 +18,13 @@ def weights(shapes: dict[str, Shape], title: str, *, standardised: bool) -> go.F
         _density(figure, name, histogram)
         w = np.linspace(histogram.edges[0], histogram.edges[-1], 400)
         mean, deviation = (shape.mean - centre) / unit, shape.deviation / unit
-        figure.add_scatter(x=w, y=np.exp(-((w - mean) / deviation) ** 2 / 2) / deviation / np.sqrt(2 * np.pi), mode="lines",
+        figure.add_scatter(x=w, y=np.exp(-((w - mean) / deviation) ** 2 / 2) / deviation / np.sqrt(2 * np.pi), mode="lines", showlegend=False,
                            line={"color": _colour(name), "width": 2, "dash": "dot"},
                            hovertemplate="Gaussian of the same variance<extra></extra>")
         lowest, highest = min(lowest, histogram.density[histogram.counts > 0].min()), max(highest, histogram.density.max())
     figure.update_yaxes(type="log", range=[np.log10(lowest) - 0.2, np.log10(highest) + 0.3], title_text="density",
                         exponentformat="power", dtick=1 if highest < 1e5 * lowest else 2)
-    return _finished(figure, title, "weight, in standard deviations" if standardised else "weight")
+    return _finished(figure, title, "weight, in standard deviations" if standardised else "weight", legend=True)
 
 
 def pre_activations(histograms: dict[str, Histogram], title: str) -> go.Figure:
@@ -33,7 +33,7 @@ def pre_activations(histograms: dict[str, Histogram], title: str) -> go.Figure:
     for name, histogram in histograms.items():
         _density(figure, name, histogram)
     figure.update_yaxes(type="log", title_text="density", exponentformat="power", dtick=2)
-    return _finished(figure, title, "pre-activation h")
+    return _finished(figure, title, "pre-activation h", legend=True)
 
 
 def mechanism(kurtoses: np.ndarray, limits: np.ndarray, sampled_at, means: np.ndarray, errors: np.ndarray) -> go.Figure:
@@ -57,7 +57,7 @@ def layer_ratios(ratios: dict[str, tuple[np.ndarray, np.ndarray]]) -> go.Figure:
         layers = [f"layer {number}" for number in range(1, len(means) + 1)]
         figure.add_bar(x=layers, y=means, name=name, marker_color=_colour(name), error_y={"array": errors, "thickness": 2},
                        text=[f"{mean:.2f}" for mean in means], textposition="outside", hovertemplate="%{y:.4f}<extra>" + name + "</extra>")
-    figure.update_layout(barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0, "font_size": TEXT_SIZE - 2})
+    figure.update_layout(barmode="group")
     figure.update_yaxes(title_text="ε_min / mean |w₁|", rangemode="tozero")
     return _finished(figure, "", "", height=480, legend=True)
 
@@ -67,9 +67,12 @@ def prototypes(first: np.ndarray, second: np.ndarray, shown: int = 200) -> go.Fi
     figure = go.Figure()
     for w, colour, name in ((first, COLOURS["saturated"], "w₁"), (second, NEUTRAL, "w₂")):
         figure.add_bar(y=w[:shown], name=name, marker={"color": colour, "line_width": 0}, hovertemplate="%{y:.4f}<extra>" + name + "</extra>")
-    figure.update_layout(barmode="overlay", bargap=0.1, legend={"orientation": "h", "y": 1.15, "x": 0, "font_size": TEXT_SIZE})
+    figure.update_layout(barmode="overlay", bargap=0.1)
     figure.update_yaxes(title_text="component", range=[-0.075, 0.075])
     return _finished(figure, "", f"the first {shown} of 20,000 components", height=360, legend=True)
+
+
+ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 3}
 
 
 def _density(figure: go.Figure, name: str, histogram: Histogram) -> None:
@@ -85,8 +88,10 @@ def _colour(name: str) -> str:
 
 
 def _finished(figure: go.Figure, title: str, x: str, height: int = 360, legend: bool = False) -> go.Figure:
-    figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 48, "b": 8}, font_size=TEXT_SIZE - 2, showlegend=legend,
+    figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 72, "b": 8}, font_size=TEXT_SIZE - 2, showlegend=legend,
                          title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE})
     figure.update_xaxes(title_text=x, tickfont_size=TEXT_SIZE - 3)
     figure.update_yaxes(tickfont_size=TEXT_SIZE - 3)
+    if legend and figure.layout.legend.x is None:
+        figure.update_layout(legend=ABOVE)
     return figure

@@ -1,0 +1,77 @@
+"""Speed of the dissimilarity matrix: against scipy and rsatoolbox, in one process, on the same activations.
+
+Run `python -m benchmarks.representations` from the repository root. rsatoolbox is optional: `pip install rsatoolbox`.
+It prints seconds and ratios, and fails where the matrices disagree. Activations are float64, as both peers want them:
+uniform random numbers, since the time depends on their shape alone. The contenders take turns; medians of nine turns,
+after one that isn't counted. The last figures are the page's work: all layers of two networks, from images to matrices.
+"""
+
+import statistics
+
+import torch
+from scipy.spatial.distance import pdist, squareform
+
+from benchmarks.training import hardware, seconds
+from satcore import checkpoints, data, representations
+
+CPU = torch.device("cpu")
+TURNS = 9
+SHAPES = ((1000, 784), (1000, 6272))
+PAIRS = (("sigmoid-mlp/vanilla", "sigmoid-mlp/saturated"), ("cnn/vanilla", "cnn/saturated"))
+AGREEMENT = 1e-9
+
+
+def contenders(activations: torch.Tensor) -> dict:
+    """What is timed, by name: each gives the dissimilarities (N, N), or their upper triangle."""
+    x = activations.numpy()
+    found = {"ours": lambda: representations.rdm(activations).numpy(),
+             "scipy pdist": lambda: pdist(x, "sqeuclidean") / x.shape[1]}
+    try:
+        from rsatoolbox.data import Dataset
+        from rsatoolbox.rdm import calc_rdm
+    except ImportError:
+        return found
+    dataset = Dataset(x)
+    return found | {"rsatoolbox": lambda: calc_rdm(dataset, method="euclidean", descriptor=None).dissimilarities[0]}
+
+
+def compare(shape: tuple[int, int]) -> None:
+    """Time all contenders on activations of `shape`, and hold them against each other."""
+    functions = contenders(torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    ours = squareform(functions["ours"](), checks=False)
+    for name, function in functions.items():
+        if name != "ours":
+            apart = abs(function() - ours).max()
+            assert apart <= AGREEMENT, f"{name} and ours are {apart:.1e} apart"
+    turns = {name: [] for name in functions}
+    for _ in range(TURNS + 1):
+        for name, function in functions.items():
+            turns[name].append(seconds(function, CPU))
+    medians = {name: statistics.median(times[1:]) for name, times in turns.items()}
+    for name, median in medians.items():
+        print(f"{shape[0]} x {shape[1]:5}  {name:12} {1e3 * median:9.1f} ms   {median / medians['ours']:6.2f} x ours")
+
+
+def page(pair: tuple[str, str]) -> None:
+    """Time all layers' activations and matrices of two networks, the networks loaded."""
+    images = data.load("test").images[representations.sample("test")]
+    networks = [checkpoints.load(name) for name in pair]
+
+    def work() -> None:
+        for network in networks:
+            for activations in representations.layers(network, images).values():
+                representations.rdm(activations)
+
+    print(f"all layers of {' and '.join(pair)}: {1e3 * statistics.median(seconds(work, CPU) for _ in range(5)):.0f} ms")
+
+
+def main() -> None:
+    print(hardware(CPU))
+    for shape in SHAPES:
+        compare(shape)
+    for pair in PAIRS:
+        page(pair)
+
+
+if __name__ == "__main__":
+    main()
