@@ -211,7 +211,7 @@ def test_two_orthogonal_prototypes_are_told_apart_up_to_it_and_no_farther(pairs,
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 2), (2, 2)), ((), ()), ((3,), (3,))])
 def test_prototypes_that_are_not_two_different_vectors_are_refused(shapes):
     assert refused(linear_robustness, *map(torch.ones, shapes)) == (
-        f"expected two different vectors of one length, got shapes {shapes[0]} and {shapes[1]}")
+        f"expected two different, finite vectors of one length, got shapes {shapes[0]} and {shapes[1]}")
 
 
 def test_scaled_ratios_are_equation_14_of_unit_vectors_over_their_mean_component():
@@ -478,3 +478,14 @@ def refused(call, *arguments, **options) -> str:
     with pytest.raises(ValueError) as refusal:
         call(*arguments, **options)
     return str(refusal.value)
+
+
+def test_a_layer_whose_pre_activations_are_all_equal_still_has_a_density():
+    network = build("sigmoid-mlp", 8)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    *_, found = saturation(network, torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
+    for layer in found:
+        widths = np.diff(layer.histogram.edges)
+        assert layer.histogram.counts.max() == layer.histogram.counts.sum()
+        assert (layer.histogram.density * widths).sum() == pytest.approx(1)
