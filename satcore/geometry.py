@@ -19,6 +19,7 @@ from satcore.linearised import ExactNetwork
 from satcore.networks import Network
 
 TOLERANCE = 1e-3  # to which the two ways of measuring a path's length are made to agree
+ROUNDING = 1e-15  # of an arc: a shorter one is noise, on which bisection would never end
 ROUNDS = 40  # of bisection at most: float64 can hardly tell apart what is closer together
 FLAT = 0.01  # the share of the length that the flattest part of a path carries
 PART = 2_000  # points of a plane from one record to the next
@@ -245,7 +246,7 @@ def _refined(line: _Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tu
     for _ in range(ROUNDS):
         arcs = _arcs(log_p)
         disagreement = (_trapezoids(nodes, element) - arcs).abs()
-        allowed = TOLERANCE * arcs.sum()
+        allowed = TOLERANCE * arcs.sum() + ROUNDING * len(arcs)
         if disagreement.sum() <= allowed:
             break
         where = disagreement > allowed / (2 * len(arcs))

@@ -57,6 +57,8 @@ class FourierConvolution:
         return torch.cat(parts).unflatten(0, g.shape[:2])
 
     def _filtered(self, signals: Tensor, matrices: Tensor) -> Tensor:
+        if len(signals) == 0:  # which the Fourier transform refuses
+            return signals.new_zeros(0, matrices.shape[2] // 2, *self.padded)
         spectra = torch.fft.rfft2(signals, s=self.padded)
         frequencies = spectra.shape[2:]
         flat = torch.view_as_real(_frequencies_first(spectra).contiguous()).flatten(2) @ matrices

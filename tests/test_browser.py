@@ -162,19 +162,15 @@ def test_the_interpolation_page_is_whole(visit, viewport, scheme):
         expect(section.locator(".label")).to_have_text(list(FIGURES))
         expect(section.locator(".answer")).to_contain_text("It sees a 1")
     expect(page.get_by_test_id("stException")).to_have_count(0)
+    flatness = section.locator(".figure").filter(has_text="flatness")
+    expect(flatness.get_by_role("tooltip")).to_be_hidden()
+    flatness.focus()
+    expect(flatness.get_by_role("tooltip")).to_be_visible()
+    expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    assert all(right <= viewport["width"] for right in page.locator("section, section svg, .head *, .save *").evaluate_all(
+    assert all(right <= viewport["width"] for right in page.locator("section, section svg, .head *, .save *, [role=tooltip]").evaluate_all(
         "(all) => all.map((element) => element.getBoundingClientRect().right)"))
     assert page.asked_elsewhere == []
-
-
-def test_a_number_says_what_it_means(visit):
-    page = whole(visit(PATHS))
-    figure = page.locator("section[data-network='relu-mlp/saturated'] .figure").filter(has_text="flatness")
-    expect(figure.get_by_role("tooltip")).to_be_hidden()
-    figure.focus()
-    expect(figure.get_by_role("tooltip")).to_be_visible()
-    expect(figure.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
 
 
 def test_playing_asks_nothing_of_the_server(visit):
@@ -191,6 +187,20 @@ def test_playing_asks_nothing_of_the_server(visit):
     assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
     assert len(page.sent) == sent
     assert t_in_address(page) == pytest.approx(stopped, abs=0.001)
+
+
+def test_playing_goes_on_while_something_else_changes(visit):
+    page = whole(visit(PATHS + "&t=0.1"))
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("radio", name="linear").click()
+    expect(page).to_have_url(re.compile("scale=linear"), timeout=PATIENCE)
+    whole(page)
+    before = t_shown(page)
+    assert before > 0.1
+    page.wait_for_function("(before) => Number([...document.querySelectorAll('*')].find((element) => element.shadowRoot?."
+                           "querySelector('output')).shadowRoot.querySelector('output').textContent.slice(4)) > before",
+                           arg=before)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
 
 def test_one_cursor_moves_through_all_panels(visit):
@@ -231,6 +241,13 @@ def test_t_stays_in_the_address_when_something_else_changes(visit):
     assert t_shown(page) == t_in_address(page) == 0.25
     page.reload()
     assert t_shown(whole(page)) == 0.25
+
+
+def test_a_garbled_t_on_a_path_that_goes_nowhere_is_drawn_all_the_same(visit):
+    page = whole(visit(PATHS + "&source=7&target=7&t=noon"))
+    assert t_shown(page) == 0
+    for section in page.locator("section").all():
+        assert not re.search("NaN|Infinity|undefined", section.inner_html())
 
 
 def test_a_pair_of_the_papers_takes_one_press_of_a_button(visit):

@@ -22,6 +22,7 @@ from satcore.recipes import FAMILIES, TRAININGS
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 300  # seconds: torch is imported at the first run, and a CNN's paths take their time
+FEW = {"points": "51", "cnn_points": "51"}
 QUICK = {"family": "relu-mlp", "points": "51"}
 PLANE = {"family": "relu-mlp", "view": "Plane", "grid": "50"}
 
@@ -87,7 +88,7 @@ def small_plane() -> geometry.Plane:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_network_gets_its_own_path_between_the_same_two_images(family):
-    drawn = payload(opened(family=family, points="51"))
+    drawn = payload(opened(family=family, **FEW))
     assert [network["name"] for network in drawn["networks"]] == [f"{family}/{training}" for training in TRAININGS]
     assert drawn["waiting"] == []
     for key, index in zip(("sourcePixels", "targetPixels"), indices(drawn), strict=True):
@@ -103,7 +104,7 @@ def test_every_network_gets_its_own_path_between_the_same_two_images(family):
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/adversarial", "cnn/control"])
 def test_what_is_drawn_is_what_the_library_computes(name):
     family, training = name.split("/")
-    drawn = payload(opened(family=family, points="51"))
+    drawn = payload(opened(family=family, **FEW))
     network = drawn["networks"][TRAININGS.index(training)]
     ends = (data.example("test", index).images for index in indices(drawn))
     path = geometry.path(checkpoints.load(name), *ends, points=51)
@@ -132,6 +133,15 @@ def test_every_number_comes_with_what_it_means():
         assert f"{path.arc_length:.4g}" in texts[0]
         assert texts == tuple(text.format(arc_length=path.arc_length) for text in path_view.FIGURES.values())
         assert not any("{" in text for text in texts)
+
+
+def test_a_path_from_an_image_to_itself_goes_nowhere():
+    drawn = payload(opened(**QUICK, source="7", target="7"))
+    for network in drawn["networks"]:
+        (_, length, _), *_ = network["figures"]
+        assert length == "0" and not numbers(network["soFar"]).any()
+        for key in ("nodes", "probabilities", "element", "soFar", "t", "spectra"):
+            assert np.isfinite(numbers(network[key])).all()
 
 
 def test_networks_still_to_come_have_a_place_already(short_path, monkeypatch):
