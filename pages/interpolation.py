@@ -12,7 +12,7 @@ from satcore.dashboard import controls
 st.title("Between two digits")
 st.markdown("Walk in a straight line from one image to another: where does a network's answer change, and how fast? The "
             "*length element* is how far the answer moves for a small step, in the Fisher–Rao metric. "
-            "A saturated network holds its answer, then jumps.")
+            "A saturated network holds its answer, then jumps; mostly so does the control, trained alike without the penalty.")
 with controls.one_readable_line():
     first, second, third, fourth = st.columns([27, 40, 35, 21], gap="small")
     with first:

@@ -45,7 +45,7 @@ class Path:
     length_so_far           (M,), from 0 to `length`
 
     length            the integral of the length element: how far it is along the path in the Fisher–Rao metric
-    arc_length        the same without any derivative, Σ 2·arccos Σ√(p_k p_{k+1}) over the nodes: a lower bound of it
+    arc_length        the same without any derivative, Σ 2·arccos Σ√(p_k p_{k+1}) over the nodes: from below
     geodesic          the shortest way between the two ends' probabilities, at most π
     flatness          share of the path, its flattest parts, that carries 1 % of the length: 0.01 if all is alike
     transition        the t where the length element is largest
@@ -111,7 +111,7 @@ def jacobian(network: Network, images: Tensor) -> Tensor:
 
 
 def singular_values(jacobian: Tensor) -> Tensor:
-    """The singular values of each J of `jacobian` (N, 10, 784), (N, 10), descending, exact in ratios down to 1e-14.
+    """The singular values of each J of `jacobian` (N, 10, 784), (N, 10), descending, each to about 1e-16 of the largest.
 
     Raises ValueError for another shape.
     """
@@ -149,15 +149,15 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
         raise ValueError(f"expected at least two points, got {points}")
     exact = ExactNetwork(network)
     source, target = _one(source, exact.device), _one(target, exact.device)
-    line = _Affine(exact, source, target - source)
+    line = _Affine(exact, torch.cat((source, target)), target - source)
     t = torch.linspace(0, 1, points, dtype=torch.float64, device=exact.device)
 
-    log_p, element, spectra = line.measured(t[:, None], spectra=True)
+    log_p, element, spectra = line.measured(_from_to(t), spectra=True)
     nodes, node_log_p, node_element = _refined(line, t, log_p, element)
     steps = _trapezoids(nodes, node_element)
     so_far = torch.cat((steps.new_zeros(1), steps.cumsum(0)))
     transition = nodes[node_element.argmax()]
-    spectrum = line.measured(transition[None, None], spectra=True)[2][0]
+    spectrum = line.measured(_from_to(transition[None]), spectra=True)[2][0]
     return Path(
         source=source[0], target=target[0], t=t, probabilities=log_p.exp(), length_element=element,
         singular_values=spectra, nodes=nodes, probabilities_at_nodes=node_log_p.exp(), element_at_nodes=node_element,
@@ -179,16 +179,17 @@ def plane(network: Network, first: Tensor, second: Tensor, third: Tensor, side: 
     exact = ExactNetwork(network)
     first, second, third = (_one(image, exact.device) for image in (first, second, third))
     directions, corners = _frame(first, second, third)
-    affine = _Affine(exact, first, directions)
+    affine = _Affine(exact, torch.cat((first, second, third)), directions)
 
     x = torch.linspace(float(corners[:, 0].min()), float(corners[:, 0].max()), side, dtype=torch.float64)
     y = torch.linspace(0, float(corners[2, 1]), side, dtype=torch.float64)
-    rows, columns = _inside(corners, x, y).nonzero(as_tuple=True)
+    weights = _barycentric(corners, x, y)
+    rows, columns = (weights >= -1e-12).all(2).nonzero(as_tuple=True)  # the edges too, however they are rounded
     predicted = torch.full((side, side), -1)
     confidence, log_element = torch.full((2, side, side), math.nan, dtype=torch.float64)
     for at in torch.arange(len(rows)).split(PART):
         row, column = rows[at], columns[at]
-        log_p, element, _ = affine.measured(torch.stack((x[column], y[row]), 1).to(exact.device))
+        log_p, element, _ = affine.measured(weights[row, column].to(exact.device))
         best, predicted[row, column] = (values.cpu() for values in log_p.max(1))
         confidence[row, column] = best.exp()
         log_element[row, column] = element.log10().cpu()
@@ -197,19 +198,19 @@ def plane(network: Network, first: Tensor, second: Tensor, third: Tensor, side: 
 
 
 class _Affine:
-    """The images origin + Σ c_k·direction_k, on which the first layer's pre-activations are affine in c as well."""
+    """Weighted means of some corners: there the first layer's pre-activations are means of those at the corners."""
 
-    def __init__(self, exact: ExactNetwork, origin: Tensor, directions: Tensor):
+    def __init__(self, exact: ExactNetwork, corners: Tensor, directions: Tensor):
         self.exact = exact
-        self.start, self.steps = exact.first(origin), exact.first_tangent(directions)
+        self.corners, self.steps = exact.first(corners), exact.first_tangent(directions)
 
-    def measured(self, coefficients: Tensor, spectra: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """At M points `coefficients` (M, K): log p (M, 10), the length element (M,), which is the root mean square of
-        those along the K directions, and J's singular values (M, 10), or (M, 0) where `spectra` aren't asked for.
+    def measured(self, weights: Tensor, spectra: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """At M points, `weights` (M, corners): log p (M, 10), the length element (M,), which is the root mean square of
+        those along the directions, and J's singular values (M, 10), or (M, 0) where `spectra` aren't asked for.
         """
         parts = []
-        for some in coefficients.split(self.exact.chunk):
-            point = self.exact.at(self.start + torch.tensordot(some, self.steps, dims=1))
+        for some in weights.split(self.exact.chunk):
+            point = self.exact.at(torch.tensordot(some, self.corners, dims=1))
             log_p = point.logits.log_softmax(1)
             logs = torch.stack([_log_length_element(log_p, point.push(step[None])) for step in self.steps])
             parts.append((log_p, ((2 * logs).logsumexp(0) - math.log(len(logs))).div(2).exp(),
@@ -251,7 +252,7 @@ def _refined(line: _Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tu
             break
         where = disagreement > allowed / (2 * len(arcs))
         between = nodes[:-1][where] + nodes.diff()[where] / 2
-        new_log_p, new_element, _ = line.measured(between[:, None])
+        new_log_p, new_element, _ = line.measured(_from_to(between))
         nodes, order = torch.cat((nodes, between)).sort()
         log_p, element = torch.cat((log_p, new_log_p))[order], torch.cat((element, new_element))[order]
     return nodes, log_p, element
@@ -289,13 +290,18 @@ def _frame(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor
     return torch.cat((right, (up - along * right) / height)), corners
 
 
-def _inside(corners: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(rows of y, columns of x) bool: in the triangle `corners` (3, 2), its edges included."""
+def _barycentric(corners: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """(rows of y, columns of x, 3): the weights of the triangle's `corners` (3, 2) whose mean the point is."""
     (width, _), (along, height) = corners[1], corners[2]
-    at_third = (y / height)[:, None]  # barycentric coordinates
-    at_second = (x - at_third * along) / width
-    rounding = 1e-12
-    return (at_second >= -rounding) & (at_second + at_third <= 1 + rounding)
+    third = (y / height)[:, None].expand(len(y), len(x))
+    second = (x - third * along) / width
+    return torch.stack((1 - second - third, second, third), 2)
+
+
+def _from_to(t: Tensor) -> Tensor:
+    """The weights (M, 2) of a line's ends at t (M,). At t = 1 the target's is 1 exactly, so that what is equal there,
+    and tied in max-pooling, stays so."""
+    return torch.stack((1 - t, t), 1)  # Eq. 13
 
 
 def _one(image: Tensor, device: torch.device) -> Tensor:

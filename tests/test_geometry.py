@@ -794,3 +794,12 @@ def test_at_a_saturated_transition_one_singular_value_stands_out(contrasts):
     # Measured on 400 pairs: medians 3.5 and 1.0, and saturated the smaller on every one.
     assert np.median(vanilla) > 2.5 and np.median(saturated) < 1.2
     assert (saturated < vanilla).mean() >= 0.98
+
+
+@pytest.mark.parametrize("name", ["cnn/vanilla", "cnn/saturated", "relu-mlp/vanilla"])
+def test_at_its_ends_a_paths_spectrum_is_that_of_the_images_themselves(name):
+    # A background rounded unevenly would break the ties of max-pooling there.
+    network, images = load(name), data.load("test").images
+    path = geometry.path(network, images[0], images[1], points=3)
+    expected = geometry.singular_values(geometry.jacobian(network, images[:2]))
+    assert torch.allclose(path.singular_values[[0, -1]], expected, rtol=1e-9, atol=1e-12 * float(expected.max()))

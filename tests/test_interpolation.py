@@ -213,8 +213,9 @@ def test_a_link_leads_to_the_plane():
 
 
 @pytest.mark.parametrize("parameters", [
-    {"family": "transformer"}, {"family": ""}, {"source": "eleven"}, {"target": "11"}, {"points": "7"}, {"points": "-51"},
-    {"scale": "cubic"}, {"view": "Nowhere"}, {"eyes": "nobody"}, {"which": "the prettiest"}, {"t": "noon"},
+    {"family": "transformer"}, {"family": ""}, {"source": "eleven"}, {"target": "11"}, {"points": "7"},
+    {"points": "-51"}, {"scale": "cubic"}, {"view": "Nowhere"}, {"eyes": "nobody"}, {"which": "the prettiest"},
+    {"t": "noon"},
     {"which": "by index", "source_index": "-1"}, {"which": "by index", "target_index": "10000"},
     {"which": "by index", "source_index": "nan"}, {"which": "random", "draw": "99999999999999999999"},
     {"which": "random", "draw": "-1"}, {"view": "Plane", "grid": "3", "third": "1"},
@@ -231,7 +232,8 @@ def test_a_garbled_link_is_never_a_traceback(parameters):
 def test_three_images_on_one_line_are_refused_in_one_line():
     page = opened(**PLANE, source="8")  # which is the third corner too
     assert not page.exception
-    assert [error.value for error in page.error] == ["expected three images that span a triangle, got three on one line"]
+    (error,) = page.error
+    assert error.value == "expected three images that span a triangle, got three on one line"
 
 
 @pytest.mark.parametrize("pair", [(1, 7), (3, 7), (6, 9), (0, 6)], ids=str)
@@ -305,7 +307,8 @@ def test_the_same_in_python_gives_the_numbers_on_screen():
     page = opened(**QUICK)
     (code,) = page.code
     lines = [line.split() for line in printed(code.value).splitlines()]
-    for network, (name, length, geodesic, flatness, participation) in zip(payload(page)["networks"], lines, strict=True):
+    drawn = payload(page)["networks"]
+    for network, (name, length, geodesic, flatness, participation) in zip(drawn, lines, strict=True):
         assert network["name"] == name
         assert [value for _, value, _ in network["figures"]] == [
             f"{float(length):.3g}", f"{float(geodesic):.3g}", f"{float(flatness):.0%}".replace("%", " %"),
@@ -317,7 +320,7 @@ def test_the_planes_python_is_on_screen_and_runs(small_plane):
     names = [f"relu-mlp/{training}" for training in TRAININGS]
     assert code.value == downloads.plane_code(names, (1, 7, 0), 50).strip()
     said = printed(downloads.plane_code(["relu-mlp/control"], (2, 3, 5), 9))
-    largest = small_plane.log_length_element.nan_to_num(-1e9).max()
+    largest = small_plane.log_length_element.nan_to_num(-1e9).max().item()
     assert said == " ".join(map(str, ("relu-mlp/control", small_plane.predicted.unique(), largest))) + "\n"
 
 
@@ -417,7 +420,8 @@ def test_maps_compare_because_all_have_the_same_colours():
 
 
 def test_the_corners_are_where_the_images_lie():
-    marks = [trace for trace in plane_figure.plane("cnn/vanilla", made_plane(), [3, 8, 4]).data if trace.type == "scatter"]
+    figure = plane_figure.plane("cnn/vanilla", made_plane(), [3, 8, 4])
+    marks = [trace for trace in figure.data if trace.type == "scatter"]
     at = {(mark.x[0], mark.y[0], mark.hovertemplate.split("<")[0]) for mark in marks}
     assert at == {(0, 0, "the image of a 3"), (4, 0, "the image of a 8"), (0, 3, "the image of a 4")}
     assert sorted(mark.xaxis for mark in marks) == 3 * ["x"] + 3 * ["x2"]  # in both maps

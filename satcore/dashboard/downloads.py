@@ -70,7 +70,7 @@ def plane_code(names: list[str], corners: tuple[int, int, int], side: int) -> st
 images, labels = data.load("test")
 for name in {names!r}:
     *_, plane = geometry.plane(checkpoints.load(name), *images[{list(corners)}], side={side})
-    print(name, plane.predicted.unique(), plane.log_length_element.nan_to_num(-1e9).max())
+    print(name, plane.predicted.unique(), plane.log_length_element.nan_to_num(-1e9).max().item())
 """
 
 

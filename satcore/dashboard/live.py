@@ -64,7 +64,7 @@ def image_of(index: int) -> np.ndarray:
 
 def paths(names: list[str], source: int, target: int, points: int, patience: float = 0.5) -> dict[str, geometry.Path]:
     """The straight path between two test images for the networks `names`, as far as they are known or can be computed
-    before `patience` (seconds) runs out, and one more: ask again for the rest. Raises ValueError as `geometry.path`.
+    before `patience` (seconds) runs out: ask again for the rest. Raises ValueError as `geometry.path`.
 
     One object for all sessions: don't write to it.
     """

@@ -78,8 +78,8 @@ function column(table, k) { return Float32Array.from({ length: table.length / 10
 function short(x) {
   if (x === 0) return "0"
   if (Math.abs(x) >= 0.01 && Math.abs(x) < 1e4) return String(Number(x.toPrecision(3)))
-  const exponent = Math.floor(Math.log10(Math.abs(x)))
-  return `${(x / 10 ** exponent).toFixed(1)}·10${superscript(exponent)}`
+  const [mantissa, exponent] = x.toExponential(1).split("e")
+  return `${mantissa}·10${superscript(Number(exponent))}`
 }
 
 function superscript(n) { return [...String(n)].map((c) => SUPERSCRIPTS[c]).join("") }
@@ -93,7 +93,7 @@ function tOfAddress() {
 
 function tIntoAddress(t) {
   const address = new URL(location.href)
-  if (t > 0) address.searchParams.set("t", t.toFixed(4)); else address.searchParams.delete("t")
+  if (t > 0) address.searchParams.set("t", Number(t.toFixed(9))); else address.searchParams.delete("t")
   history.replaceState(history.state, "", address)
 }
 

@@ -35,7 +35,7 @@ def path_view(paths: dict[str, geometry.Path], names: list[str], source: int, ta
 
 
 def _network(name: str, path: geometry.Path) -> dict:
-    values = {"length": f"{path.length:.3g}", "geodesic": f"{path.geodesic:.3g}",
+    values = {"length": f"{round(path.length, 9):.3g}", "geodesic": f"{round(path.geodesic, 9):.3g}",
               "flatness": f"{100 * path.flatness:.0f} %", "participation": f"{path.participation:.2f}"}
     # The spectrum at the transition belongs into its curves: between two steps of t its peak would be missed.
     t = np.append(path.t, path.transition)

@@ -30,7 +30,7 @@ def plane(name: str, plane: Plane, corners: list[int]) -> go.Figure:
                        colorbar={"orientation": "h", "y": -0.09, "yanchor": "top", "thickness": 14, "len": 1,
                                  "ticklabeloverflow": "allow", "tickvals": [-4, -2, 0, 2, 4], "ticktext": ["≤10⁻⁴", "10⁻²", "1", "10²", "10⁴"],
                                  "title": {"text": "per unit of distance between images", "side": "bottom"}},
-                       hovertemplate="length element 10^%{z:.1f}<extra></extra>")
+                       hovertemplate="length element 10 to the power of %{z:.1f}, or less where −8<extra></extra>")
     for digit in np.unique(predicted[inside]):
         where = np.argwhere(predicted == digit)
         if len(where) > 0.015 * inside.sum():
