@@ -69,8 +69,8 @@ def ours(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tens
 
     No public function stops there, hence the private name.
     """
-    line = geometry._Affine(ExactNetwork(network), source, target - source)
-    log_p, element, spectra = line.measured(torch.linspace(0, 1, POINTS, dtype=torch.float64)[:, None], spectra=True)
+    line = geometry._Affine(ExactNetwork(network), torch.cat((source, target)), target - source)
+    log_p, element, spectra = line.measured(geometry._from_to(torch.linspace(0, 1, POINTS, dtype=torch.float64)), spectra=True)
     return log_p.exp(), element, spectra
 
 
@@ -105,7 +105,7 @@ def _cnn_products(exact: ExactNetwork) -> list[Callable[[], object]]:
     fourier = exact.linear_parts[1]
     products = [_dense(POINTS, layer.in_features, layer.out_features) for layer in dense for _ in range(2)]
     products += [_dense(POINTS * CLASSES, layer.out_features, layer.in_features) for layer in dense[:-1]]
-    for part in torch.arange(POINTS).split(exact.chunk):
+    for part in exact.parts(torch.arange(POINTS)):
         points, cotangents = len(part), len(part) * CLASSES
         images = _random(points, second.in_channels, fourier.side, fourier.side)
         gradients = _random(cotangents, first.out_channels, 2 * fourier.side, 2 * fourier.side)

@@ -107,7 +107,7 @@ def jacobian(network: Network, images: Tensor) -> Tensor:
     """
     check_images(images)
     exact = ExactNetwork(network)
-    return torch.cat([exact.at(h).jacobian() for h in exact.first(images).split(exact.chunk)])
+    return torch.cat([exact.at(h).jacobian() for h in exact.parts(exact.first(images))])
 
 
 def singular_values(jacobian: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ def length_element(network: Network, images: Tensor, direction: Tensor) -> Tenso
         raise ValueError(f"expected a finite direction of the images' shape {tuple(images.shape)}, "
                          f"got {direction.dtype} of shape {tuple(direction.shape)}")
     exact = ExactNetwork(network)
-    parts = zip(exact.first(images).split(exact.chunk), exact.first_tangent(direction).split(exact.chunk), strict=True)
+    parts = zip(exact.parts(exact.first(images)), exact.parts(exact.first_tangent(direction)), strict=True)
     return torch.cat([_log_length_element(point.logits.log_softmax(1), point.push(dh)).exp()
                       for point, dh in ((exact.at(h), dh) for h, dh in parts)])
 
@@ -209,7 +209,7 @@ class _Affine:
         those along the directions, and J's singular values (M, 10), or (M, 0) where `spectra` aren't asked for.
         """
         parts = []
-        for some in weights.split(self.exact.chunk):
+        for some in self.exact.parts(weights):
             point = self.exact.at(torch.tensordot(some, self.corners, dims=1))
             log_p = point.logits.log_softmax(1)
             logs = torch.stack([_log_length_element(log_p, point.push(step[None])) for step in self.steps])

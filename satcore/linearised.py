@@ -6,6 +6,7 @@ which is 0 from h ≈ 37 on.
 
 import copy
 import functools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,7 @@ class ExactNetwork:
         self.network = network
         self.linear_parts = [_linear_part(layer, side=28 >> index) for index, layer in enumerate(network.layers)]
         convolves = isinstance(network.layers[0], nn.Conv2d)
-        self.chunk = 16 if convolves else 100  # as many images at a time as the processor's cache likes
+        self.most = 16 if convolves else 128  # images at a time, as the processor's cache likes them
 
     @property
     def device(self) -> torch.device:
@@ -80,6 +81,10 @@ class ExactNetwork:
             slopes.append(Slopes(slope, taken))
             h = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
         return Linearised(self, slopes, h)
+
+    def parts(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """`batch` (N, …) in parts of one size, none larger than is good."""
+        return batch.chunk(max(1, math.ceil(len(batch) / self.most)))
 
     @functools.cached_property
     def triangle(self) -> Tensor:

@@ -156,7 +156,7 @@ def test_a_float32_network_is_taken_as_the_same_one_in_float64(name):
                                          ("cnn/saturated", 21)])
 def test_an_images_result_does_not_depend_on_the_batch(name, count):
     network, images = load(name), first_images(count)
-    chunk = ExactNetwork(network).chunk
+    chunk = ExactNetwork(network).most
     jacobian, element = geometry.jacobian(network, images), geometry.length_element(network, images, images.flip(0))
     largest = jacobian.abs().amax((1, 2))
     for size in (1, 15, 16, 17, 99, 101):
