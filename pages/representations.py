@@ -49,7 +49,8 @@ with controls.one_readable_line(), matrices:
                     st.caption(what)
         if len(pair) == 2:
             likeness = {" and ".join(pair): layers.likeness(*pair, seed)}
-            second_row[2].plotly_chart(layer_figures.by_layer(likeness, "RSA: how alike they are", "correlation"), key="rsa", alt=layer_figures.RSA)
+            figure = layer_figures.by_layer(likeness, "RSA: how alike they are", "correlation")
+            second_row[2].plotly_chart(figure, key="rsa", alt=layer_figures.RSA)
             second_row[2].caption(layer_figures.RSA)
 
 with controls.one_readable_line(), full:
@@ -82,3 +83,5 @@ with controls.one_readable_line(), plane:
         embedding_view.embedding_view(embeddings, travels, layers.images(seed), layers.labels(seed).numpy(), method=method)
         for name, travel in travels.items():
             st.markdown(f"**{name}**: {tables.travel(travel.predicted, travel.zero_gradient, layers.EPSILONS, digit)}")
+        arrays = {f"{name}/{layer}": points for name, there in embeddings.items() for layer, points in there.items()}
+        downloads.of_arrays(arrays, f"{method}-{seed}", downloads.embedding_code(pair, method, seed))

@@ -18,7 +18,7 @@ with controls.one_readable_line():
 distribution, inputs, mechanism = st.tabs(["Weights", "Pre-activations", "A linear mechanism"], key="view", on_change="rerun",
                                           bind="query-params")
 
-from satcore.dashboard import distributions, weight_figures  # brings torch, which takes seconds: the frame stands by now
+from satcore.dashboard import distributions, downloads, weight_figures  # brings torch, which takes seconds: the frame stands by now
 
 with controls.one_readable_line(), distribution:
     if distribution.open:
@@ -31,6 +31,7 @@ with controls.one_readable_line(), distribution:
                                 alt=f"Density of the weights of layer {layer + 1}")
         st.caption("Dotted: the Gaussian of the same variance. Where the solid line lies above it, far out, the tails are heavy.")
         st.dataframe(tables.shapes(shapes), hide_index=True, key="shapes")
+        downloads.of_histograms(shapes, "weights", downloads.weights_code(pair))
 
 with controls.one_readable_line(), inputs:
     if inputs.open:
@@ -46,6 +47,7 @@ with controls.one_readable_line(), inputs:
             column.plotly_chart(weight_figures.pre_activations(there, f"Layer {layer + 1}"), key=f"inputs {layer}",
                                 alt=f"Density of the pre-activations of layer {layer + 1} over all test images")
             column.markdown(tables.saturated(found, layer, exponent))
+        downloads.of_histograms(found, "pre-activations", downloads.saturation_code(pair))
 
 with controls.one_readable_line(), mechanism:
     if mechanism.open:
@@ -68,3 +70,4 @@ with controls.one_readable_line(), mechanism:
         st.plotly_chart(weight_figures.prototypes(drawn.first, drawn.second), key="prototypes", alt="Two prototypes")
         for column, (label, value, meaning) in zip(st.columns(3), tables.prototypes(drawn.epsilon_min, drawn.strength), strict=True):
             column.metric(label, value, help=meaning)
+        downloads.of_arrays(distributions.figure_6(pair), "linear-mechanism", downloads.mechanism_code(pair, distributions.PAIRS))

@@ -194,3 +194,20 @@ def test_the_python_that_a_page_hands_out_computes_the_same(activations):
     labels = data.load("test").labels[representations.sample("test")]
     expected = representations.separation(representations.rdm(activations[PAIR[0]]["layer 2"]), labels)
     assert f"between={expected.between}" in out.getvalue()
+
+
+@pytest.mark.parametrize("lines", [
+    downloads.weights_code([PAIR[0]]), downloads.saturation_code([PAIR[0]]), downloads.mechanism_code([PAIR[0]], 2),
+    downloads.embedding_code([PAIR[0]], "PCA", 0)])
+def test_all_python_that_the_pages_hand_out_runs(lines):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(lines, {})
+    assert PAIR[0] in out.getvalue()
+
+
+@pytest.mark.parametrize("page, view", [
+    ("representations", "One layer in full"), ("representations", "Two dimensions"),
+    ("weights", "Weights"), ("weights", "Pre-activations"), ("weights", "A linear mechanism")])
+def test_every_view_can_be_taken_away(page, view):
+    there = opened(page, view=view, **RELU)
+    assert not there.exception and len(there.get("download_button")) == 1 and len(there.code) == 1

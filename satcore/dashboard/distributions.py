@@ -70,6 +70,16 @@ def of_layers(name: str) -> Ratios:
     return _of_layers(name, checkpoints.describe(name).sha256)
 
 
+def figure_6(names: list[str]) -> dict[str, np.ndarray]:
+    """Fig. 6 as arrays: the limit's curve, the points sampled, and the layers of some networks."""
+    kurtoses, limits = curve()
+    points, layers = sampled(), {name: of_layers(name) for name in names}
+    return {"curve/kurtosis": kurtoses, "curve/limit": limits, "sampled/kurtosis": np.array(KURTOSES),
+            "sampled/mean": points.means, "sampled/standard error": points.errors,
+            **{f"{name}/mean": found.means for name, found in layers.items()},
+            **{f"{name}/standard error": found.errors for name, found in layers.items()}}
+
+
 @st.cache_data(max_entries=200, show_spinner=False)
 def prototypes(kurtosis: float, seed: int) -> Prototypes:
     """Two prototypes with Pearson VII components."""

@@ -28,11 +28,21 @@ def of_planes(planes: dict[str, Plane], corners: tuple[int, int, int], side: int
 
 def of_rdms(rdms: dict[str, Tensor], layer: str, seed: int) -> None:
     """A button for the dissimilarities of one layer of some networks."""
-    def file() -> bytes:
-        return _npz({name: matrix.numpy() for name, matrix in rdms.items()})
+    of_arrays({name: matrix.numpy() for name, matrix in rdms.items()}, f"rdm-{layer.replace(' ', '-')}-{seed}",
+              rdm_code(list(rdms), layer, seed))
 
-    _button("NPZ", f"rdm-{layer.replace(' ', '-')}-{seed}.npz", file)
-    _code(rdm_code(list(rdms), layer, seed))
+
+def of_histograms(found: dict[str, list], file: str, code: str) -> None:
+    """A button for the histograms of every layer of some networks, and the Python that counts them again."""
+    arrays = {f"{name}/layer {number}/{what}": getattr(layer.histogram, what)
+              for name, layers in found.items() for number, layer in enumerate(layers, start=1) for what in ("edges", "counts")}
+    of_arrays(arrays, file, code)
+
+
+def of_arrays(arrays: dict[str, np.ndarray], file: str, code: str) -> None:
+    """A button for some named arrays, and the Python that computes them again."""
+    _button("NPZ", f"{file}.npz", lambda: _npz(arrays))
+    _code(code)
 
 
 def npz(records: dict[str, Path | Plane]) -> bytes:
@@ -84,6 +94,52 @@ for name in {names!r}:
     layers = representations.layers(checkpoints.load(name), images[chosen])
     rdm = representations.rdm(layers[{layer!r}])
     print(name, representations.separation(rdm, labels[chosen]))
+"""
+
+
+def weights_code(names: list[str]) -> str:
+    """Python that describes the layers' weights again."""
+    return f"""from satcore import checkpoints, weights
+
+for name in {names!r}:
+    for layer in checkpoints.load(name).layers:
+        shape = weights.shape(layer.weight)  # its histogram, too
+        print(name, shape.kurtosis, shape.deviation, shape.quantiles)
+"""
+
+
+def saturation_code(names: list[str]) -> str:
+    """Python that counts the pre-activations again."""
+    return f"""from satcore import checkpoints, data, weights
+
+for name in {names!r}:
+    *_, layers = weights.saturation(checkpoints.load(name), data.load("test").images)
+    for layer in layers:
+        print(name, layer.histogram.edges[[0, -1]], layer.saturated)
+"""
+
+
+def mechanism_code(names: list[str], repeats: int) -> str:
+    """Python that draws the ratios of Fig. 6 again."""
+    return f"""from satcore import checkpoints, weights
+
+for kurtosis in (0, 1, 5, 20):
+    ratios = weights.scaled_ratios(weights.pearson_vii(kurtosis), repeats={repeats}, seed=0)
+    print(kurtosis, ratios.mean(), weights.limiting_ratio(kurtosis))
+for name in {names!r}:
+    for layer in checkpoints.load(name).layers:
+        print(name, weights.scaled_ratios(weights.resampled(layer.weight), repeats={repeats}, seed=0).mean())
+"""
+
+
+def embedding_code(names: list[str], method: str, seed: int) -> str:
+    """Python that finds the two dimensions again, of the sample alone."""
+    return f"""from satcore import checkpoints, data, readouts, representations
+
+images = data.load("test").images[representations.sample("test", 100, seed={seed})]
+for name in {names!r}:
+    for layer, activations in representations.layers(checkpoints.load(name), images).items():
+        print(name, layer, readouts.embedding(activations, {method!r}, seed={seed}).std(0))
 """
 
 
