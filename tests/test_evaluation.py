@@ -6,7 +6,6 @@ import functools
 
 import pytest
 import scipy.stats
-import torch
 
 from satcore import checkpoints, data, evaluation
 from satcore.evaluation import Measurements, measure
