@@ -19,7 +19,7 @@ from satcore.linearised import ExactNetwork
 from satcore.networks import Network
 
 TOLERANCE = 1e-3  # to which the two ways of measuring a path's length are made to agree
-ROUNDING = 1e-15  # of an arc: a shorter one is noise, on which bisection would never end
+ROUNDING = 1e-12  # of an arc, where logits are some 10⁴: less is noise, on which bisection would never end
 ROUNDS = 40  # of bisection at most: float64 can hardly tell apart what is closer together
 FLAT = 0.01  # the share of the length that the flattest part of a path carries
 PART = 2_000  # points of a plane from one record to the next
@@ -142,8 +142,10 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     """Follow the straight line from `source` to `target`, each (1, 28, 28) or (1, 1, 28, 28), in [0, 1] (Eq. 13).
 
     The length is integrated by the trapezoidal rule, on nodes that are bisected where it disagrees with the length
-    found without derivatives, until these disagreements sum to at most 1e-3 of it. Raises ValueError for other
-    images, or fewer than two points.
+    found without derivatives, until these disagreements sum to at most 1e-3 of it. That is agreement, not accuracy: a
+    spike between two nodes at which the network is certain of one and the same class is seen by neither, so a very
+    saturated network's length can come out too small, the less so the more `points` there are. Raises ValueError for
+    other images, or fewer than two points.
     """
     if points < 2:
         raise ValueError(f"expected at least two points, got {points}")

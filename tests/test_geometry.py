@@ -805,3 +805,18 @@ def test_at_its_ends_a_paths_spectrum_is_that_of_the_images_themselves(name):
     path = geometry.path(network, images[0], images[1], points=3)
     expected = geometry.singular_values(geometry.jacobian(network, images[:2]))
     assert torch.allclose(path.singular_values[[0, -1]], expected, rtol=1e-9, atol=1e-12 * float(expected.max()))
+
+
+def test_a_path_between_images_that_hardly_differ_comes_to_an_end(monkeypatch):
+    measured, asked = geometry._Affine.measured, []
+
+    def counted(line, weights: Tensor, **options):
+        asked.append(len(weights))
+        assert sum(asked) < 10_000
+        return measured(line, weights, **options)
+
+    monkeypatch.setattr(geometry._Affine, "measured", counted)
+    source = data.load("test").images[447].double()
+    noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(447), dtype=torch.float64)
+    path = geometry.path(load("sigmoid-mlp/control"), source, (source + 1e-15 * noise).clamp(0, 1), points=51)
+    assert 0 <= path.length < 1e-9

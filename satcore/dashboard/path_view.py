@@ -8,7 +8,7 @@ from satcore.dashboard.figures import COLOURS
 
 FIGURES = {
     "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
-              "every detour included. From the Jacobian; without it we get {arc_length:.4g}.",
+              "every detour that was seen included: more points may find more. From the Jacobian; without it we get {arc_length:.4g}.",
     "geodesic": "The shortest way between the two answers, 2·arccos Σ√(pq). At most π; no path can be shorter.",
     "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
                 "1 % means change everywhere alike, 100 % all of it in jumps.",
