@@ -546,17 +546,22 @@ def test_a_path_that_stays_where_it_is_has_no_length(name):
     assert 1 <= path.participation <= 10
 
 
-@pytest.mark.parametrize("name, source, target", [("sigmoid-mlp/saturated", 5105, 4401),
-                                                  ("relu-mlp/saturated", 3179, 5087)])
-def test_a_path_that_the_network_does_not_notice_comes_to_an_end(name, source, target, monkeypatch):
+@pytest.fixture
+def patience(monkeypatch):
+    """A path that asks for 10,000 points would never come to an end."""
     measured, asked = geometry._Affine.measured, []
 
-    def counted(line, coefficients: Tensor, **options):
-        asked.append(len(coefficients))
+    def counted(line, weights: Tensor, **options):
+        asked.append(len(weights))
         assert sum(asked) < 10_000
-        return measured(line, coefficients, **options)
+        return measured(line, weights, **options)
 
     monkeypatch.setattr(geometry._Affine, "measured", counted)
+
+
+@pytest.mark.parametrize("name, source, target", [("sigmoid-mlp/saturated", 5105, 4401),
+                                                  ("relu-mlp/saturated", 3179, 5087)])
+def test_a_path_that_the_network_does_not_notice_comes_to_an_end(name, source, target, patience):
     images = data.load("test").images
     path = geometry.path(load(name), images[source], images[target], points=11)
     assert 0 <= path.length < 1e-9 and 0 <= path.arc_length < 1e-9
@@ -807,15 +812,7 @@ def test_at_its_ends_a_paths_spectrum_is_that_of_the_images_themselves(name):
     assert torch.allclose(path.singular_values[[0, -1]], expected, rtol=1e-9, atol=1e-12 * float(expected.max()))
 
 
-def test_a_path_between_images_that_hardly_differ_comes_to_an_end(monkeypatch):
-    measured, asked = geometry._Affine.measured, []
-
-    def counted(line, weights: Tensor, **options):
-        asked.append(len(weights))
-        assert sum(asked) < 10_000
-        return measured(line, weights, **options)
-
-    monkeypatch.setattr(geometry._Affine, "measured", counted)
+def test_a_path_between_images_that_hardly_differ_comes_to_an_end(patience):
     source = data.load("test").images[447].double()
     noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(447), dtype=torch.float64)
     path = geometry.path(load("sigmoid-mlp/control"), source, (source + 1e-15 * noise).clamp(0, 1), points=51)
