@@ -12,7 +12,9 @@ def main() -> None:
     page = st.navigation([st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),
                           st.Page("pages/interpolation.py", title="Interpolation", icon=":material/timeline:"),
                           st.Page("pages/representations.py", title="Representations", icon=":material/grid_on:"),
-                          st.Page("pages/weights.py", title="Weights", icon=":material/bar_chart:")],
+                          st.Page("pages/weights.py", title="Weights", icon=":material/bar_chart:"),
+                          st.Page("pages/live_attack.py", title="Live attack", icon=":material/bolt:"),
+                          st.Page("pages/attack_grid.py", title="Attack grid", icon=":material/apps:")],
                          position="top")
     st.session_state["through the front door"] = True  # each page's first lines ask for it
     page.run()

@@ -1,5 +1,7 @@
 """The networks: two multilayer perceptrons and the CNN of the paper's Table 2."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -35,20 +37,23 @@ class Network(nn.Module):
             raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
         return self.pre_activations_above(0, images)
 
-    def pre_activations_above(self, below: int, x: Tensor) -> list[Tensor]:
-        """[h^(below+1), …, hᴰ], from the outputs x^below of the layer they stand on (0: the images)."""
+    def pre_activations_above(self, below: int, x: Tensor, activation: Callable | None = None) -> list[Tensor]:
+        """[h^(below+1), …, hᴰ], from the outputs x^below of the layer they stand on (0: the images).
+
+        `activation` takes the place of φ: one of the same values, whose derivative is taken in another way.
+        """
         pre_activations: list[Tensor] = []
         for layer in self.layers[below:]:
             if pre_activations:
-                x = self.output(pre_activations[-1])
+                x = self.output(pre_activations[-1], activation)
             pre_activations.append(layer(x.flatten(1) if isinstance(layer, nn.Linear) else x))
         return pre_activations
 
-    def output(self, h: Tensor) -> Tensor:
+    def output(self, h: Tensor, activation: Callable | None = None) -> Tensor:
         """xˡ = φ(hˡ), after a convolution pooled 2×2."""
         if h.ndim == 4:
             h = max_pool2d(h, 2)  # φ is monotone: pooling before it is the same, on a quarter of the units
-        return ACTIVATIONS[self.activation](h)
+        return (activation or ACTIVATIONS[self.activation])(h)
 
 
 def build(family: str, hidden: int = 0, seed: int = 0, scale: float = 1.0) -> Network:

@@ -1,13 +1,14 @@
 """The fast gradient sign method."""
 
-import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.gradients import loss_gradient
-from satcore.attacks.result import AttackResult
-from satcore.data import check_images, check_labels
+from satcore.attacks.descent import begun
+from satcore.attacks.gradients import Way
+from satcore.attacks.objective import Objective
+from satcore.attacks.result import AttackResult, Step, last
 
 
 def signed_step(images: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
@@ -15,23 +16,29 @@ def signed_step(images: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
     return (images + epsilon * gradient.sign()).clamp(0, 1)  # Eq. 3
 
 
-def fgsm(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float = 0.25) -> AttackResult:
-    """One step of size `epsilon` up the gradient of the cross-entropy (Eq. 3), by plain autograd.
+def fgsm(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
+    """One step of size `epsilon` up the gradient of the cross-entropy (Eq. 3); the settings are those of `fgsm_steps`.
 
-    `network` maps `images` (N, 1, 28, 28) in [0, 1] to logits (N, 10); `labels` (N,) int64 are the
-    true classes. Raises ValueError for other shapes, pixels, labels, or an `epsilon` outside [0, 1].
+    Every image takes the step, those that are classified wrongly to begin with too.
     """
-    check_images(images)
-    check_labels(labels, len(images))
-    if not (math.isfinite(epsilon) and 0 <= epsilon <= 1):
-        raise ValueError(f"expected an epsilon in [0, 1], got {epsilon!r}")
-    images = images.detach()
-    gradient, logits = loss_gradient(network, images, labels)
-    attacked = signed_step(images, gradient, epsilon)
+    return last(fgsm_steps(network, images, labels, **settings))
+
+
+def fgsm_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, gradient: str = "autograd",
+               temperature: float = 1.0, loss: str = "cross-entropy", targeted: bool = False) -> Iterator[Step]:
+    """FGSM's one step: two Steps, before and after.
+
+    `network` maps `images` (N, 1, 28, 28) in [0, 1] to logits (N, 10); `labels` (N,) int64 are the true classes, or, where
+    `targeted`, those to go to. `gradient` and `temperature` as in `gradients.Way`, `loss` as in `objective.Objective`.
+    Raises ValueError for anything else, for an `epsilon` outside [0, 1], and for targets that the network sees already.
+    """
+    objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
+    standing = begun(network, images, objective, epsilon=epsilon)
+    index, everyone = torch.arange(len(images), device=images.device), torch.ones_like(standing.reached)
+    taken = way.gradient(network, images, objective)
+    standing = standing.met(index, taken.zero)
+    yield standing.step(0, everyone, taken, index)
+    attacked = signed_step(images.detach(), -taken.direction, epsilon)
     with torch.no_grad():
-        success = network(attacked).argmax(1) != labels
-    moved = (attacked - images).flatten(1)
-    return AttackResult(
-        images=attacked, success=success, correct_before=logits.argmax(1) == labels,
-        iterations=torch.ones_like(labels), linf=moved.abs().amax(1), l2=moved.norm(dim=1),
-        zero_gradient=(gradient == 0).flatten(1).all(1))
+        standing = standing.replaced(attacked, network(attacked)).counted(index)
+    yield standing.step(1, ~everyone)

@@ -1,18 +1,101 @@
-"""How the gradient of the loss with respect to the image is taken."""
+"""How the gradient of an attack's objective with respect to the image is taken."""
+
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import logsigmoid
+
+from satcore.attacks.objective import Objective
+
+WAYS = ("autograd", "exact", "softened")
 
 
-def loss_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """∂C/∂x⁰ of the cross-entropy by PyTorch's autograd, (N, 1, 28, 28), and the logits, (N, 10).
+@dataclass(frozen=True)
+class Gradient:
+    """∂/∂x⁰ of an objective at N images.
 
-    In the network's own dtype, so it can underflow to exactly zero: this is the paper's attacker.
-    The loss is summed over the batch, so an image's gradient doesn't depend on who else is in it.
+    direction   (N, 1, 28, 28): the gradient divided by exp(`log_factor`)
+    log_factor  (N,): 0 where autograd took it
+    logits      (N, 10), of the images
     """
-    images = images.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = network(images)
-        loss = cross_entropy(logits, labels, reduction="sum")
-    return torch.autograd.grad(loss, images)[0], logits.detach()
+
+    direction: Tensor
+    log_factor: Tensor
+    logits: Tensor
+
+    @property
+    def zero(self) -> Tensor:
+        """(N,) bool: exactly zero in every pixel."""
+        return (self.direction == 0).flatten(1).all(1)
+
+    def log10_norm(self) -> Tensor:
+        """log₁₀ of the gradient's Euclidean norm, (N,) float64; −inf where it is exactly zero."""
+        flat = self.direction.flatten(1).double()
+        largest = flat.abs().amax(1)
+        norm = (flat / largest.clamp_min(torch.finfo(torch.float64).tiny)[:, None]).norm(dim=1)  # whose squares don't underflow
+        return (largest.log() + norm.log() + self.log_factor.double()) / math.log(10)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the three `WAYS` to take a gradient.
+
+    autograd  what PyTorch computes, in the network's own dtype; it can underflow to exactly zero. The paper's attacker.
+    exact     the true direction, however small: σ′(h) = σ(h)σ(−h), and each image's backward signal is carried by its
+              logarithm through every sigmoid and rescaled there, so that nothing underflows
+    softened  as exact, with every derivative taken at h / `temperature`; the forward pass is untouched
+
+    Raises ValueError for another name, and for a temperature that is not a positive number.
+    """
+
+    name: str = "autograd"
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        if self.name not in WAYS:
+            raise ValueError(f"expected a gradient out of {', '.join(WAYS)}, got {self.name!r}")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise ValueError(f"expected a temperature above 0, got {self.temperature!r}")
+
+    def gradient(self, network: nn.Module, images: Tensor, objective: Objective) -> Gradient:
+        """The gradient of `objective` at `images` (N, 1, 28, 28).
+
+        Image by image: it doesn't depend on who else is in the batch. "exact" and "softened" need a
+        `satcore.networks.Network`; autograd takes any module.
+        """
+        images = images.detach().requires_grad_()
+        if self.name == "autograd":
+            with torch.enable_grad():
+                logits = network(images)
+                value = objective.values(logits).sum()
+            direction, = torch.autograd.grad(value, images)
+            return Gradient(direction, torch.zeros_like(logits[:, 0]).detach(), logits.detach())
+        temperature = self.temperature if self.name == "softened" else 1.0
+        log_factors: list[Tensor] = []
+        activation = {"sigmoid": lambda h: _Sigmoid.apply(h, temperature, log_factors), "relu": torch.relu}  # relu′(h/T) = relu′(h)
+        with torch.enable_grad():
+            logits = network.pre_activations_above(0, images, activation[network.activation])[-1]
+        slope, log_factor = objective.slope(logits.detach(), temperature)
+        direction, = torch.autograd.grad(logits, images, slope)
+        return Gradient(direction, log_factor + sum(log_factors), logits.detach())
+
+
+class _Sigmoid(torch.autograd.Function):
+    """σ, whose backward signal is rescaled so that its largest entry is ±1; log of the factor is added to `log_factors`."""
+
+    @staticmethod
+    def forward(ctx, h: Tensor, temperature: float, log_factors: list[Tensor]) -> Tensor:
+        ctx.save_for_backward(h)
+        ctx.temperature, ctx.log_factors = temperature, log_factors
+        return torch.sigmoid(h)
+
+    @staticmethod
+    def backward(ctx, g: Tensor):
+        h, = ctx.saved_tensors
+        softer = h / ctx.temperature
+        log_size = g.abs().log() + logsigmoid(softer) + logsigmoid(-softer)  # log |g·σ′(h/T)|
+        largest = log_size.amax(1, keepdim=True).nan_to_num(neginf=0)  # a signal of nothing but zeros stays one
+        ctx.log_factors.append(largest.squeeze(1))
+        return g.sign() * (log_size - largest).exp(), None, None

@@ -1,8 +1,12 @@
-"""What every attack returns."""
+"""What every attack yields on its way, and what it returns at the end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
+
+from satcore.attacks.gradients import Gradient
+from satcore.attacks.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -11,8 +15,8 @@ class AttackResult:
 
     images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not
     success         (N,) bool: the attacked image is classified wrongly (as the target, where there is one)
-    correct_before  (N,) bool: the image was classified correctly before the attack
-    iterations      (N,) int64: gradient steps taken
+    correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is one)
+    iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)
     linf, l2        (N,): the perturbation's largest change of a pixel, and its Euclidean norm
     zero_gradient   (N,) bool: the attack met a gradient that was exactly zero in every pixel
     """
@@ -24,3 +28,112 @@ class AttackResult:
     linf: Tensor
     l2: Tensor
     zero_gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an attack on N images stands after `iteration` steps.
+
+    images, logits  (N, 1, 28, 28) and (N, 10): now
+    running         (N,) bool: those that the attack will go on with
+    gradient        that of those in `seen`, where they are now; None where none is taken
+    seen            (n,) int64: whose gradient that is
+    standing        all that the result is made of
+    """
+
+    iteration: int
+    images: Tensor
+    logits: Tensor
+    running: Tensor
+    gradient: Gradient | None
+    seen: Tensor
+    standing: "Standing"
+
+    @property
+    def log10_gradient(self) -> Tensor:
+        """log₁₀ of the norm of each image's gradient, (N,) float64; −inf: exactly zero; NaN: not taken."""
+        norms = torch.full((len(self.images),), torch.nan, dtype=torch.float64, device=self.images.device)
+        return norms if self.gradient is None else norms.index_copy(0, self.seen, self.gradient.log10_norm())
+
+    @property
+    def result(self) -> AttackResult:
+        """What the attack would return if it were stopped here."""
+        return self.standing.result()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The bookkeeping that all attacks share: where each image is, and its own best so far.
+
+    originals              (N, 1, 28, 28)
+    images, logits         now
+    best, lowest           (N, 1, 28, 28) and (N,): the image that reached the goal, else that of the lowest objective, and its value
+    reached, first_reached (N,) bool: whether the best has got there; whether the original was there already
+    iterations             (N,) int64
+    zero                   (N,) bool: met a gradient that was exactly zero
+    """
+
+    objective: Objective
+    originals: Tensor
+    images: Tensor
+    logits: Tensor
+    best: Tensor
+    lowest: Tensor
+    reached: Tensor
+    first_reached: Tensor
+    iterations: Tensor
+    zero: Tensor
+
+    @classmethod
+    def at(cls, originals: Tensor, logits: Tensor, objective: Objective) -> "Standing":
+        """Before the first step: at the images themselves."""
+        reached = objective.reached(logits)
+        return cls(objective, originals, originals, logits, originals, objective.values(logits), reached, reached,
+                   torch.zeros_like(objective.labels), torch.zeros_like(reached))
+
+    def seen(self, index: Tensor, images: Tensor, logits: Tensor) -> "Standing":
+        """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the best."""
+        objective = self.objective[index]
+        values, reached, before = objective.values(logits), objective.reached(logits), self.reached[index]
+        better = ~before & (reached | (values < self.lowest[index]))
+        return self._with(index, images=images, logits=logits, reached=before | reached,
+                          best=torch.where(better[:, None, None, None], images, self.best[index]),
+                          lowest=torch.where(better, values, self.lowest[index]))
+
+    def counted(self, index: Tensor, steps: int = 1) -> "Standing":
+        """After those at `index` (n,) have taken `steps` more."""
+        return self._with(index, iterations=self.iterations[index] + steps)
+
+    def replaced(self, images: Tensor, logits: Tensor) -> "Standing":
+        """At `images` (N, 1, 28, 28), for better or worse: what was reached before doesn't count."""
+        return replace(self, images=images, logits=logits, best=images, reached=self.objective.reached(logits),
+                       lowest=self.objective.values(logits))
+
+    def sent(self, images: Tensor) -> "Standing":
+        """With those that have not got there at `images` (N, 1, 28, 28), still to be seen."""
+        return replace(self, images=torch.where(self.reached[:, None, None, None], self.images, images))
+
+    def met(self, index: Tensor, zero: Tensor) -> "Standing":
+        """After those at `index` (n,) have met a gradient that was exactly zero, or not: `zero` (n,)."""
+        return self._with(index, zero=self.zero[index] | zero)
+
+    def step(self, iteration: int, running: Tensor, gradient: Gradient | None = None, seen: Tensor | None = None) -> Step:
+        return Step(iteration, self.images, self.logits, running, gradient, seen, self)
+
+    def result(self) -> AttackResult:
+        moved = (self.best - self.originals).flatten(1)
+        return AttackResult(
+            images=self.best, success=self.reached, correct_before=~self.first_reached, iterations=self.iterations,
+            linf=moved.abs().amax(1), l2=moved.norm(dim=1), zero_gradient=self.zero)
+
+    def _with(self, index: Tensor, **there: Tensor) -> "Standing":
+        if len(index) < len(self.originals):
+            there = {name: getattr(self, name).index_copy(0, index, values) for name, values in there.items()}
+        return Standing(**(vars(self) | there))
+
+
+def last(steps) -> AttackResult:
+    """The result of the last of an attack's `steps`."""
+    for step in steps:
+        pass
+    return step.result

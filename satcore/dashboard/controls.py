@@ -163,6 +163,34 @@ def epsilon() -> float:
                      bind="query-params")
 
 
+def grid_source() -> str:
+    """Which image of each digit a grid's attacks start from, in the attacked network's own eyes."""
+    return st.pills("From each digit's", ("most confident", "least confident"), default="most confident", required=True,
+                    key="sources", bind="query-params", help="Of the images that the network gets right. Fig. 8: most confident; Fig. 5: least.")
+
+
+def grid_attack() -> str:
+    """The attack that fills a grid."""
+    return st.pills("Attack", ("L-BFGS", "Adam"), default="L-BFGS", required=True, key="grid_attack", bind="query-params")
+
+
+def grid_gradient() -> tuple[str, float]:
+    """How a grid's gradients are taken, and the temperature."""
+    gradient = st.pills("Gradient", ("autograd", "exact", "softened"), default="autograd", required=True, key="grid_gradient",
+                        bind="query-params", help="autograd: as published, it may underflow to zero. exact: the true direction, however "
+                        "small. softened: as exact, with every derivative taken at h/T.")
+    if gradient != "softened":
+        return gradient, 1.0
+    return gradient, float(st.pills("Temperature T", (3, 10, 30, 100), default=30, required=True, key="grid_temperature",
+                                    bind="query-params"))
+
+
+def grid_steps() -> int:
+    """How many iterations each attack of a grid may take."""
+    return st.select_slider("Iterations, at most", (100, 1_000, 10_000, 100_000), 1_000, format_func="{:,}".format, key="grid_steps",
+                            bind="query-params")
+
+
 @contextmanager
 def one_readable_line() -> Iterator[None]:
     """Where the science refuses its input, say why in one line and end the page there; never a traceback."""

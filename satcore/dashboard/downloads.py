@@ -8,6 +8,7 @@ import streamlit as st
 from torch import Tensor
 
 from satcore.geometry import Path, Plane
+from satcore.grids import Grid, Setting
 
 
 def of_paths(paths: dict[str, Path], source: int, target: int, points: int) -> None:
@@ -24,6 +25,13 @@ def of_planes(planes: dict[str, Plane], corners: tuple[int, int, int], side: int
     name = "-".join((next(iter(planes)).partition("/")[0], "plane", *map(str, corners)))
     _button("NPZ", f"{name}.npz", lambda: npz(planes))
     _code(plane_code(list(planes), corners, side))
+
+
+def of_grids(grids: dict[str, Grid], setting: Setting) -> None:
+    """Buttons for the grids of some networks, filled in the way of `setting`."""
+    arrays = {f"{name}/{field}": np.asarray(value) for name, grid in grids.items() for field, value in vars(grid).items()}
+    words = f"grid-{setting.source}-{setting.attack}-{setting.gradient}".lower().replace(" ", "-")
+    of_arrays(arrays, words, grid_code(list(grids), setting))
 
 
 def of_rdms(rdms: dict[str, Tensor], layer: str, seed: int) -> None:
@@ -70,6 +78,17 @@ images, labels = data.load("test")
 for name in {names!r}:
     path = geometry.path(checkpoints.load(name), images[{source}], images[{target}], points={points})
     print(name, path.length, path.geodesic, path.flatness, path.participation)
+"""
+
+
+def grid_code(names: list[str], setting: Setting) -> str:
+    """Python that fills the grids again."""
+    return f"""from satcore import checkpoints, grids
+
+setting = grids.{setting!r}
+for name in {names!r}:
+    *_, last = grids.fill(checkpoints.load(name), setting)
+    print(name, last.grid.fooled, "of 90 pairs fooled")
 """
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from satcore import attacks, checkpoints, data, geometry
+from satcore import attacks, checkpoints, data, geometry, grids
 from satcore.networks import Network
 
 
@@ -89,6 +89,23 @@ def plane(name: str, corners: tuple[int, int, int], side: int) -> Iterator[geome
     yield known[0]
 
 
+def known_grid(name: str, setting: grids.Setting) -> grids.Grid | None:
+    """The grid of the network `name` that ships, or that was computed since the server was started; None: neither.
+
+    Raises ValueError as `grids.load`. One object for all sessions: don't write to it.
+    """
+    sha256 = checkpoints.describe(name).sha256
+    known = _known_grid(name, sha256, setting)
+    if not known and (shipped := grids.load(name, sha256, setting)):
+        known.append(shipped)
+    return known[-1] if known else None
+
+
+def keep_grid(name: str, setting: grids.Setting, grid: grids.Grid) -> None:
+    """Keep a computed grid for all sessions, in place of the one that ships."""
+    _known_grid(name, checkpoints.describe(name).sha256, setting)[:] = [grid]
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _network(name: str, sha256: str) -> Network:
     return checkpoints.load(name)
@@ -119,3 +136,8 @@ def _path(name: str, sha256: str, source: int, target: int, points: int) -> geom
 @st.cache_resource(max_entries=100, show_spinner=False)
 def _known_plane(name: str, sha256: str, corners: tuple[int, int, int], side: int) -> list[geometry.Plane]:
     return []  # whoever maps the plane first puts it here
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _known_grid(name: str, sha256: str, setting: grids.Setting) -> list[grids.Grid]:
+    return []  # whoever loads or fills the grid first puts it here

@@ -1,0 +1,123 @@
+"""The grids of Fig. 5 and 8: every cell is what it says it is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from satcore import checkpoints, data, grids
+from satcore.grids import PAIRS, Setting
+
+NAMES = checkpoints.names()
+EVERY = [pytest.param(name, setting, id=f"{name} {setting.source} {setting.gradient}") for name in NAMES for setting in grids.shipped()]
+
+
+def filled(network, **settings) -> grids.Grid:
+    *_, last = grids.fill(network, Setting(**settings))
+    return last.grid
+
+
+@pytest.fixture(scope="module")
+def grid(tiny):
+    return filled(tiny, attack="Adam", steps=60)
+
+
+def seen(network, grid) -> np.ndarray:
+    """What `network` sees in each cell, (10, 10)."""
+    images = torch.from_numpy(grid.images).view(100, 1, 28, 28)
+    return network(images.to(next(network.parameters()).dtype)).argmax(1).view(10, 10).numpy()
+
+
+def test_a_cell_is_found_where_the_network_sees_its_target(tiny, grid):
+    off_diagonal = ~np.eye(10, dtype=bool)
+    np.testing.assert_array_equal(grid.found, (seen(tiny, grid) == np.arange(10)) & off_diagonal)
+    assert grid.fooled == grid.found.sum() > 45
+    assert grid.done == 1
+    assert (grid.iterations[off_diagonal] >= 1).all() and not grid.iterations.diagonal().any()
+
+
+def test_the_diagonal_holds_the_sources_that_were_asked_for(tiny, grid):
+    images, labels = data.load("test")
+    with torch.no_grad():
+        logits = tiny(images)
+    assert grid.sources.tolist() == [data.most_confident(logits, labels, digit) for digit in range(10)]
+    np.testing.assert_array_equal(grid.images[range(10), range(10)], images[grid.sources, 0].numpy())
+    least = filled(tiny, source="least confident", attack="Adam", steps=1)
+    assert least.sources.tolist() == [data.least_confident(logits, labels, digit) for digit in range(10)]
+
+
+def test_every_pair_stands_in_its_row_and_column(tiny, grid):
+    # From row to row the source changes, along a row only the target: each image is nearest to its own row's source.
+    sources = grid.images[range(10), range(10)].reshape(10, -1)
+    for source, target in PAIRS:
+        distances = np.square(sources - grid.images[source, target].ravel()).sum(1)
+        assert distances.argmin() == source
+
+
+def test_it_fills_step_by_step_and_keeps_what_it_has(tiny):
+    shares, found = [], []
+    for filling in grids.fill(tiny, Setting(attack="Adam", steps=30)):
+        shares.append(filling.done)
+        found.append(filling.grid.found)
+    assert shares == sorted(shares) and shares[0] < shares[-1] == 1
+    for earlier, later in zip(found, found[1:], strict=False):
+        assert (later | ~earlier).all()
+
+
+def test_a_grid_comes_back_as_it_was_kept(grid, tmp_path):
+    setting = Setting(attack="Adam", steps=60)
+    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
+    back = grids.load("relu-mlp/vanilla", "abc", setting, tmp_path)
+    for field in dataclasses.fields(grid):
+        np.testing.assert_array_equal(getattr(back, field.name), getattr(grid, field.name))
+
+
+def test_another_checkpoints_grid_and_another_settings_are_not_taken_for_it(grid, tmp_path):
+    setting = Setting(attack="Adam", steps=60)
+    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
+    assert grids.load("relu-mlp/vanilla", "abd", setting, tmp_path) is None
+    for other in (Setting(), Setting(attack="Adam", steps=61), Setting("least confident", "Adam", steps=60),
+                  Setting(attack="Adam", gradient="exact", steps=60),
+                  Setting(attack="Adam", gradient="softened", temperature=3.0, steps=60)):
+        assert grids.load("relu-mlp/vanilla", "abc", other, tmp_path) is None
+
+
+def test_a_damaged_grid_is_refused_in_one_sentence(grid, tmp_path):
+    setting = Setting(attack="Adam", steps=60)
+    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
+    path, = tmp_path.rglob("*.npz")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="expected a grid in .*, got a damaged file"):
+        grids.load("relu-mlp/vanilla", "abc", setting, tmp_path)
+
+
+@pytest.mark.parametrize("wrong, message", [
+    ({"source": "random"}, "expected sources out of"), ({"attack": "FGSM"}, "expected an attack out of")])
+def test_other_settings_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Setting(**wrong)
+
+
+def test_no_steps_are_refused(tiny):
+    with pytest.raises(ValueError, match="expected 1 or more steps, got 0"):
+        next(grids.fill(tiny, Setting(steps=0)))
+
+
+@pytest.mark.parametrize("name, setting", EVERY)
+def test_a_shipped_grid_is_of_the_shipped_network_and_true(name, setting):
+    network = checkpoints.load(name)
+    grid = grids.load(name, checkpoints.describe(name).sha256, setting)
+    assert grid is not None, "missing, or another checkpoint's: python -m satcore grids"
+    np.testing.assert_array_equal(grid.found, (seen(network, grid) == np.arange(10)) & ~np.eye(10, dtype=bool))
+    assert grid.images.min() >= 0 and grid.images.max() <= 1 and grid.done == 1
+    assert (grid.iterations <= setting.steps).all()
+    images, labels = data.load("test")
+    assert labels[grid.sources].tolist() == list(range(10))
+    np.testing.assert_array_equal(grid.images[range(10), range(10)], images[grid.sources, 0].numpy())
+
+
+@pytest.mark.parametrize("setting", grids.shipped()[::3], ids=lambda setting: setting.source)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("/vanilla")])
+def test_vanilla_is_fooled_on_every_pair(name, setting):
+    assert grids.load(name, checkpoints.describe(name).sha256, setting).fooled == 90
