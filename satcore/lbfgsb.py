@@ -5,13 +5,13 @@ scipy's takes it through, to rounding. B = θI − W M Wᵀ approximates the Hes
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 MEMORY = 10
-BREAKPOINTS = 48  # of the Cauchy path that are looked at before all of them are
+BREAKPOINTS = 16  # of the Cauchy path that are looked at first; eight times as many where they are too few
 DECREASE, CURVATURE, NARROW, EVALUATIONS = 1e-3, 0.9, 0.1, 20  # of the line search: scipy's ftol, gtol, xtol, maxls
 EPS = torch.finfo(torch.float64).eps
 Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -19,15 +19,15 @@ Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Iterate:
-    """Where N problems of n variables stand after `iteration` iterations.
+    """Where N problems of n variables stand after so many `rounds`, in each of which the function is asked once of every problem.
 
-    points      (N, n) float64 in [0, 1]
+    points      (N, n) float64 in [0, 1]: those that the line searches have accepted so far
     values      (N,), and gradients (N, n), there
     running     (N,) bool
     iterations  (N,) int64: taken by each
     """
 
-    iteration: int
+    rounds: int
     points: Tensor
     values: Tensor
     gradients: Tensor
@@ -40,29 +40,27 @@ def minimise(function: Function, start: Tensor, steps: int) -> Iterator[Iterate]
 
     `function(points (k, n), index (k,))` gives values (k,), gradients (k, n) and whether (k,) the caller is content, of the
     problems at `index`. A problem also ends where its projected gradient is exactly zero, and where an iteration lowers its
-    value no more.
+    value no more. No problem waits for another's line search.
     """
     points = start.clamp(0, 1)
     index = torch.arange(len(points), device=points.device)
     values, gradients, content = function(points, index)
     iterations, nobody = torch.zeros_like(index), torch.zeros_like(content)
     index = (~content & _can_move(points, gradients)).nonzero().flatten()
-    yield Iterate(0, points, values, gradients, nobody.index_fill(0, index, True), iterations)
-    x, f, g = points[index], values[index], gradients[index]
-    memory = _Memory.empty(x)
-    for iteration in range(1, steps + 1):
-        if not len(index):
-            return
-        found = _search(function, index, x, f, g, memory.minimum(x, g), first=iteration == 1)
-        memory, empty = memory.updated(found.x - x, found.g - g, g, found.failed), memory.is_empty
-        stop = torch.where(found.failed, empty, found.content | ~(found.f < f) | ~_can_move(found.x, found.g))
-        x, f, g = found.x, found.f, found.g
-        points, values, gradients = (whole.index_copy(0, index, part)
-                                     for whole, part in ((points, x), (values, f), (gradients, g)))
-        iterations = iterations.index_add(0, index, (~found.failed).long())
-        if bool(stop.any()):
-            index, x, f, g, memory = index[~stop], x[~stop], f[~stop], g[~stop], memory[~stop]
-        yield Iterate(iteration, points, values, gradients, nobody.index_fill(0, index, True), iterations)
+    now = _Running.begun(index, points[index], values[index], gradients[index])
+    rounds = 0
+    yield Iterate(rounds, points, values, gradients, nobody.index_fill(0, now.index, True), iterations)
+    while len(now.index):
+        accepted, stopped = now.advance(function, iterations, steps)
+        if bool(accepted.any()):
+            there = now.index[accepted]
+            points, values, gradients = (whole.index_copy(0, there, part[accepted])
+                                         for whole, part in ((points, now.x), (values, now.f), (gradients, now.g)))
+            iterations = iterations.index_add(0, there, torch.ones_like(there))
+        if bool(stopped.any()):
+            now = now[~stopped]
+        rounds += 1
+        yield Iterate(rounds, points, values, gradients, nobody.index_fill(0, now.index, True), iterations)
 
 
 def _can_move(x: Tensor, g: Tensor) -> Tensor:
@@ -99,22 +97,23 @@ class _Memory:
     def is_empty(self) -> Tensor:
         return ~self.age.any(1)
 
-    def updated(self, s: Tensor, y: Tensor, g: Tensor, failed: Tensor) -> "_Memory":
-        """With a step s (k, n) that changed the gradient by y (k, n) from `g`; forgotten where the search has failed."""
-        if bool(failed.any()):
+    def forget(self, which: Tensor) -> None:
+        """All of the problems `which` (k,) bool."""
+        if bool(which.any()):
             for part in (self.w, self.sy, self.ss, self.age):
-                part[failed] = 0
-            self.theta[failed] = 1
+                part[which] = 0
+            self.theta[which] = 1
+
+    def remember(self, which: Tensor, s: Tensor, y: Tensor, g: Tensor) -> None:
+        """Of the problems `which` (k,) bool, the step s (k, n) from where the gradient was `g`, and its change y (k, n)."""
         rr, dr = (y * y).sum(1), (s * y).sum(1)
-        new = (~failed & (dr > -EPS * (g * s).sum(1))).nonzero().flatten()
-        slot = self.age[new].argmin(1)
-        m = MEMORY
+        new = (which & (dr > -EPS * (g * s).sum(1))).nonzero().flatten()
+        slot, m = self.age[new].argmin(1), MEMORY
         self.w[new, slot], self.w[new, m + slot] = y[new], s[new]
-        products = (self.w[new] if len(new) < len(s) else self.w).matmul(s[new].unsqueeze(2)).squeeze(2)
+        products = _times(self.w[new] if len(new) < len(s) else self.w, s[new])
         self.sy[new, slot], self.ss[new, slot], self.ss[new, :, slot] = products[:, :m], products[:, m:], products[:, m:]
         self.age[new, slot] = self.age[new].amax(1) + 1
         self.theta[new] = rr[new] / dr[new]
-        return self
 
     def middle(self) -> Tensor:
         """M (k, 2m, 2m) for W as it is stored, rows s without their factor θ."""
@@ -153,7 +152,7 @@ class _Memory:
         """The first local minimum of the model on the projected path P(x − t·g), (k, n), and c = W(x_cauchy − x).
 
         The model is quadratic between the times at which variables reach their bounds; all pieces up to the `count`-th such
-        time are looked at in one go, and in the problems where those are too few, all there are.
+        time are looked at in one go, and more in the problems where those are too few.
         """
         times = torch.where(g < 0, (x - 1) / g, torch.where(g > 0, x / g, torch.inf))
         moving = (times > 0) & (g != 0)
@@ -185,7 +184,7 @@ class _Memory:
         c = (c.gather(1, piece) + step[:, :, None] * p.gather(1, piece)).squeeze(1)
         too_few = ~here.any(1)
         if bool(too_few.any()):
-            cauchy[too_few], c[too_few] = self[too_few]._cauchy(x[too_few], g[too_few], middle[too_few], x.shape[1])
+            cauchy[too_few], c[too_few] = self[too_few]._cauchy(x[too_few], g[too_few], middle[too_few], 8 * count)
         return cauchy, c
 
 
@@ -195,37 +194,68 @@ def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
 
 
 @dataclass
-class _Found:
-    """What a line search ends at: points (k, n), values (k,), gradients (k, n); whether the caller is content; whether it failed."""
+class _Running:
+    """The problems at `index` that are at work: at points x (k, n) with values f and gradients g, searching towards `target`."""
 
+    index: Tensor
     x: Tensor
     f: Tensor
     g: Tensor
-    content: Tensor
-    failed: Tensor
+    memory: "_Memory"
+    target: Tensor
+    bracket: "_Bracket"
+    asked: Tensor  # how often the function was, in this line search
 
+    @classmethod
+    def begun(cls, index: Tensor, x: Tensor, f: Tensor, g: Tensor) -> "_Running":
+        memory = _Memory.empty(x)
+        target = memory.minimum(x, g)
+        slope = (g * (target - x)).sum(1)
+        return cls(index, x, f, g, memory, target, _Bracket.around(f, slope, torch.ones_like(f)), torch.zeros_like(index))
 
-def _search(function: Function, index: Tensor, x: Tensor, f: Tensor, g: Tensor, target: Tensor, first: bool) -> _Found:
-    """From x towards `target` (k, n), by Moré & Thuente (1994), the first try being the target itself."""
-    d = target - x
-    slope = (g * d).sum(1)
-    found = _Found(x.clone(), f.clone(), g.clone(), torch.zeros_like(slope, dtype=torch.bool), torch.ones_like(slope, dtype=torch.bool))
-    trying = (slope < 0).nonzero().flatten()
-    longest = torch.ones_like(slope) if first else torch.where(
-        d > 0, (1 - x) / d, torch.where(d < 0, -x / d, torch.inf)).amin(1).clamp(1, 1e10)
-    bracket = _Bracket.around(f, slope, longest)
-    for _ in range(EVALUATIONS):
-        if not len(trying):
-            break
-        step = bracket.step[trying][:, None]
-        tried = torch.where(step == 1, target[trying], (x[trying] + step * d[trying]).clamp(0, 1))
-        values, gradients, content = function(tried, index[trying])
-        ends = bracket.narrowed(trying, values, (gradients * d[trying]).sum(1))
-        there = trying[ends]
-        found.x[there], found.f[there], found.g[there] = tried[ends], values[ends], gradients[ends]
-        found.content[there], found.failed[there] = content[ends], False
-        trying = trying[~ends]
-    return found
+    def __getitem__(self, chosen: Tensor) -> "_Running":
+        return _Running(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def advance(self, function: Function, iterations: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Ask the function once: which problems (k,) have accepted a point by that, and which have come to their end."""
+        step, d = self.bracket.step[:, None], self.target - self.x
+        tried = torch.where(step == 1, self.target, (self.x + step * d).clamp(0, 1))
+        values, gradients, content = function(tried, self.index)
+        self.asked += 1
+        accepted = self.bracket.narrowed(values, (gradients * d).sum(1))
+        failed = ~accepted & (self.asked >= EVALUATIONS)
+        stopped = failed & self.memory.is_empty
+        self.memory.forget(failed)
+        if bool(accepted.any()):
+            new = accepted[:, None]
+            self.memory.remember(accepted, tried - self.x, gradients - self.g, self.g)
+            stopped |= accepted & (content | ~(values < self.f) | (iterations[self.index] + 1 >= steps))
+            self.x, self.g = torch.where(new, tried, self.x), torch.where(new, gradients, self.g)
+            self.f = torch.where(accepted, values, self.f)
+            stopped |= accepted & ~_can_move(self.x, self.g)
+        stopped |= self._aim(((accepted | failed) & ~stopped).nonzero().flatten())
+        return accepted, stopped
+
+    def _aim(self, index: Tensor) -> Tensor:
+        """New line searches for those at `index`; which of all problems (k,) go down no way at all."""
+        lost = torch.zeros_like(self.asked, dtype=torch.bool)
+        if not len(index):
+            return lost
+        every = len(index) == len(self.x)
+        memory, x, g = (self.memory, self.x, self.g) if every else (self.memory[index], self.x[index], self.g[index])
+        target = memory.minimum(x, g)
+        slope = (g * (target - x)).sum(1)
+        uphill = ~(slope < 0)
+        if bool(uphill.any()):  # what is remembered misleads
+            self.memory.forget(lost.index_fill(0, index[uphill], True))
+            target[uphill] = (x[uphill] - g[uphill]).clamp(0, 1)
+            slope = (g * (target - x)).sum(1)
+            lost[index] = ~(slope < 0)
+        d = target - x
+        room = torch.where(d > 0, (1 - x) / d, torch.where(d < 0, -x / d, torch.inf)).amin(1).clamp(1, 1e10)
+        self.target[index], self.asked[index] = target, 0
+        self.bracket.put(index, _Bracket.around(self.f[index], slope, room))
+        return lost
 
 
 @dataclass
@@ -252,40 +282,52 @@ class _Bracket:
         return cls(f, slope, longest, torch.ones_like(f), start, start.clone(), no, no.clone(), zero.clone(), 5 * torch.ones_like(f),
                    longest.clone(), 2 * longest)
 
-    def narrowed(self, trying: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
-        """Take in the values and slopes at the steps of those `trying`; which (k',) of them are through."""
-        at = _Bracket(*(getattr(self, field.name)[..., trying] for field in fields(self)))
-        values = values.nan_to_num(nan=torch.inf)
-        slope_wanted = DECREASE * at.slope0
-        line = at.f0 + at.step * slope_wanted
-        at.second_stage |= (values <= line) & (slopes >= 0)
-        outside = at.bracketed & ((at.step <= at.shortest_next) | (at.step >= at.longest_next))
-        narrow = at.bracketed & (at.longest_next - at.shortest_next <= NARROW * at.longest_next)
-        at_longest = (at.step == at.longest) & (values <= line) & (slopes <= slope_wanted)
-        at_shortest = (at.step == 0) & ((values > line) | (slopes >= slope_wanted))
-        ends = outside | narrow | at_longest | at_shortest | ((values <= line) & (slopes.abs() <= -CURVATURE * at.slope0))
-        if bool(ends.all()):
-            return ends
-        # As long as no step has been good enough, the function less its wanted decrease is what is narrowed down.
-        tilt = torch.where(~at.second_stage & (values <= at.low[1]) & (values > line), slope_wanted, 0)
-        tilted = [torch.stack((end[0], end[1] - end[0] * tilt, end[2] - tilt)) for end in (at.low, at.high)]
-        low, high, step, bracketed = _next_step(*tilted, torch.stack((at.step, values - at.step * tilt, slopes - tilt)),
-                                                at.bracketed, at.shortest_next, at.longest_next)
-        at.low, at.high = (torch.stack((end[0], end[1] + end[0] * tilt, end[2] + tilt)) for end in (low, high))
-        apart = at.high[0] - at.low[0]
-        slow = bracketed & (apart.abs() >= 0.66 * at.width_before)
-        step = torch.where(slow, at.low[0] + 0.5 * apart, step)
-        at.width_before = torch.where(bracketed, at.width, at.width_before)
-        at.width = torch.where(bracketed, apart.abs(), at.width)
-        at.shortest_next = torch.where(bracketed, at.low[0].minimum(at.high[0]), step + 1.1 * (step - at.low[0]))
-        at.longest_next = torch.where(bracketed, at.low[0].maximum(at.high[0]), step + 4.0 * (step - at.low[0]))
-        step = step.clamp_min(0).minimum(at.longest)
-        stuck = bracketed & ((step <= at.shortest_next) | (step >= at.longest_next)
-                             | (at.longest_next - at.shortest_next <= NARROW * at.longest_next))
-        at.step, at.bracketed = torch.where(stuck, at.low[0], step), bracketed
+    def __getitem__(self, chosen: Tensor) -> "_Bracket":
+        return _Bracket(*(getattr(self, field.name)[..., chosen] for field in fields(self)))
+
+    def put(self, index: Tensor, there: "_Bracket") -> None:
         for field in fields(self):
-            getattr(self, field.name)[..., trying] = getattr(at, field.name)
+            getattr(self, field.name)[..., index] = getattr(there, field.name)
+
+    def narrowed(self, values: Tensor, slopes: Tensor) -> Tensor:
+        """Take in the values and slopes (k,) at the steps; which (k,) line searches are through."""
+        ends = self._ends(values, slopes)
+        trying = (~ends).nonzero().flatten()
+        if len(trying):
+            self.put(trying, self[trying]._narrowed(values[trying], slopes[trying]))
         return ends
+
+    def _ends(self, values: Tensor, slopes: Tensor) -> Tensor:
+        wanted = DECREASE * self.slope0
+        low_enough = values <= self.f0 + self.step * wanted
+        outside = (self.step <= self.shortest_next) | (self.step >= self.longest_next)
+        narrow = self.longest_next - self.shortest_next <= NARROW * self.longest_next
+        at_longest = (self.step == self.longest) & low_enough & (slopes <= wanted)
+        at_shortest = (self.step == 0) & (~low_enough | (slopes >= wanted))
+        return (self.bracketed & (outside | narrow)) | at_longest | at_shortest | (
+            low_enough & (slopes.abs() <= -CURVATURE * self.slope0))
+
+    def _narrowed(self, values: Tensor, slopes: Tensor) -> "_Bracket":
+        values = values.nan_to_num(nan=torch.inf)
+        wanted = DECREASE * self.slope0
+        line = self.f0 + self.step * wanted
+        second_stage = self.second_stage | ((values <= line) & (slopes >= 0))
+        # As long as no step has been good enough, the function less its wanted decrease is what is narrowed down.
+        tilt = torch.where(~second_stage & (values <= self.low[1]) & (values > line), wanted, 0)
+        tilted = [torch.stack((end[0], end[1] - end[0] * tilt, end[2] - tilt)) for end in (self.low, self.high)]
+        low, high, step, bracketed = _next_step(*tilted, torch.stack((self.step, values - self.step * tilt, slopes - tilt)),
+                                                self.bracketed, self.shortest_next, self.longest_next)
+        low, high = (torch.stack((end[0], end[1] + end[0] * tilt, end[2] + tilt)) for end in (low, high))
+        apart = high[0] - low[0]
+        step = torch.where(bracketed & (apart.abs() >= 0.66 * self.width_before), low[0] + 0.5 * apart, step)
+        shortest = torch.where(bracketed, low[0].minimum(high[0]), step + 1.1 * (step - low[0]))
+        longest = torch.where(bracketed, low[0].maximum(high[0]), step + 4.0 * (step - low[0]))
+        step = step.clamp_min(0).minimum(self.longest)
+        stuck = bracketed & ((step <= shortest) | (step >= longest) | (longest - shortest <= NARROW * longest))
+        return replace(self, step=torch.where(stuck, low[0], step), low=low, high=high, bracketed=bracketed,
+                       second_stage=second_stage, shortest_next=shortest, longest_next=longest,
+                       width=torch.where(bracketed, apart.abs(), self.width),
+                       width_before=torch.where(bracketed, self.width, self.width_before))
 
 
 def _next_step(low: Tensor, high: Tensor, now: Tensor, bracketed: Tensor, shortest: Tensor,

@@ -19,7 +19,7 @@ def lbfgs(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> At
 
 def lbfgs_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: int = 1000, gradient: str = "autograd",
                 temperature: float = 1.0, targeted: bool = True) -> Iterator[Step]:
-    """L-BFGS-B, iteration by iteration, pixels kept in [0, 1], until an image is classified as its target or can't move.
+    """L-BFGS-B, a Step for each look at the loss, pixels kept in [0, 1], until an image is classified as its target or can't move.
 
     Iterates, memory and line search are each image's own and in float64; the loss and its gradient are what the network
     gives in its own dtype. Nothing else bounds the perturbation. The rest as in `adam_steps`, ValueError included.
@@ -35,7 +35,7 @@ def lbfgs_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: i
         points, taken = seen.accept(iterate, index)
         standing = standing.seen(index, points, taken.logits).met(index, taken.zero)
         standing = standing.counted(index, iterate.iterations[index] - standing.iterations[index])
-        yield standing.step(iterate.iteration, iterate.running, taken, index)
+        yield standing.step(int(iterate.iterations.max()), iterate.running, taken, index)
         index = iterate.running.nonzero().flatten()
 
 
