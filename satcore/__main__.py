@@ -44,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
 
     grids = commands.add_parser("grids", help="recompute the grids that ship",
-                                description="Fill the 10×10 grids of the paper's Fig. 5 and 8 (L-BFGS, 1000 iterations) for "
-                                            "each network, and keep them. Those that are there already are left as they are.")
+                                description="Fill the 10×10 grids of the paper's Fig. 5 and 8 for each network, and "
+                                            "keep them: L-BFGS with 1,000 iterations, Adam with 100,000. Those that are there already are left as they are.")
     grids.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
     grids.set_defaults(command=_grids)
 
@@ -119,13 +119,13 @@ def _grids(options: argparse.Namespace) -> int:
 
     for name in options.names or checkpoints.names(options.folder):
         network, sha256 = checkpoints.load(name, folder=options.folder), checkpoints.describe(name, options.folder).sha256
-        for setting in grids.shipped():
+        for setting in grids.shipped(name):
             grid = grids.load(name, sha256, setting)
             if grid is None:
                 *_, last = grids.fill(network, setting)
                 grid = last.grid
                 grids.save(name, sha256, setting, grid)
-            print(f"{name:24}{setting.source:18}{setting.gradient:10}{grid.fooled:4} of 90 fooled", flush=True)
+            print(f"{name:24}{setting.source:18}{setting.attack:8}{setting.gradient:10}{grid.fooled:4} of 90 fooled", flush=True)
     return 0
 
 

@@ -105,11 +105,14 @@ def _square(values: torch.Tensor, diagonal) -> np.ndarray:
     return square.numpy()
 
 
-def shipped() -> list[Setting]:
-    """The settings whose grids ship for every network: the paper's, and with its gradients taken in a sounder way."""
-    return [Setting(source, gradient=gradient, temperature=temperature)
-            for source, (gradient, temperature) in itertools.product(
-                SOURCES, (("autograd", 1.0), ("exact", 1.0), ("softened", 30.0)))]
+def shipped(name: str) -> list[Setting]:
+    """The settings whose grids ship for the network `name`: the paper's L-BFGS from both sources, its gradient taken in three
+    ways; for the MLPs also Adam with 100,000 steps, as published.
+    """
+    ways = (("autograd", 1.0), ("exact", 1.0), ("softened", 30.0))
+    settings = [Setting(source, gradient=gradient, temperature=temperature)
+                for source, (gradient, temperature) in itertools.product(SOURCES, ways)]
+    return settings if name.startswith("cnn/") else [*settings, Setting(attack="Adam", steps=100_000)]
 
 
 def save(name: str, sha256: str, setting: Setting, grid: Grid, folder: Path = FOLDER) -> None:

@@ -10,7 +10,8 @@ from satcore import checkpoints, data, grids
 from satcore.grids import PAIRS, Setting
 
 NAMES = checkpoints.names()
-EVERY = [pytest.param(name, setting, id=f"{name} {setting.source} {setting.gradient}") for name in NAMES for setting in grids.shipped()]
+EVERY = [pytest.param(name, setting, id=f"{name} {setting.source} {setting.attack} {setting.gradient}")
+         for name in NAMES for setting in grids.shipped(name)]
 
 
 def filled(network, **settings) -> grids.Grid:
@@ -117,7 +118,8 @@ def test_a_shipped_grid_is_of_the_shipped_network_and_true(name, setting):
     np.testing.assert_array_equal(grid.images[range(10), range(10)], images[grid.sources, 0].numpy())
 
 
-@pytest.mark.parametrize("setting", grids.shipped()[::3], ids=lambda setting: setting.source)
+@pytest.mark.parametrize("source", grids.SOURCES)
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("/vanilla")])
-def test_vanilla_is_fooled_on_every_pair(name, setting):
+def test_vanilla_is_fooled_on_every_pair(name, source):
+    setting = Setting(source)
     assert grids.load(name, checkpoints.describe(name).sha256, setting).fooled == 90

@@ -47,8 +47,9 @@ def descend(network: nn.Module, standing: Standing, way: Way, update: Update, st
     for iteration in range(iteration, iteration + steps):
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
-        standing = standing.seen(index, images, gradient.logits).met(index, gradient.zero)
+        standing = standing.seen(index, images, gradient.logits)
         going = ~standing.reached[index]
+        standing = standing.met(index, gradient.zero & going)
         moved = update(images[going], gradient.direction[going], index[going])
         can_move = ~gradient.zero[going] | (moved != images[going]).flatten(1).any(1)
         seen, index, images = index, index[going][can_move], moved[can_move]

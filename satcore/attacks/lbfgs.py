@@ -33,7 +33,8 @@ def lbfgs_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: i
     index = torch.arange(len(images), device=images.device)
     for iterate in minimise(seen, standing.originals.flatten(1).double(), steps):
         points, taken = seen.accept(iterate, index)
-        standing = standing.seen(index, points, taken.logits).met(index, taken.zero)
+        standing = standing.seen(index, points, taken.logits)
+        standing = standing.met(index, taken.zero & ~standing.reached[index])
         standing = standing.counted(index, iterate.iterations[index] - standing.iterations[index])
         yield standing.step(int(iterate.iterations.max()), iterate.running, taken, index)
         index = iterate.running.nonzero().flatten()

@@ -18,7 +18,7 @@ class AttackResult:
     correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is one)
     iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)
     linf, l2        (N,): the perturbation's largest change of a pixel, and its Euclidean norm
-    zero_gradient   (N,) bool: the attack met a gradient that was exactly zero in every pixel
+    zero_gradient   (N,) bool: the attack met a gradient that was exactly zero in every pixel, before it got there
     """
 
     images: Tensor

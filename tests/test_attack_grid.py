@@ -1,0 +1,93 @@
+"""The attack grid page, run without a browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from satcore import checkpoints, grids
+from satcore.dashboard import grid_run, live
+from satcore.grids import Setting
+
+ROOT = Path(__file__).parent.parent
+BOTH = ["relu-mlp/vanilla", "relu-mlp/saturated"]
+
+
+def opened(**parameters) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    return page.run().switch_page("pages/attack_grid.py").run()
+
+
+def drawn(page: AppTest) -> dict:
+    """What the component was told, by network."""
+    view, = page.get("bidi_component")
+    return {grid["name"]: grid for grid in json.loads(view.proto.json)["grids"]}
+
+
+def button(page: AppTest, label: str):
+    return next(there for there in page.button if there.label == label)
+
+
+def test_it_opens_full_with_the_papers_grids():
+    page = opened()
+    assert not page.exception and not page.error
+    there = drawn(page)
+    assert list(there) == ["sigmoid-mlp/vanilla", "sigmoid-mlp/saturated"]
+    for name, grid in there.items():
+        kept = grids.load(name, checkpoints.describe(name).sha256, Setting())
+        assert grid["fooled"] == kept.fooled and grid["found"] == kept.found.tolist()
+        assert f"{name}: fooled on **{kept.fooled} of 90** pairs" in "\n".join(text.value for text in page.markdown)
+
+
+@pytest.mark.parametrize("source", grids.SOURCES)
+@pytest.mark.parametrize("gradient", ["autograd", "exact", "softened"])
+def test_a_link_reproduces_the_screen(source, gradient):
+    page = opened(left=BOTH[0], right=BOTH[1], sources=source, grid_gradient=gradient)
+    assert not page.exception and not page.error
+    setting = next(there for there in grids.shipped(BOTH[0]) if (there.source, there.gradient) == (source, gradient))
+    for name, grid in drawn(page).items():
+        assert grid["fooled"] == grids.load(name, checkpoints.describe(name).sha256, setting).fooled
+
+
+def test_a_cell_leads_to_its_attack():
+    grid = drawn(opened(left=BOTH[0], right=BOTH[1], grid_gradient="softened"))[BOTH[1]]
+    sources = live.known_grid(BOTH[1], Setting(gradient="softened", temperature=30.0)).sources
+    for digit, link in enumerate(grid["links"]):
+        assert link.startswith("live_attack?family=relu-mlp&pick=by+index&")
+        assert f"index={sources[digit]}&attack=L-BFGS&gradient=softened&temperature=30" in link
+
+
+def test_garbage_in_the_address_is_no_catastrophe():
+    page = opened(left="nobody", right="", sources="all", grid_attack="FGSM", grid_gradient="none", grid_steps="-4")
+    assert not page.exception and not page.error
+    assert len(drawn(page)) == 2
+
+
+def test_a_grid_that_does_not_ship_is_computed_on_demand_and_stops_when_told():
+    page = opened(left=BOTH[0], right=BOTH[0], grid_attack="Adam", grid_steps="100", sources="least confident")
+    assert not page.exception and not page.get("bidi_component")
+    page = button(page, "Compute").click().run()
+    assert not page.exception and 0 <= drawn(page)[BOTH[0]]["fooled"] <= 90
+    if not button(page, "Stop").disabled:
+        page = button(page, "Stop").click().run()
+    assert not page.exception and BOTH[0] in drawn(page)
+
+
+def test_a_run_goes_on_network_by_network_and_is_kept_for_all():
+    setting = Setting(attack="Adam", steps=100, gradient="exact")
+    run = grid_run.GridRun(BOTH, setting)
+    assert not run.finished and not run.shown
+    run.advance(0)
+    assert list(run.shown) == BOTH[:1] and "still under attack" in run.says[BOTH[0]]
+    for _ in range(1000):
+        if run.finished:
+            break
+        run.advance(0.2)
+    assert run.finished and not run.says and list(run.shown) == BOTH
+    assert all(grid.done == 1 for grid in run.shown.values())
+    assert grid_run.known(BOTH, setting) == run.shown
+    assert grid_run.GridRun(BOTH, setting).finished
+    assert not grid_run.GridRun(BOTH, setting, anew=True).finished
