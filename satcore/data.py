@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 FILE = Path(__file__).with_name("mnist.npz")
 CLASSES = 10
@@ -108,6 +109,27 @@ def example(split: str, index: int) -> Examples:
     if not 0 <= index < len(examples.labels):
         raise ValueError(f"expected an index from 0 to {len(examples.labels) - 1}, got {index}")
     return Examples(examples.images[index:index + 1], examples.labels[index:index + 1])
+
+
+def centred(drawing: Tensor) -> Tensor:
+    """A `drawing` (height, width) in [0, 1], not all black, as MNIST's digits are placed: (28, 28) float32 in [0, 1].
+
+    Its bounding box is scaled into 20×20, keeping its proportions, and its centre of mass put at the field's centre
+    (LeCun et al. 1998). Raises ValueError for another shape, other values, and for nothing drawn.
+    """
+    if drawing.ndim != 2 or not bool(((drawing >= 0) & (drawing <= 1)).all()):
+        raise ValueError(f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}")
+    rows, columns = drawing.amax(1).nonzero().flatten(), drawing.amax(0).nonzero().flatten()
+    if len(rows) == 0:
+        raise ValueError("expected a drawing, got an empty field")
+    box = drawing[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].float()
+    size = [max(1, round(20 * side / max(box.shape))) for side in box.shape]
+    scaled = interpolate(box[None, None], size, mode="bilinear", antialias=True)[0, 0].clamp(0, 1)
+    middle = [(scaled.sum(1 - axis) * torch.arange(size[axis])).sum() / scaled.sum() for axis in (0, 1)]
+    top, left = (min(28 - side, max(0, round(13.5 - float(centre)))) for centre, side in zip(middle, size, strict=True))
+    field = torch.zeros(28, 28)
+    field[top:top + size[0], left:left + size[1]] = scaled
+    return field
 
 
 def _indices(labels: Tensor, digit: int) -> Tensor:

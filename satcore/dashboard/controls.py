@@ -13,14 +13,16 @@ CORNERS = ("lower left", "lower right", "top")
 PAIRS = ((1, 7), (3, 7), (6, 9), (0, 6))  # those of the paper's Fig. 4
 
 
-def choice_of_example(names: list[str]) -> tuple[str, dict]:
+def choice_of_example(names: list[str], more: tuple[str, ...] = ()) -> tuple[str, dict]:
     """How an example is to be chosen: "by index" and its `index`, or another of the `WAYS` and the arguments
-    of `live.chosen` that go with it. `names` are the networks whose confidence can be asked for.
+    of `live.chosen` that go with it, or one `more` way and the `digit`. `names` are the networks whose confidence can be asked for.
     """
-    how = st.pills("Which image", WAYS, default="most confident", required=True, wrap=True, key="pick", bind="query-params")
+    how = st.pills("Which image", (*WAYS, *more), default="most confident", required=True, wrap=True, key="pick", bind="query-params")
     if how == "by index":
         return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}
     digit = st.pills("Digit", range(10), default=3, required=True, wrap=True, key="digit", bind="query-params")
+    if how in more:
+        return how, {"digit": digit}
     default = JUDGE if JUDGE in names else names[0]
     seed, judge = 0, default
     if how == "random":
@@ -161,6 +163,44 @@ def epsilon() -> float:
     """The size ε of an L∞ perturbation."""
     return st.slider("ε, the largest change of a pixel (the paper: 0.25)", 0.0, 0.5, 0.25, 0.01, key="epsilon",
                      bind="query-params")
+
+
+def goal() -> int | None:
+    """The digit that an attack goes to; None: any other."""
+    chosen = st.pills("Into a", ("any other", *range(10)), default="any other", required=True, wrap=True, key="target", bind="query-params")
+    return None if chosen == "any other" else int(chosen)
+
+
+def attack() -> tuple[str, dict]:
+    """An attack, and its parameters by their names in `satcore.attacks`."""
+    chosen = st.pills("Attack", ("FGSM", "PGD", "Adam", "L-BFGS", "Square"), default="PGD", required=True, wrap=True, key="attack",
+                      bind="query-params", help="FGSM: one step. PGD: many small ones, within ε of the image. Adam and L-BFGS: as far as "
+                      "it takes. Square: asks for no gradient.")
+    parameters = {}
+    if chosen in ("FGSM", "PGD", "Square"):
+        parameters["epsilon"] = st.slider("ε, the largest change of a pixel", 0.0, 0.5, 0.25, 0.01, key="radius", bind="query-params")
+    if chosen == "PGD":
+        parameters["steps"] = st.select_slider("Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params")
+    if chosen in ("Adam", "L-BFGS"):
+        parameters["steps"] = st.select_slider("Steps, at most", (100, 1_000, 10_000), 1_000, key="steps", bind="query-params")
+    if chosen == "Adam":
+        parameters["learning_rate"] = st.select_slider("Learning rate", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="rate", bind="query-params")
+    if chosen == "Square":
+        parameters["queries"] = st.select_slider("Queries, at most", (100, 1_000, 10_000), 1_000, key="queries", bind="query-params")
+    return chosen, parameters
+
+
+def gradient(attack: str) -> dict:
+    """How the `attack`'s gradient is taken, by the names in `satcore.attacks`."""
+    if attack == "Square":
+        return {}
+    chosen = st.pills("Gradient", ("autograd", "exact", "softened"), default="autograd", required=True, key="gradient", bind="query-params",
+                      help="autograd: as published, it may underflow to zero. exact: the true direction, however small. "
+                      "softened: as exact, with every derivative taken at h/T.")
+    if chosen != "softened":
+        return {"gradient": chosen}
+    return {"gradient": chosen, "temperature": float(st.pills("Temperature T", (3, 10, 30, 100), default=30, required=True,
+                                                             key="temperature", bind="query-params"))}
 
 
 def grid_source() -> str:

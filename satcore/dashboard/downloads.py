@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from torch import Tensor
 
+from satcore.dashboard.attack_run import SCALARS, Run
 from satcore.geometry import Path, Plane
 from satcore.grids import Grid, Setting
 
@@ -32,6 +33,46 @@ def of_grids(grids: dict[str, Grid], setting: Setting) -> None:
     arrays = {f"{name}/{field}": np.asarray(value) for name, grid in grids.items() for field, value in vars(grid).items()}
     words = f"grid-{setting.source}-{setting.attack}-{setting.gradient}".lower().replace(" ", "-")
     of_arrays(arrays, words, grid_code(list(grids), setting))
+
+
+def of_run(run: Run) -> None:
+    """Buttons for the traces of a run, the images kept of them, and the Python that repeats the attack."""
+    arrays = {"original": run.image[0, 0].numpy()}
+    for name, trace in run.traces.items():
+        arrays |= {f"{name}/step": np.array([row for row, _ in trace.frames]),
+                   f"{name}/images": np.array([image for _, image in trace.frames])}
+    settings = run.settings
+    words = f"{settings.attack}-{settings.source}-{'other' if settings.target is None else settings.target}".lower()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _button("CSV", f"{words}.csv", lambda: csv_of_run(run))
+        _button("NPZ", f"{words}.npz", lambda: _npz(arrays))
+    _code(run_code(run))
+
+
+def csv_of_run(run: Run) -> str:
+    """A row a network and step: iteration, probabilities, distances, the gradient's size, the class seen."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["network", *SCALARS])
+    for name, trace in run.traces.items():
+        rows.writerows([name, *row] for row in trace.rows)
+    return text.getvalue()
+
+
+def run_code(run: Run) -> str:
+    """Python that repeats the attack on the image in the NPZ."""
+    settings = run.settings
+    function = {"L-BFGS": "lbfgs"}.get(settings.attack, settings.attack.lower())
+    aim = settings.source if settings.target is None else settings.target
+    arguments = ", ".join(f"{name}={value!r}" for name, value in (("targeted", settings.target is not None), *settings.parameters))
+    return f"""import numpy as np, torch
+from satcore import attacks, checkpoints
+
+image = torch.from_numpy(np.load("{settings.attack.lower()}-{settings.source}-{'other' if settings.target is None else settings.target}.npz")["original"])[None, None]
+for name in {list(settings.names)!r}:
+    result = attacks.{function}(checkpoints.load(name), image, torch.tensor([{aim}]), {arguments})
+    print(name, result.success, result.iterations, result.l2, result.zero_gradient)
+"""
 
 
 def of_rdms(rdms: dict[str, Tensor], layer: str, seed: int) -> None:

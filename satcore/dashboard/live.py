@@ -57,6 +57,11 @@ def label_of(index: int) -> int:
     return int(data.example("test", index).labels)
 
 
+def example(index: int) -> torch.Tensor:
+    """The test image at `index`, (1, 1, 28, 28) in [0, 1]."""
+    return data.example("test", index).images
+
+
 def image_of(index: int) -> np.ndarray:
     """The test image at `index`, (28, 28) in [0, 1]."""
     return data.example("test", index).images[0, 0].numpy()

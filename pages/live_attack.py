@@ -1,0 +1,71 @@
+import streamlit as st
+
+if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
+    import app
+
+    app.main()
+    st.stop()
+
+from satcore import checkpoints
+from satcore.dashboard import controls
+
+st.title("Watch an attack try")
+st.markdown("One image, one attack, the four networks of a family. An attack that follows a gradient stops where the gradient is zero: "
+            "take the same gradient *exactly*, or *softened*, and see what was only underflow.")
+with controls.one_readable_line():
+    first, second, third = st.columns([30, 42, 34], gap="medium")
+    with first:
+        family, names = controls.family(checkpoints.names())
+        aim = controls.goal()
+    with second:
+        how, needs = controls.choice_of_example(names, more=("draw one",))
+    with third:
+        attack, parameters = controls.attack()
+        parameters |= controls.gradient(attack)
+
+from satcore.dashboard import attack_view, downloads, draw_pad, live  # brings torch: the frame stands by now
+from satcore.dashboard.attack_run import Run, Settings
+
+with controls.one_readable_line():
+    if how == "draw one":
+        with first:
+            image, source = draw_pad.draw_pad(key="pad"), needs["digit"]
+        if image is None:
+            draw_pad.ask_for_one()
+            st.stop()
+    else:
+        index = live.index_of(how, needs)
+        image, source = live.example(index), live.label_of(index)
+    if aim == source:
+        raise ValueError(f"expected a digit to go to other than the image's own, got {aim} for a {source}")
+    settings = Settings(tuple(names), source, aim, attack, tuple(sorted(parameters.items())))
+    run = st.session_state.get("run")
+    if run is None or run.settings != settings or not bool((run.image == image).all()):
+        run = st.session_state["run"] = Run(settings, image)
+        st.session_state["playing"] = False
+playing = st.session_state["playing"] and not run.finished
+
+with st.container(horizontal=True):
+    if st.button("❚❚ Pause" if playing else "▶ Play", key="play", disabled=run.finished, type="primary"):
+        st.session_state["playing"] = not playing
+        st.rerun()
+    if st.button("Step", key="step", disabled=playing or run.finished):
+        run.step()
+        st.rerun()
+    if st.button("Reset", key="reset"):
+        del st.session_state["run"]
+        st.rerun()
+
+
+@st.fragment(run_every=0.15 if playing else None)
+def attack_as_it_runs() -> None:
+    if playing:
+        run.advance(seconds=0.1)
+        if run.finished:
+            st.rerun()
+    attack_view.attack_view(run, playing=playing, key="attack_view")
+
+
+attack_as_it_runs()
+if not playing:
+    downloads.of_run(run)

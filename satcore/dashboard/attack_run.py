@@ -1,0 +1,115 @@
+"""An attack on one image of several networks while it is looked at: state of one session, which dies with it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from satcore import attacks
+from satcore.attacks import Step
+from satcore.dashboard import live
+
+FRAMES = 120  # images kept of each trace: every one at first, then every second, fourth, …
+SCALARS = ("iteration", "source", "target", "l2", "linf", "log10_gradient", "seen")
+STEPS = {"FGSM": attacks.fgsm_steps, "PGD": attacks.pgd_steps, "Adam": attacks.adam_steps, "L-BFGS": attacks.lbfgs_steps,
+         "Square": attacks.square_steps}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is attacked and how: an `attack` of `STEPS`, with its own `parameters`; `target` None: any other than `source`."""
+
+    names: tuple[str, ...]
+    source: int
+    target: int | None
+    attack: str
+    parameters: tuple[tuple[str, object], ...]
+
+
+@dataclass
+class Trace:
+    """What an attack on one network has gone through, a row a step.
+
+    rows    the `SCALARS` of every step: probabilities of source and target, distances, log₁₀ of the gradient's norm
+            (−inf: exactly zero; NaN: none taken), the class seen
+    frames  (row, image (28, 28)) of some of them, the last one always; says: what is to be said of the last
+    """
+
+    rows: list[tuple[float, ...]] = field(default_factory=list)
+    frames: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    says: str = ""
+    every: int = 1
+
+    def add(self, step: Step, original: Tensor, settings: Settings) -> None:
+        probabilities = step.logits[0].double().softmax(0)
+        moved = (step.images - original)[0].double()
+        target = settings.target if settings.target is not None else int(
+            probabilities.index_fill(0, torch.tensor([settings.source]), 0).argmax())
+        self.rows.append((step.iteration, float(probabilities[settings.source]), float(probabilities[target]), float(moved.norm()),
+                          float(moved.abs().max()), float(step.log10_gradient[0]), int(probabilities.argmax())))
+        if len(self.frames) > 1 and self.frames[-1][0] % self.every:
+            self.frames.pop()  # it was there only as the last
+        self.frames.append((len(self.rows) - 1, step.images[0, 0].float().numpy()))
+        if len(self.frames) > FRAMES:
+            self.every *= 2
+            self.frames = [frame for frame in self.frames[:-1] if frame[0] % self.every == 0] + self.frames[-1:]
+        self.says = _said(step, self.rows[-1], settings)
+
+    def column(self, name: str) -> np.ndarray:
+        return np.array([row[SCALARS.index(name)] for row in self.rows])
+
+
+def _said(step: Step, row: tuple, settings: Settings) -> str:
+    count, l2, seen = int(step.result.iterations[0]), row[3], row[6]
+    steps = f"{count:,} {'query' if settings.attack == 'Square' else 'step'}{'' if count == 1 else 's'}".replace("querys", "queries")
+    if bool(step.result.success[0]) and not bool(step.running[0]):
+        return f"Fooled after {steps}: a {seen}." if count else f"It sees a {seen} before any attack."
+    if bool(step.running[0]):
+        return f"{steps}: moved {l2:.2g} in L2, and it sees a {seen}." if count else f"It sees a {seen}."
+    if bool(step.result.zero_gradient[0]):
+        if l2 == 0:
+            return "The gradient is exactly zero: this attack cannot move."
+        return f"After {steps} the gradient is exactly zero: stuck, {l2:.2g} away in L2, and still a {seen}."
+    return f"Moved {l2:.2g} in L2 in {steps}, and still a {seen}."
+
+
+class Run:
+    """One attack, step by step on each of the networks; a network that is through gives its attack's memory back."""
+
+    def __init__(self, settings: Settings, image: Tensor):
+        self.settings, self.image = settings, image
+        self.traces = {name: Trace() for name in settings.names}
+        self.refused: dict[str, str] = {}
+        self._attacks: dict[str, Iterator[Step]] = {}
+        for name in settings.names:
+            self._attacks[name] = STEPS[settings.attack](
+                live.network(name), image, torch.tensor([settings.source if settings.target is None else settings.target]),
+                targeted=settings.target is not None, **dict(settings.parameters))
+        self.step()
+
+    @property
+    def finished(self) -> bool:
+        return not self._attacks
+
+    def step(self) -> None:
+        """One step of every network that isn't through."""
+        for name in list(self._attacks):
+            try:
+                step = next(self._attacks[name], None)
+            except ValueError as error:
+                self.refused[name], step = str(error), None
+            if step is not None:
+                self.traces[name].add(step, self.image, self.settings)
+            if step is None or not bool(step.running[0]):
+                del self._attacks[name]
+
+    def advance(self, seconds: float) -> None:
+        """As many steps as fit into so many `seconds`, at least one."""
+        until = time.monotonic() + seconds
+        while self._attacks:
+            self.step()
+            if time.monotonic() > until:
+                return
