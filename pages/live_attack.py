@@ -45,16 +45,19 @@ with controls.one_readable_line():
         st.session_state["playing"] = False
 playing = st.session_state["playing"] and not run.finished
 
+
+def play_or_pause() -> None:
+    st.session_state["playing"] = not playing
+
+
+def reset() -> None:
+    del st.session_state["run"]
+
+
 with st.container(horizontal=True):
-    if st.button("❚❚ Pause" if playing else "▶ Play", key="play", disabled=run.finished, type="primary"):
-        st.session_state["playing"] = not playing
-        st.rerun()
-    if st.button("Step", key="step", disabled=playing or run.finished):
-        run.step()
-        st.rerun()
-    if st.button("Reset", key="reset"):
-        del st.session_state["run"]
-        st.rerun()
+    st.button("❚❚ Pause" if playing else "▶ Play", key="play", disabled=run.finished, type="primary", on_click=play_or_pause)
+    st.button("Step", key="step", disabled=playing or run.finished, on_click=run.step)
+    st.button("Reset", key="reset", on_click=reset)
 
 
 @st.fragment(run_every=0.15 if playing else None)
