@@ -41,9 +41,10 @@ class GridRun:
         else:
             del self._filling[name]
             self.says.pop(name, None)
-            live.keep_grid(name, self.setting, reached.grid)
         self.shown[name] = reached.grid
-        if name in self._filling:
+        if name not in self._filling:
+            live.keep_grid(name, self.setting, self.shown[name])
+        else:
             left = int(reached.step.running.sum())
             self.says[name] = f"iteration {reached.step.iteration:,} of {self.setting.steps:,}; {left} of 90 pairs still under attack"
 
