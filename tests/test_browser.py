@@ -345,3 +345,106 @@ def test_pointing_at_a_dot_shows_the_image(visit):
     expect(page.locator(".panel canvas")).to_have_count(8, timeout=PATIENCE)
     page.locator(".panel canvas").nth(2).hover()
     expect(page.locator(".says")).to_have_text(re.compile("^a [0-9]$|under attack"))
+
+
+LIVE = "/live_attack?pick=by+index&index=30"  # a 3
+
+
+def says(page: Page, training: str):
+    return page.locator(f"section[data-network$='/{training}'] .says")
+
+
+def settled(page: Page) -> Page:
+    expect(page.locator("section[data-network]")).to_have_count(len(TRAININGS), timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+    return page
+
+
+def test_an_attack_is_played_to_its_end_and_scrubbed_in_the_browser_alone(visit):
+    page = settled(visit(f"{LIVE}&attack=PGD&gradient=softened"))
+    expect(says(page, "saturated")).to_have_text("It sees a 3.")
+    page.get_by_role("button", name="Play").click()
+    for training in ("vanilla", "saturated"):
+        expect(says(page, training)).to_have_text(re.compile(r"^Fooled after \d+ steps?: a \d\.$"), timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Play")).to_be_disabled(timeout=PATIENCE)
+    settled(page)
+    scrubber = page.get_by_role("slider", name="Back through the trace")
+    expect(scrubber).to_be_visible()
+    page.wait_for_timeout(1000)
+    sent = len(page.sent)
+    scrubber.press("Home")
+    expect(says(page, "saturated")).to_have_text("Step 0: moved 0 in L2, and it sees a 3.")
+    scrubber.press("End")
+    expect(says(page, "saturated")).to_have_text(re.compile("^Fooled after"))
+    page.wait_for_timeout(1000)
+    assert len(page.sent) == sent  # and a finished run asks the server for nothing
+
+
+def test_a_pause_stops_all_networks_where_they_are(visit):
+    page = settled(visit(f"{LIVE}&attack=Adam&target=7&steps=10000"))
+    page.get_by_role("button", name="Play").click()
+    expect(says(page, "saturated")).to_have_text(re.compile(r"^[\d,]+ steps: moved"), timeout=PATIENCE)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=PATIENCE)
+    settled(page)
+    before, sent = says(page, "saturated").inner_text(), len(page.sent)
+    page.wait_for_timeout(1500)
+    assert says(page, "saturated").inner_text() == before and len(page.sent) == sent
+
+
+def test_an_attack_whose_gradient_is_zero_says_that_it_cannot_move(visit):
+    page = settled(visit(f"{LIVE}&attack=PGD"))
+    expect(says(page, "saturated")).to_have_text("The gradient is exactly zero: this attack cannot move.")
+    expect(says(page, "vanilla")).to_have_text("It sees a 3.")
+
+
+def test_a_drawn_digit_is_attacked(visit):
+    page = visit("/live_attack?pick=draw+one&digit=1&attack=PGD&gradient=softened")
+    field = page.get_by_role("img", name="Draw a digit here")
+    expect(field).to_be_visible(timeout=PATIENCE)
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
+    x, top, height = box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"], 0.5 * box["height"]
+    page.mouse.move(x, top)
+    page.mouse.down()
+    page.mouse.move(x, top + height, steps=12)
+    page.mouse.up()
+    settled(page)
+    expect(says(page, "vanilla")).to_have_text("It sees a 1.", timeout=PATIENCE)
+    page.get_by_role("button", name="Play").click()
+    expect(says(page, "vanilla")).to_have_text(re.compile("^Fooled after"), timeout=PATIENCE)
+
+
+def test_a_cell_of_the_grid_opens_its_attack(visit):
+    page = visit("/attack_grid?left=relu-mlp/vanilla&right=relu-mlp/saturated&grid_gradient=exact")
+    canvas = page.locator("section[data-network='relu-mlp/saturated'] canvas")
+    expect(canvas).to_be_visible(timeout=PATIENCE)
+    box = canvas.bounding_box()
+    at = {"x": box["width"] * 0.75, "y": box["height"] * 0.35}  # 3→7
+    canvas.hover(position=at)
+    expect(page.locator("section[data-network='relu-mlp/saturated'] .reads")).to_have_text(re.compile("^3→7: "))
+    canvas.click(position=at)
+    expect(page).to_have_url(re.compile(r"live_attack\?.*family=relu-mlp.*target=7"), timeout=PATIENCE)
+    settled(page)
+    expect(page.get_by_role("radio", name="L-BFGS")).to_be_checked()
+
+
+def test_a_grid_is_computed_while_one_looks_and_stops_when_told(visit):
+    page = visit("/attack_grid?grid_attack=Adam&grid_steps=10000&grid_gradient=exact&left=sigmoid-mlp/saturated&right=relu-mlp/vanilla")
+    page.get_by_role("button", name="Compute").click(timeout=PATIENCE)
+    count = page.locator("section[data-network='sigmoid-mlp/saturated'] .count")
+    expect(count).to_contain_text("still under attack", timeout=PATIENCE)
+    stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop")
+    stop.click()
+    expect(stop).to_be_disabled(timeout=PATIENCE)
+    expect(count).to_contain_text("of 90 pairs fooled")
+
+
+@pytest.mark.parametrize("path", [LIVE, "/attack_grid"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_attack_pages_fit_a_phone(visit, path, scheme):
+    page = visit(path, viewport=PHONE, scheme=scheme)
+    expect(page.locator("section[data-network]").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.asked_elsewhere == []
