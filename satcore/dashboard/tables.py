@@ -122,6 +122,8 @@ def of_grids(grids: dict, setting) -> str:
         unfooled = ~grid.found & ~np.eye(10, dtype=bool)
         stuck = int((unfooled & grid.zero).sum())
         why = f"; of the {int(unfooled.sum())} others {stuck} met a gradient that was exactly zero" if unfooled.any() else ""
+        if stuck and setting.gradient != "autograd":
+            why += ", truly zero: units that are off pass nothing on. Square, on the live page, asks for no gradient"
         lines.append(f"- {name}: fooled on **{grid.fooled} of 90** pairs{why}.")
     if (setting.attack, setting.gradient) == ("L-BFGS", "autograd"):
         lines.append("\nThe paper: vanilla always fooled; saturated " + (
