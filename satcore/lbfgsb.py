@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 MEMORY = 10
-BREAKPOINTS = 16  # of the Cauchy path that are looked at first; eight times as many where they are too few
+BREAKPOINTS = 1500  # of the Cauchy paths of all problems that are looked at first; eight times as many where they are too few
 DECREASE, CURVATURE, NARROW, EVALUATIONS = 1e-3, 0.9, 0.1, 20  # of the line search: scipy's ftol, gtol, xtol, maxls
 EPS = torch.finfo(torch.float64).eps
 Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -129,12 +129,11 @@ class _Memory:
 
     def minimum(self, x: Tensor, g: Tensor) -> Tensor:
         """Where the quadratic model has its minimum, about: the Cauchy point (k, n), then the free variables' subspace."""
+        if not bool(self.age.any()):
+            return (x - g).clamp(0, 1)
         theta, middle = self.theta[:, None], self.middle()
-        cauchy, c = self._cauchy(x, g, middle, BREAKPOINTS)
+        cauchy, c = self._cauchy(x, g, middle, max(16, BREAKPOINTS // len(x)))
         free = (cauchy > 0) & (cauchy < 1)
-        remembered = (self.age > 0).any()
-        if not bool(remembered):
-            return cauchy
         r = -(g + theta * (cauchy - x) - _times(self.w.mT, _times(middle, c))) * free
         w = self.w * free[:, None, :]
         v = _times(middle, _times(w, r))

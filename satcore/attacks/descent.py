@@ -14,21 +14,27 @@ from satcore.data import check_images, check_labels
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
 
 
-def begun(network: nn.Module, images: Tensor, objective: Objective, *, epsilon: float = 0.0, **counts: int) -> Standing:
-    """An attack before its first step.
-
-    Raises ValueError for other images, labels, an `epsilon` outside [0, 1], a count below 1 (of steps and the like), and
-    where a target is what the network sees already.
-    """
+def check(images: Tensor, labels: Tensor, *, epsilon: float = 0.0, **counts: int) -> None:
+    """Raise ValueError for other images, labels, an `epsilon` outside [0, 1], and a count below 1 (of steps and the like)."""
     check_images(images)
-    check_labels(objective.labels, len(images))
+    check_labels(labels, len(images))
     if not (math.isfinite(epsilon) and 0 <= epsilon <= 1):
         raise ValueError(f"expected an epsilon in [0, 1], got {epsilon!r}")
     for name, count in counts.items():
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"expected 1 or more {name}, got {count!r}")
+
+
+def begun(network: nn.Module, images: Tensor, objective: Objective, **settings) -> Standing:
+    """An attack before its first step. Raises ValueError as `check` and `at_first` do."""
+    check(images, objective.labels, **settings)
     with torch.no_grad():
-        standing = Standing.at(images.detach(), network(images), objective)
+        return at_first(images.detach(), network(images), objective)
+
+
+def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
+    """Where an attack begins; raises ValueError where a target is what the network sees already."""
+    standing = Standing.at(images, logits, objective)
     if objective.targeted and bool(standing.reached.any()):
         image = int(standing.reached.nonzero()[0])
         raise ValueError("expected targets that the network doesn't see yet, "
@@ -43,16 +49,19 @@ def descend(network: nn.Module, standing: Standing, way: Way, update: Update, st
     the last has no gradient unless all have stopped before.
     """
     index = (~standing.reached).nonzero().flatten()
-    images = standing.images[index]
+    images = of(standing.images, ~standing.reached)
     for iteration in range(iteration, iteration + steps):
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
         standing = standing.seen(index, images, gradient.logits)
-        going = ~standing.reached[index]
-        standing = standing.met(index, gradient.zero & going)
-        moved = update(images[going], gradient.direction[going], index[going])
-        can_move = ~gradient.zero[going] | (moved != images[going]).flatten(1).any(1)
-        seen, index, images = index, index[going][can_move], moved[can_move]
+        zero, going, seen = gradient.zero, ~standing.reached[index], index
+        standing = standing.met(index, zero & going)
+        index, images, direction, zero = (of(part, going) for part in (index, images, gradient.direction, zero))
+        moved = update(images, direction, index)
+        if bool(zero.any()):
+            can_move = ~zero | (moved != images).flatten(1).any(1)
+            index, moved = of(index, can_move), of(moved, can_move)
+        images = moved
         yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, index, True), gradient, seen)
         if not len(index):
             return
@@ -60,3 +69,8 @@ def descend(network: nn.Module, standing: Standing, way: Way, update: Update, st
     with torch.no_grad():
         standing = standing.seen(index, images, network(images))
     yield standing.step(iteration + 1, torch.zeros_like(standing.reached))
+
+
+def of(part: Tensor, chosen: Tensor) -> Tensor:
+    """`part[chosen]`, not copied where all are chosen."""
+    return part if bool(chosen.all()) else part[chosen]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.descent import begun
+from satcore.attacks.descent import at_first, check
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
@@ -13,7 +13,7 @@ from satcore.attacks.result import AttackResult, Step, last
 
 def signed_step(images: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
     """x⁰ + ε·sgn(∂C/∂x⁰), pixels kept in [0, 1] (Eq. 3). sgn 0 = 0: such a pixel stays as it is."""
-    return (images + epsilon * gradient.sign()).clamp(0, 1)  # Eq. 3
+    return torch.add(images, gradient.sign(), alpha=epsilon).clamp_(0, 1)  # Eq. 3
 
 
 def fgsm(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
@@ -33,12 +33,13 @@ def fgsm_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: f
     Raises ValueError for anything else, for an `epsilon` outside [0, 1], and for targets that the network sees already.
     """
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
-    standing = begun(network, images, objective, epsilon=epsilon)
-    index, everyone = torch.arange(len(images), device=images.device), torch.ones_like(standing.reached)
+    check(images, labels, epsilon=epsilon)
     taken = way.gradient(network, images, objective)
+    standing = at_first(images.detach(), taken.logits, objective)
+    index, everyone = torch.arange(len(images), device=images.device), torch.ones_like(standing.reached)
     standing = standing.met(index, taken.zero)
     yield standing.step(0, everyone, taken, index)
-    attacked = signed_step(images.detach(), -taken.direction, epsilon)
+    attacked = signed_step(images.detach(), taken.direction, -epsilon)  # what is minimised is −C
     with torch.no_grad():
         standing = standing.replaced(attacked, network(attacked)).counted(index)
     yield standing.step(1, ~everyone)

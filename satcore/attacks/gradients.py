@@ -28,7 +28,7 @@ class Gradient:
     @property
     def zero(self) -> Tensor:
         """(N,) bool: exactly zero in every pixel."""
-        return (self.direction == 0).flatten(1).all(1)
+        return ~self.direction.flatten(1).any(1)
 
     def log10_norm(self) -> Tensor:
         """log₁₀ of the gradient's Euclidean norm, (N,) float64; −inf where it is exactly zero."""

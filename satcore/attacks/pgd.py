@@ -34,7 +34,8 @@ def pgd_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: fl
     low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
 
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:
-        return (x - size * direction.sign()).clamp(low[index], high[index])
+        there = (low, high) if len(index) == len(low) else (low[index], high[index])
+        return torch.sub(x, direction.sign(), alpha=size).clamp(*there)
 
     generator = torch.Generator().manual_seed(seed)
     iteration = 0

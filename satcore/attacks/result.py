@@ -93,12 +93,17 @@ class Standing:
 
     def seen(self, index: Tensor, images: Tensor, logits: Tensor) -> "Standing":
         """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the best."""
-        objective = self.objective[index]
-        values, reached, before = objective.values(logits), objective.reached(logits), self.reached[index]
-        better = ~before & (reached | (values < self.lowest[index]))
-        return self._with(index, images=images, logits=logits, reached=before | reached,
-                          best=torch.where(better[:, None, None, None], images, self.best[index]),
-                          lowest=torch.where(better, values, self.lowest[index]))
+        everyone = len(index) == len(self.originals)
+        objective, before, lowest, best = (part if everyone else part[index]
+                                           for part in (self.objective, self.reached, self.lowest, self.best))
+        values, reached = objective.values(logits), objective.reached(logits)
+        better = ~before & (reached | (values < lowest))
+        if bool(better.all()):
+            best = images
+        elif bool(better.any()):
+            best = torch.where(better[:, None, None, None], images, best)
+        return self._with(index, images=images, logits=logits, reached=before | reached, best=best,
+                          lowest=torch.where(better, values, lowest))
 
     def counted(self, index: Tensor, steps: int = 1) -> "Standing":
         """After those at `index` (n,) have taken `steps` more."""
@@ -124,7 +129,7 @@ class Standing:
         moved = (self.best - self.originals).flatten(1)
         return AttackResult(
             images=self.best, success=self.reached, correct_before=~self.first_reached, iterations=self.iterations,
-            linf=moved.abs().amax(1), l2=moved.norm(dim=1), zero_gradient=self.zero)
+            linf=torch.linalg.vector_norm(moved, torch.inf, dim=1), l2=moved.norm(dim=1), zero_gradient=self.zero)
 
     def _with(self, index: Tensor, **there: Tensor) -> "Standing":
         if len(index) < len(self.originals):
