@@ -42,8 +42,8 @@ def adam_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: in
         count[index] += 1
         mean[index] = first * mean[index] + (1 - first) * direction
         square[index] = second * square[index] + (1 - second) * direction**2
-        t = count[index][:, None, None, None]
-        unbiased = mean[index] / (1 - first**t), square[index] / (1 - second**t)
+        t = count[index, None, None, None].double()
+        unbiased = mean[index] / (1 - first**t).to(x), square[index] / (1 - second**t).to(x)
         return (x - learning_rate * unbiased[0] / (unbiased[1].sqrt() + TINY)).clamp(0, 1)
 
     yield from descend(network, standing, way, update, steps)

@@ -44,7 +44,8 @@ def square_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon:
             logits = network(tried)
         standing = standing.counted(index).seen(index, tried, logits)
         index = index[~standing.reached[index]]
-        yield standing.step(query + 1, torch.zeros_like(standing.reached).index_fill(0, index, True))
+        going = torch.zeros_like(standing.reached)
+        yield standing.step(query + 1, going.index_fill(0, index, True) if query + 1 < queries else going)
 
 
 def _signs(generator: torch.Generator, count: int) -> Tensor:

@@ -1,0 +1,244 @@
+"""PGD, Adam, L-BFGS, Square and transfer do what they say, image by image, and stop when they should."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from satcore import attacks, checkpoints, data
+from satcore.attacks.objective import Objective
+from satcore.networks import build
+
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def examples() -> data.Examples:
+    images, labels = data.load("test")
+    return data.Examples(images[:COUNT], labels[:COUNT])
+
+
+@pytest.fixture(scope="module")
+def exact_tiny(tiny):
+    return copy.deepcopy(tiny).double()
+
+
+def goals(network, examples) -> torch.Tensor:
+    """Targets (N,) other than the label and than what the network sees."""
+    seen = network(examples.images.to(next(network.parameters()).dtype)).argmax(1)
+    targets = (examples.labels + 1) % 10
+    return torch.where(targets == seen, (examples.labels + 2) % 10, targets)
+
+
+def loss_gradient(network, image, label) -> torch.Tensor:
+    x = image.clone().requires_grad_()
+    return torch.autograd.grad(cross_entropy(network(x), label), x)[0]
+
+
+def test_pgd_is_the_literal_loop(tiny, examples):
+    size, steps, epsilon = 0.02, 12, 0.1
+    for image, label in zip(examples.images.split(1), examples.labels.split(1), strict=True):
+        found = attacks.pgd(tiny, image, label, epsilon=epsilon, steps=steps, step_size=size)
+        x, taken = image, 0
+        while taken < steps and tiny(x).argmax(1) == label:
+            x = torch.minimum(torch.maximum(x + size * loss_gradient(tiny, x, label).sign(), (image - epsilon).clamp(0, 1)),
+                              (image + epsilon).clamp(0, 1))
+            taken += 1
+        assert int(found.iterations) == taken
+        assert bool(found.success) == bool(tiny(x).argmax(1) != label)
+        if bool(found.success):
+            np.testing.assert_allclose(found.images.numpy(), x.numpy(), atol=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(epsilon=st.floats(0, 1), steps=st.integers(1, 8), restarts=st.integers(1, 3), seed=st.integers(0, 2**32),
+       gradient=st.sampled_from(["autograd", "exact", "softened"]), loss=st.sampled_from(["cross-entropy", "margin"]))
+def test_pgd_stays_within_epsilon_and_the_range(epsilon, steps, restarts, seed, gradient, loss):
+    network, generator = build("sigmoid-mlp", 16), torch.Generator().manual_seed(seed)
+    images, labels = torch.rand(4, 1, 28, 28, generator=generator), torch.randint(10, (4,), generator=generator)
+    result = attacks.pgd(network, images, labels, epsilon=epsilon, steps=steps, restarts=restarts, seed=seed,
+                         gradient=gradient, temperature=2.0, loss=loss)
+    assert 0 <= result.images.min() and result.images.max() <= 1
+    assert (result.images - images).abs().max() <= epsilon + 2e-7
+    assert torch.equal(result.success, network(result.images).argmax(1) != labels)
+
+
+def test_more_restarts_never_break_less_and_the_seed_decides(tiny):
+    images, labels = data.load("test")
+    examples = images[:600], labels[:600]
+    once, thrice, again, other = (attacks.pgd(tiny, *examples, epsilon=0.04, steps=4, restarts=restarts, seed=seed)
+                                  for restarts, seed in ((1, 0), (6, 0), (6, 0), (6, 1)))
+    assert (thrice.success | ~once.success).all() and thrice.success.sum() > once.success.sum()
+    assert torch.equal(thrice.images, again.images) and not torch.equal(thrice.images, other.images)
+
+
+def test_adam_is_torchs_adam_on_the_image(exact_tiny, examples):
+    targets = goals(exact_tiny, examples)
+    for image, target in list(zip(examples.images.double().split(1), targets.split(1), strict=True))[:8]:
+        steps = list(attacks.adam_steps(exact_tiny, image, target, steps=40, learning_rate=0.02))
+        x = image.clone().requires_grad_()
+        optimiser = torch.optim.Adam([x], lr=0.02)
+        for step in steps[1:]:
+            optimiser.zero_grad()
+            cross_entropy(exact_tiny(x), target).backward()
+            optimiser.step()
+            with torch.no_grad():
+                x.clamp_(0, 1)
+            np.testing.assert_allclose(step.images.numpy(), x.detach().numpy(), atol=1e-9)
+        assert bool(steps[-1].result.success) == bool(exact_tiny(x).argmax(1) == target)
+        assert not any(bool(step.result.success) for step in steps[:-1])
+
+
+@pytest.mark.parametrize("attack, more", [
+    (attacks.pgd_steps, {"steps": 15}), (attacks.adam_steps, {"steps": 15}), (attacks.lbfgs_steps, {"steps": 15}),
+    (attacks.square_steps, {"queries": 40}), (attacks.fgsm_steps, {})])
+class TestEveryAttack:
+    def targeted(self, network, examples, attack, more):
+        return attack(network, examples.images.to(next(network.parameters()).dtype), goals(network, examples), targeted=True, **more)
+
+    def test_says_what_is_so(self, tiny, examples, attack, more):
+        *_, last = self.targeted(tiny, examples, attack, more)
+        result = last.result
+        assert torch.equal(result.success, tiny(result.images).argmax(1) == goals(tiny, examples))
+        assert result.correct_before.all() and not last.running.any()
+        moved = (result.images - examples.images).flatten(1)
+        np.testing.assert_allclose(result.l2.numpy(), moved.norm(dim=1).numpy(), rtol=1e-5)
+        np.testing.assert_allclose(result.linf.numpy(), moved.abs().amax(1).numpy(), rtol=1e-6)
+        assert 0 <= result.images.min() and result.images.max() <= 1
+
+    def test_yields_steps_that_do_not_change(self, tiny, examples, attack, more):
+        kept = [(step, step.images.clone(), step.logits.clone(), step.running.clone(), step.result.images.clone())
+                for step in self.targeted(tiny, examples, attack, more)]
+        assert [kept[0][0].iteration, kept[0][1].equal(examples.images)] == [0, True]
+        for step, images, logits, running, best in kept:
+            assert torch.equal(step.images, images) and torch.equal(step.logits, logits)
+            assert torch.equal(step.running, running) and torch.equal(step.result.images, best)
+
+    def test_stops_each_image_by_itself_and_keeps_its_success(self, tiny, examples, attack, more):
+        before = None
+        for step in self.targeted(tiny, examples, attack, more):
+            if before is not None:
+                stopped = ~before.running
+                assert torch.equal(step.images[stopped], before.images[stopped])
+                assert (step.result.success | ~before.result.success).all()
+            assert not (step.running & step.result.success).any() or attack is attacks.fgsm_steps
+            before = step
+
+    def test_attacks_an_image_alone_as_among_others(self, exact_tiny, examples, attack, more):
+        *_, together = self.targeted(exact_tiny, examples, attack, more)
+        for index in range(0, COUNT, 6):
+            one = data.Examples(examples.images[index:index + 1], examples.labels[index:index + 1])
+            *_, alone = self.targeted(exact_tiny, one, attack, more)
+            # In a step of ±ε the sign of a gradient that is zero but for rounding is anyone's guess.
+            apart = (alone.result.images[0] - together.result.images[index]).abs() > 1e-6
+            assert apart.float().mean() < 0.01
+            assert alone.result.success[0] == together.result.success[index]
+
+    def test_leaves_network_and_images_as_they_were(self, tiny, examples, attack, more):
+        parameters, images = [parameter.clone() for parameter in tiny.parameters()], examples.images.clone()
+        with torch.no_grad():
+            *_, last = self.targeted(tiny, examples, attack, more)
+        assert torch.equal(images, examples.images) and not last.result.images.requires_grad
+        assert all(torch.equal(*pair) for pair in zip(parameters, tiny.parameters(), strict=True))
+
+    def test_of_no_images_has_none(self, tiny, examples, attack, more):
+        *_, last = attack(tiny, examples.images[:0], examples.labels[:0], targeted=True, **more)
+        assert last.result.images.shape == (0, 1, 28, 28) and last.result.success.shape == (0,)
+
+    def test_refuses_bad_input_in_a_sentence(self, tiny, examples, attack, more):
+        images, labels = examples
+        seen = tiny(images).argmax(1)
+        for wrong, message in (
+                ((images + 0.5, labels), "expected pixels in [0, 1], got values from 0.5 to 1.5"),
+                ((images[:, 0], labels), "expected images of shape (N, 1, 28, 28), got (30, 28, 28)"),
+                ((images, labels + 5), "expected labels in 0…9, got values from 5 to 14"),
+                ((images, seen), f"expected targets that the network doesn't see yet, got {int(seen[0])} for image 0, which it sees as that")):
+            with pytest.raises(ValueError) as refusal:
+                next(attack(tiny, *wrong, targeted=True, **more))
+            assert str(refusal.value) == message
+        for name in more:
+            for count in (0, -1, 1.5):
+                with pytest.raises(ValueError, match=f"expected 1 or more {name}, got"):
+                    next(attack(tiny, images, labels, **{name: count}))
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, math.nan, math.inf])
+def test_adam_refuses_a_learning_rate_that_is_no_positive_number(tiny, examples, rate):
+    with pytest.raises(ValueError, match="expected a learning rate above 0, got"):
+        attacks.adam(tiny, examples.images, goals(tiny, examples), learning_rate=rate)
+
+
+def test_pgd_refuses_a_step_of_nothing(tiny, examples):
+    with pytest.raises(ValueError, match="expected a step size above 0, got 0"):
+        attacks.pgd(tiny, *examples, step_size=0)
+
+
+def test_a_gradient_that_is_exactly_zero_ends_the_attack(examples):
+    network = checkpoints.load("sigmoid-mlp/saturated")
+    result = attacks.pgd(network, *examples, steps=40)
+    stuck = result.zero_gradient & ~result.success
+    assert stuck.float().mean() > 0.8
+    assert (result.iterations[stuck] < 40).all() and not result.linf[stuck & (result.iterations == 0)].any()
+
+
+def test_what_autograd_cannot_move_is_moved_exactly_and_fooled_softened(examples):
+    network = checkpoints.load("sigmoid-mlp/saturated")
+    autograd, exact, softened = (attacks.pgd(network, *examples, gradient=way, temperature=30.0).success.float().mean()
+                                 for way in ("autograd", "exact", "softened"))
+    assert autograd < 0.2 < 0.5 < exact < softened == 1
+
+
+def test_lbfgs_fools_where_scipys_does_and_ends_at_the_same_loss(examples):
+    from benchmarks.attacks import _one_loss, _scipys
+
+    network = checkpoints.load("relu-mlp/adversarial").double()
+    images, targets = examples.images.double()[:10], goals(network, examples)[:10]
+    ours = attacks.lbfgs(network, images, targets, steps=100)
+    for index, (image, target) in enumerate(zip(images, targets, strict=True)):
+        scipys = _scipys(_one_loss(network, target[None]), image, 100)
+        assert bool(network(scipys[None]).argmax() == target) == bool(ours.success[index])
+        losses = [float(cross_entropy(network(there[None]), target[None])) for there in (scipys, ours.images[index])]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_square_needs_no_gradient_and_its_margin_never_rises(tiny, examples):
+    class NoGradient(torch.nn.Module):
+        def forward(self, images):
+            assert not torch.is_grad_enabled()
+            return tiny(images)
+
+    objective, before = Objective(examples.labels, loss="margin"), None
+    for step in attacks.square_steps(NoGradient(), *examples, epsilon=0.1, queries=60):
+        with torch.no_grad():
+            margin = objective.values(tiny(step.result.images))
+        assert before is None or (margin <= before + 1e-5).all()
+        assert (step.result.images - examples.images).abs().max() <= 0.1 + 2e-7
+        before = margin
+    assert step.result.success.sum() > attacks.fgsm(tiny, *examples, epsilon=0.0).success.sum()
+
+
+def test_what_fools_one_network_is_tried_on_another(tiny, examples):
+    other = build("relu-mlp", 32, seed=3)
+    result = attacks.transfer(tiny, *examples, source=other, epsilon=0.3, steps=10)
+    itself = attacks.transfer(tiny, *examples, source=tiny, epsilon=0.3, steps=10)
+    assert torch.equal(result.success, tiny(result.images).argmax(1) != examples.labels)
+    assert (result.images - examples.images).abs().max() <= 0.3 + 2e-7
+    assert itself.success.float().mean() > 0.9 > result.success.float().mean()
+
+
+def test_networks_work_under_foolbox_as_they_are(examples):
+    import foolbox
+
+    for name in ("sigmoid-mlp/vanilla", "relu-mlp/adversarial", "cnn/vanilla"):
+        network = checkpoints.load(name)
+        model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+        _, images, fooled = foolbox.attacks.FGSM()(model, *examples, epsilons=0.25)
+        ours = attacks.fgsm(network, *examples, epsilon=0.25)
+        assert torch.equal(fooled, ours.success) and (images == ours.images).float().mean() > 0.999
+        _, _, fooled = foolbox.attacks.LinfPGD(abs_stepsize=0.02, steps=20, random_start=False)(model, *examples, epsilons=0.1)
+        assert (fooled <= attacks.pgd(network, *examples, epsilon=0.1, steps=20, step_size=0.02).success).all()
