@@ -60,10 +60,10 @@ with st.container(horizontal=True):
     st.button("Reset", key="reset", on_click=reset)
 
 
-@st.fragment(run_every=0.15 if playing else None)
+@st.fragment(run_every=0.1 if playing else None)
 def attack_as_it_runs() -> None:
     if playing:
-        run.advance(seconds=0.1)
+        run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
     attack_view.attack_view(run, playing=playing, key="attack_view")
