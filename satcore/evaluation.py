@@ -1,14 +1,27 @@
-"""Table 1: how accurate a network is, and stays under the attack as the paper published it."""
+"""How accurate a network is, and stays: under the attack as the paper published it (Table 1), under a ladder of attacks
+each stronger or sounder than the last, and under all of them together.
+"""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from satcore.attacks import fgsm
+from satcore import data
+from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
+from satcore.data import CLASSES
 from satcore.networks import Network
 from satcore.weights import excess_kurtosis
 
 BATCH = 1_000
+RUNGS = ("noise", "FGSM, autograd", "FGSM, exact", "FGSM, softened", "PGD, autograd", "PGD, exact", "PGD, softened",
+         "transfer", "Square", "worst case")
+WRONG_BEFORE = "wrong before"
+TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0)
+EPSILONS = tuple(step / 20 for step in range(11))
+LOSSES = ("cross-entropy", "margin")
+_AT_A_TIME = 250  # images, so that a CNN's activations stay small
 
 
 @dataclass(frozen=True)
@@ -51,3 +64,172 @@ def measure(network: Network, images: Tensor, labels: Tensor, *, epsilon: float 
         right_unmoved=unmoved / len(images),
         kurtosis=tuple(excess_kurtosis(layer.weight) for layer in network.layers),
         images=len(images), epsilon=epsilon)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What a rung of the ladder leaves.
+
+    name         out of `RUNGS`
+    right        (N,) bool: still classified correctly after it
+    temperature  that of its gradients, where it softens them
+    """
+
+    name: str
+    right: Tensor
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """What all attacks together have broken.
+
+    broken  (N,) bool: wrong before, or made wrong by any attack
+    by      N names: the first attack that made it wrong; "wrong before"; None where the image stands
+    """
+
+    broken: Tensor
+    by: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class _Attack:
+    """`success` gives of (images, labels) which are wrong after the attack, (N,) bool."""
+
+    name: str
+    success: Callable[[Tensor, Tensor], Tensor]
+    temperature: float | None = None
+
+    def on(self, images: Tensor, labels: Tensor) -> Tensor:
+        parts = zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)
+        return torch.cat([self.success(*part) for part in parts])
+
+    def on_standing(self, images: Tensor, labels: Tensor, broken: Tensor) -> Tensor:
+        """`broken` (N,) bool, and those that it breaks of the others."""
+        left = (~broken).nonzero().flatten()
+        return broken.index_put((left,), self.on(images[left], labels[left])) if len(left) else broken
+
+
+def ladder(network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
+           source: nn.Module | None = None) -> Iterator[Rung]:
+    """The attacks of `RUNGS`, one after another, each on all `images` (N, 1, 28, 28) with true classes `labels` (N,).
+
+    noise       ten draws of uniform noise within ε, the same for every image; the worst of them
+    …, autograd the attack as everyone runs it: cross-entropy, gradient in the network's own dtype
+    …, exact    cross-entropy and margin, gradients that don't underflow
+    …, softened likewise, at the temperature out of `TEMPERATURES` that does best against this network (`best_temperature`)
+    transfer    from the network `source`, if there is one
+    Square      1,000 queries, no gradient
+    worst case  every rung so far, and on what is left PGD towards each wrong class and a longer Square: never above a rung
+
+    PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError for no images, and as
+    `satcore.attacks.fgsm` does.
+    """
+    yield from _ladder(network, images, labels, epsilon, source, _wrong(network, images, labels))
+
+
+def worst_case(network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
+               source: nn.Module | None = None) -> WorstCase:
+    """All attacks of the `ladder`, each on those images that no earlier one has broken; arguments and errors are the same.
+
+    An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it.
+    """
+    broken = _wrong(network, images, labels)
+    by = [WRONG_BEFORE if wrong else None for wrong in broken.tolist()]
+    for attack in (*_rungs(network, epsilon, source), *_last_resorts(network, epsilon)):
+        standing, broken = ~broken, attack.on_standing(images, labels, broken)
+        for index in (standing & broken).nonzero().flatten().tolist():
+            by[index] = attack.name
+    return WorstCase(broken, tuple(by))
+
+
+def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *, source: nn.Module | None = None,
+                             epsilons: tuple[float, ...] = EPSILONS) -> Iterator[tuple[float, tuple[Rung, ...]]]:
+    """(ε, the ladder at ε) for each of the ascending `epsilons`; the rest as in `ladder`.
+
+    The worst case counts what a smaller ε has broken: that image lies within the larger one too.
+    """
+    broken = _wrong(network, images, labels)
+    for epsilon in epsilons:
+        rungs = tuple(_ladder(network, images, labels, epsilon, source, broken))
+        broken = ~rungs[-1].right
+        yield epsilon, rungs
+
+
+def best_temperature(attack: Callable[..., AttackResult], network: Network, **settings) -> float:
+    """That out of `TEMPERATURES` at which `attack`, softened, breaks most of a hundred digits; the lowest of several.
+
+    The digits are the last hundred test images, whichever images are attacked, so that their fates don't hang together.
+    """
+    weight = network.layers[0].weight
+    images, labels = (tensor[-100:].to(weight.device) for tensor in data.load("test"))
+    broken = [int(attack(network, images.to(weight.dtype), labels, gradient="softened", temperature=temperature, **settings)
+                  .success.sum()) for temperature in TEMPERATURES]
+    return TEMPERATURES[broken.index(max(broken))]
+
+
+def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, source: nn.Module | None,
+            broken: Tensor) -> Iterator[Rung]:
+    """The ladder, whose worst case begins with those `broken` (N,) already."""
+    for attack in _rungs(network, epsilon, source):
+        wrong = attack.on(images, labels)
+        broken = broken | wrong
+        yield Rung(attack.name, ~wrong, attack.temperature)
+    for attack in _last_resorts(network, epsilon):
+        broken = attack.on_standing(images, labels, broken)
+    yield Rung("worst case", ~broken)
+
+
+def _rungs(network: Network, epsilon: float, source: nn.Module | None) -> Iterator[_Attack]:
+    yield _Attack("noise", lambda x, y: _noise(network, x, y, epsilon))
+    for name, attack, short in (("FGSM", fgsm, {}), ("PGD", pgd, {"steps": 10})):
+        yield _Attack(f"{name}, autograd", lambda x, y, a=attack: a(network, x, y, epsilon=epsilon).success)
+        yield _Attack(f"{name}, exact", _both_losses(attack, network, epsilon=epsilon, gradient="exact"))
+        temperature = best_temperature(attack, network, epsilon=epsilon, **short)
+        yield _Attack(f"{name}, softened", temperature=temperature, success=_both_losses(
+            attack, network, epsilon=epsilon, gradient="softened", temperature=temperature))
+    if source is not None:
+        yield _Attack("transfer", lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).success)
+    yield _Attack("Square", lambda x, y: square(network, x, y, epsilon=epsilon).success)
+
+
+def _last_resorts(network: Network, epsilon: float) -> Iterator[_Attack]:
+    """What is too slow for every image, and breaks some that stood all rungs."""
+    for temperature in TEMPERATURES if network.activation == "sigmoid" else TEMPERATURES[:1]:  # which a relu's slope ignores
+        yield _Attack("PGD, targeted", lambda x, y, t=temperature: _towards_each(network, x, y, epsilon, t))
+    yield _Attack("Square, longer", lambda x, y: square(network, x, y, epsilon=epsilon, queries=3000, seed=1).success)
+
+
+def _both_losses(attack: Callable[..., AttackResult], network: Network, **settings) -> Callable[[Tensor, Tensor], Tensor]:
+    def success(images: Tensor, labels: Tensor) -> Tensor:
+        first, second = (attack(network, images, labels, loss=loss, **settings).success for loss in LOSSES)
+        return first | second
+    return success
+
+
+def _noise(network: nn.Module, images: Tensor, labels: Tensor, epsilon: float, draws: int = 10) -> Tensor:
+    """Which are wrong after any of so many draws of uniform noise, (N,) bool."""
+    generator, wrong = torch.Generator().manual_seed(0), torch.zeros_like(labels, dtype=torch.bool)
+    for _ in range(draws):
+        offset = (2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1).to(images)
+        wrong |= _wrong(network, (images + epsilon * offset).clamp(0, 1), labels)
+    return wrong
+
+
+def _towards_each(network: Network, images: Tensor, labels: Tensor, epsilon: float, temperature: float) -> Tensor:
+    """Which are wrong after PGD on the margin towards one wrong class after another, the likeliest first, (N,) bool."""
+    with torch.no_grad():
+        targets = network(images).scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+    broken = _wrong(network, images, labels)
+    for rank in range(CLASSES - 1):
+        left = (~broken).nonzero().flatten()
+        broken[left] = pgd(network, images[left], targets[left, rank], epsilon=epsilon, steps=20, restarts=3,
+                           gradient="softened", temperature=temperature, loss="margin", targeted=True).success
+    return broken
+
+
+def _wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    if len(images) == 0:
+        raise ValueError("expected at least one image, got none")
+    with torch.no_grad():
+        return torch.cat([network(x).argmax(1) != y for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)])

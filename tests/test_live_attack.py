@@ -76,6 +76,29 @@ def test_what_is_said_of_a_gradient_that_is_zero_is_true():
     assert softened.traces["sigmoid-mlp/saturated"].says.startswith("Fooled after")
 
 
+def test_an_image_that_is_seen_as_neither_is_not_still_the_source():
+    run = ended(run_of("L-BFGS", target=7, names=("relu-mlp/saturated", "relu-mlp/control"), steps=1000, gradient="softened", temperature=30.0))
+    for trace in run.traces.values():
+        seen = int(trace.rows[-1][SCALARS.index("seen")])
+        if seen not in (3, 7):
+            assert trace.says.endswith(f"it sees {'an' if seen == 8 else 'a'} {seen}, not a 7.")
+        else:
+            assert trace.says.startswith("Fooled after") == (seen == 7) and ("still a 3" in trace.says) == (seen == 3)
+
+
+def test_an_image_that_was_misread_is_not_said_to_have_been_fooled():
+    images, labels = data.load("test")
+    index = int((checkpoints.load(MLPS[0])(images).argmax(1) != labels).nonzero()[0])
+    for attack, parameters in (("PGD", ()), ("FGSM", ()), ("Square", ())):
+        run = ended(Run(Settings(MLPS[:1], int(labels[index]), None, attack, parameters), images[index:index + 1]))
+        assert run.traces[MLPS[0]].says.endswith("before any attack.")
+
+
+def test_a_step_costs_little_garbage_collection():
+    # Streamlit collects after every run of a fragment: with torch in sight that alone takes longer than a tick.
+    assert gc.get_freeze_count() > 100_000
+
+
 def test_a_network_that_sees_the_target_already_says_so_and_the_others_go_on():
     images, labels = data.load("test")
     seen = {name: checkpoints.load(name)(images).argmax(1) for name in MLPS[:2]}
