@@ -13,7 +13,7 @@ st.title("Watch an attack try")
 st.markdown("One image, one attack, the four networks of a family. An attack that follows a gradient stops where the gradient is zero: "
             "take the same gradient *exactly*, or *softened*, and see what was only underflow.")
 with controls.one_readable_line():
-    first, second, third = st.columns([30, 42, 34], gap="medium")
+    first, second, third = st.columns([30, 40, 38], gap="medium")
     with first:
         family, names = controls.family(checkpoints.names())
         aim = controls.goal()
@@ -28,7 +28,7 @@ from satcore.dashboard.attack_run import Run, Settings
 
 with controls.one_readable_line():
     if how == "draw one":
-        with first:
+        with second:
             image, source = draw_pad.draw_pad(key="pad"), needs["digit"]
         if image is None:
             draw_pad.ask_for_one()

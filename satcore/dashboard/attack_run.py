@@ -63,17 +63,23 @@ class Trace:
 
 
 def _said(step: Step, row: tuple, settings: Settings) -> str:
-    count, l2, seen = int(step.result.iterations[0]), row[3], row[6]
-    steps = f"{count:,} {'query' if settings.attack == 'Square' else 'step'}{'' if count == 1 else 's'}".replace("querys", "queries")
-    if bool(step.result.success[0]) and not bool(step.running[0]):
-        return f"Fooled after {steps}: a {seen}." if count else f"It sees a {seen} before any attack."
+    count, l2, seen, result = int(step.result.iterations[0]), row[3], row[6], step.result
+    one, more = ("query", "queries") if settings.attack == "Square" else ("step", "steps")
+    steps = f"{count:,} {one if count == 1 else more}"
+    where = f"still {_a(seen)}" if seen == settings.source else f"it sees {_a(seen)}, not {_a(settings.target)}"
     if bool(step.running[0]):
-        return f"{steps}: moved {l2:.2g} in L2, and it sees a {seen}." if count else f"It sees a {seen}."
-    if bool(step.result.zero_gradient[0]):
-        if l2 == 0:
-            return "The gradient is exactly zero: this attack cannot move."
-        return f"After {steps} the gradient is exactly zero: stuck, {l2:.2g} away in L2, and still a {seen}."
-    return f"Moved {l2:.2g} in L2 in {steps}, and still a {seen}."
+        return f"{steps}: moved {l2:.2g} in L2, and it sees {_a(seen)}." if count else f"It sees {_a(seen)}."
+    if bool(result.success[0]):
+        return f"Fooled after {steps}: {_a(seen)}." if bool(result.correct_before[0]) else f"It sees {_a(seen)} before any attack."
+    if bool(result.zero_gradient[0]) and l2 == 0:
+        return "The gradient is exactly zero: this attack cannot move."
+    if bool(step.log10_gradient[0] == -torch.inf):
+        return f"After {steps} the gradient is exactly zero: stuck, {l2:.2g} away in L2, and {where}."
+    return f"Moved {l2:.2g} in L2 in {steps}, and {where}."
+
+
+def _a(digit: int) -> str:
+    return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
 class Run:

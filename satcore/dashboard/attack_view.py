@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from satcore.dashboard.attack_run import Run, Trace
+from satcore.dashboard.attack_run import SCALARS, Run, Trace
 from satcore.dashboard.encoded import component, float32, pixels
 from satcore.dashboard.figures import COLOURS
 
@@ -17,23 +17,22 @@ def attack_view(run: Run, *, playing: bool, key: str) -> None:
     original = run.image[0, 0].float().numpy()
     _component(key=key, data={
         "source": run.settings.source, "target": run.settings.target, "playing": playing, "floors": FLOORS,
-        "original": pixels(original),
+        "unit": "queries" if run.settings.attack == "Square" else "steps",
         "networks": [{"name": name, "colour": COLOURS[name.partition("/")[2]], "refused": run.refused.get(name, ""),
                       "says": trace.says, **_drawn(trace, original, playing)} for name, trace in run.traces.items()]})
 
 
 def _drawn(trace: Trace, original: np.ndarray, playing: bool) -> dict:
+    """The curves; and images, and what was changed in them, each magnified until its `largest` change is 1 (0…1 stands for −1…1)."""
     frames = trace.frames[-1:] if playing else trace.frames
-    changes = [image - original for _, image in frames]
-    largest = [float(np.abs(change).max()) for change in changes]
-    scaled = [change / (most or 1) for change, most in zip(changes, largest, strict=True)]
+    images = np.array([image for _, image in frames]).reshape(-1, 784)
+    changes = images - original.reshape(784)
+    largest = np.abs(changes).max(1)
     rows = _thinned(trace)
-    columns = {name: float32(np.nan_to_num(trace.column(name)[rows], neginf=-1e9)) if name != "log10_gradient" else float32(
-        np.where(np.isneginf(trace.column(name)[rows]), -1e9, trace.column(name)[rows])) for name in
-        ("iteration", "source", "target", "l2", "linf", "log10_gradient", "seen")} if trace.rows else {}
-    return {"columns": columns, "frameRows": [_place(rows, row) for row, _ in frames], "largest": largest,
-            "frames": pixels([image for _, image in frames]) if frames else "",
-            "changes": pixels([(change + 1) / 2 for change in scaled]) if frames else ""}
+    curves = np.array([trace.rows[row] for row in rows]).reshape(-1, len(SCALARS))
+    return {"columns": {name: float32(column) for name, column in zip(SCALARS, curves.T, strict=True)},
+            "frameRows": np.searchsorted(rows, [row for row, _ in frames]).tolist(), "largest": largest.tolist(),
+            "frames": pixels(images), "changes": pixels((changes / np.where(largest, largest, 1)[:, None] + 1) / 2)}
 
 
 def _thinned(trace: Trace) -> np.ndarray:
@@ -42,7 +41,3 @@ def _thinned(trace: Trace) -> np.ndarray:
     if count <= POINTS:
         return np.arange(count)
     return np.union1d(np.linspace(0, count - 1, POINTS).round().astype(int), [row for row, _ in trace.frames])
-
-
-def _place(rows: np.ndarray, row: int) -> int:
-    return int(np.searchsorted(rows, row))

@@ -20,7 +20,8 @@ def choice_of_example(names: list[str], more: tuple[str, ...] = ()) -> tuple[str
     how = st.pills("Which image", (*WAYS, *more), default="most confident", required=True, wrap=True, key="pick", bind="query-params")
     if how == "by index":
         return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}
-    digit = st.pills("Digit", range(10), default=3, required=True, wrap=True, key="digit", bind="query-params")
+    digit = st.pills("You draw a" if how in more else "Digit", range(10), default=3, required=True, wrap=True, key="digit",
+                     bind="query-params")
     if how in more:
         return how, {"digit": digit}
     default = JUDGE if JUDGE in names else names[0]
@@ -176,17 +177,17 @@ def attack() -> tuple[str, dict]:
     chosen = st.pills("Attack", ("FGSM", "PGD", "Adam", "L-BFGS", "Square"), default="PGD", required=True, wrap=True, key="attack",
                       bind="query-params", help="FGSM: one step. PGD: many small ones, within ε of the image. Adam and L-BFGS: as far as "
                       "it takes. Square: asks for no gradient.")
-    parameters = {}
+    parameters, (left, right) = {}, st.columns(2, gap="medium")
     if chosen in ("FGSM", "PGD", "Square"):
-        parameters["epsilon"] = st.slider("ε, the largest change of a pixel", 0.0, 0.5, 0.25, 0.01, key="radius", bind="query-params")
+        parameters["epsilon"] = left.slider("ε, a pixel's largest change", 0.0, 0.5, 0.25, 0.01, key="radius", bind="query-params")
     if chosen == "PGD":
-        parameters["steps"] = st.select_slider("Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params")
+        parameters["steps"] = right.select_slider("Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params")
     if chosen in ("Adam", "L-BFGS"):
-        parameters["steps"] = st.select_slider("Steps, at most", (100, 1_000, 10_000), 1_000, key="steps", bind="query-params")
+        parameters["steps"] = left.select_slider("Steps, at most", (100, 1_000, 10_000), 1_000, key="steps", bind="query-params")
     if chosen == "Adam":
-        parameters["learning_rate"] = st.select_slider("Learning rate", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="rate", bind="query-params")
+        parameters["learning_rate"] = right.select_slider("Learning rate", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="rate", bind="query-params")
     if chosen == "Square":
-        parameters["queries"] = st.select_slider("Queries, at most", (100, 1_000, 10_000), 1_000, key="queries", bind="query-params")
+        parameters["queries"] = right.select_slider("Queries, at most", (100, 1_000, 10_000), 1_000, key="queries", bind="query-params")
     return chosen, parameters
 
 

@@ -27,7 +27,7 @@ export default function ({ parentElement, setStateValue }) {
   }
   canvas.onpointerdown = (event) => { canvas.setPointerCapture(event.pointerId); before = null; stroke(event) }
   canvas.onpointermove = (event) => { if (event.buttons) stroke(event) }
-  canvas.onpointerup = () => { before = null; handOver() }
+  canvas.onpointerup = canvas.onpointercancel = () => { before = null; handOver() }
   root.querySelector("button").onclick = () => { pixels.fill(0); show(); handOver() }
   show()
 }

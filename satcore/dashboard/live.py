@@ -3,6 +3,7 @@
 Importing this module imports torch, which takes seconds: a page draws what it can before it does.
 """
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ import torch
 
 from satcore import attacks, checkpoints, data, geometry, grids
 from satcore.networks import Network
+
+# Streamlit collects garbage after every run of a script or fragment. What is imported by now, torch above all, is none, and
+# going through it takes longer than a step of an attack on four networks.
+gc.freeze()
 
 
 @dataclass(frozen=True)
