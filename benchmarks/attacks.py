@@ -19,7 +19,7 @@ from satcore.grids import PAIRS
 
 CPU = torch.device("cpu")
 TURNS, STEPS, EPSILON = 5, 40, 0.25
-NETWORKS = {"sigmoid-mlp/vanilla": 1000, "sigmoid-mlp/saturated": 1000, "relu-mlp/adversarial": 1000, "cnn/vanilla": 100}
+NETWORKS = {"sigmoid-mlp/vanilla": 1000, "sigmoid-mlp/saturated": 1000, "relu-mlp/adversarial": 1000, "cnn/vanilla": 50}
 FROM_EVERY_DIGIT = ("sigmoid-mlp/vanilla", "relu-mlp/vanilla", "sigmoid-mlp/adversarial", "sigmoid-mlp/saturated")
 
 
