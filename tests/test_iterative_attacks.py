@@ -242,3 +242,14 @@ def test_networks_work_under_foolbox_as_they_are(examples):
         assert torch.equal(fooled, ours.success) and (images == ours.images).float().mean() > 0.999
         _, _, fooled = foolbox.attacks.LinfPGD(abs_stepsize=0.02, steps=20, random_start=False)(model, *examples, epsilons=0.1)
         assert (fooled <= attacks.pgd(network, *examples, epsilon=0.1, steps=20, step_size=0.02).success).all()
+
+
+def test_a_transfer_can_be_followed_and_takes_its_gradient_in_any_way(tiny, examples):
+    source = checkpoints.load("sigmoid-mlp/saturated")
+    broken = {}
+    for way in ("autograd", "softened"):
+        *_, last = attacks.transfer_steps(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0)
+        broken[way] = int(last.result.success.sum())
+        assert not last.running.any()
+        assert last.result.success.equal(attacks.transfer(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0).success)
+    assert broken["softened"] > broken["autograd"]  # the margin of a saturated network has a gradient, and a poor one

@@ -9,7 +9,7 @@ from satcore.attacks.lbfgs import lbfgs, lbfgs_steps
 from satcore.attacks.pgd import pgd, pgd_steps
 from satcore.attacks.result import AttackResult, Step
 from satcore.attacks.square import square, square_steps
-from satcore.attacks.transfer import transfer
+from satcore.attacks.transfer import transfer, transfer_steps
 
 __all__ = ["AttackResult", "Step", "adam", "adam_steps", "fgsm", "fgsm_steps", "lbfgs", "lbfgs_steps", "pgd", "pgd_steps",
-           "square", "square_steps", "transfer"]
+           "square", "square_steps", "transfer", "transfer_steps"]
