@@ -1,11 +1,18 @@
 """What several test files share."""
 
 import pytest
+import torch
 
 from satcore import checkpoints
 from satcore.networks import Network
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
+
+
+@pytest.fixture(autouse=True)
+def one_seed():
+    """What a test draws is the same in every run."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
