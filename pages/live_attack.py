@@ -70,5 +70,4 @@ def attack_as_it_runs() -> None:
 
 
 attack_as_it_runs()
-if not playing:
-    downloads.of_run(run)
+downloads.of_run(run, disabled=playing)

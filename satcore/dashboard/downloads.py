@@ -35,18 +35,23 @@ def of_grids(grids: dict[str, Grid], setting: Setting) -> None:
     of_arrays(arrays, words, grid_code(list(grids), setting))
 
 
-def of_run(run: Run) -> None:
+def of_run(run: Run, disabled: bool) -> None:
     """Buttons for the traces of a run, the images kept of them, and the Python that repeats the attack."""
+    settings = run.settings
+    words = f"{settings.attack}-{settings.source}-{'other' if settings.target is None else settings.target}".lower()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _button("CSV", f"{words}.csv", lambda: csv_of_run(run), disabled)
+        _button("NPZ", f"{words}.npz", lambda: npz_of_run(run), disabled)
+    _code(run_code(run))
+
+
+def npz_of_run(run: Run) -> bytes:
+    """The original, and of each network the images that were kept and the steps they belong to."""
     arrays = {"original": run.image[0, 0].numpy()}
     for name, trace in run.traces.items():
         arrays |= {f"{name}/step": np.array([row for row, _ in trace.frames]),
                    f"{name}/images": np.array([image for _, image in trace.frames])}
-    settings = run.settings
-    words = f"{settings.attack}-{settings.source}-{'other' if settings.target is None else settings.target}".lower()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _button("CSV", f"{words}.csv", lambda: csv_of_run(run))
-        _button("NPZ", f"{words}.npz", lambda: _npz(arrays))
-    _code(run_code(run))
+    return _npz(arrays)
 
 
 def csv_of_run(run: Run) -> str:
@@ -209,8 +214,8 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return file.getvalue()
 
 
-def _button(label: str, file: str, data) -> None:
-    st.download_button(label, data, file, on_click="ignore", icon=":material/download:", key=f"download {label}")
+def _button(label: str, file: str, data, disabled: bool = False) -> None:
+    st.download_button(label, data, file, on_click="ignore", icon=":material/download:", key=f"download {label}", disabled=disabled)
 
 
 def _code(lines: str) -> None:
