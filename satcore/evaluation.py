@@ -12,6 +12,7 @@ from satcore import data
 from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
 from satcore.data import CLASSES
 from satcore.networks import Network
+from satcore.proportions import Proportion
 from satcore.weights import excess_kurtosis
 
 BATCH = 1_000
@@ -19,7 +20,7 @@ RUNGS = ("noise", "FGSM, autograd", "FGSM, exact", "FGSM, softened", "PGD, autog
          "transfer", "Square", "worst case")
 WRONG_BEFORE = "wrong before"
 TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0)
-EPSILONS = tuple(step / 20 for step in range(11))
+SOFTENINGS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
 LOSSES = ("cross-entropy", "margin")
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
 
@@ -101,8 +102,7 @@ class _Attack:
     temperature: float | None = None
 
     def on(self, images: Tensor, labels: Tensor) -> Tensor:
-        parts = zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)
-        return torch.cat([self.success(*part) for part in parts])
+        return _in_parts(self.success, images, labels)
 
     def on_standing(self, images: Tensor, labels: Tensor, broken: Tensor) -> Tensor:
         """`broken` (N,) bool, and those that it breaks of the others."""
@@ -136,15 +136,15 @@ def worst_case(network: Network, images: Tensor, labels: Tensor, *, epsilon: flo
     """
     broken = _wrong(network, images, labels)
     by = [WRONG_BEFORE if wrong else None for wrong in broken.tolist()]
-    for attack in (*_rungs(network, epsilon, source), *_last_resorts(network, epsilon)):
+    for attack in _up_to("worst case", network, epsilon, source):
         standing, broken = ~broken, attack.on_standing(images, labels, broken)
         for index in (standing & broken).nonzero().flatten().tolist():
             by[index] = attack.name
     return WorstCase(broken, tuple(by))
 
 
-def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *, source: nn.Module | None = None,
-                             epsilons: tuple[float, ...] = EPSILONS) -> Iterator[tuple[float, tuple[Rung, ...]]]:
+def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *, epsilons: tuple[float, ...],
+                             source: nn.Module | None = None) -> Iterator[tuple[float, tuple[Rung, ...]]]:
     """(ε, the ladder at ε) for each of the ascending `epsilons`; the rest as in `ladder`.
 
     The worst case counts what a smaller ε has broken: that image lies within the larger one too.
@@ -154,6 +154,41 @@ def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *
         rungs = tuple(_ladder(network, images, labels, epsilon, source, broken))
         broken = ~rungs[-1].right
         yield epsilon, rungs
+
+
+def one_rung(name: str, network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
+             source: nn.Module | None = None, at_a_time: int = 50) -> Iterator[Proportion]:
+    """What the rung `name` of the `ladder` leaves, of more and more of the images; "clean" is none. The rest as in `ladder`.
+
+    Raises ValueError for a rung that the ladder doesn't have.
+    """
+    attacks = _up_to(name, network, epsilon, source)
+    right = done = 0
+    for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):
+        broken = _wrong(network, x, y)
+        for attack in attacks:
+            broken = attack.on_standing(x, y, broken)
+        right, done = right + int((~broken).sum()), done + len(y)
+        yield Proportion(right, done)
+
+
+def accuracy_against_temperature(network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
+                                 temperatures: tuple[float, ...] = SOFTENINGS) -> Iterator[tuple[Rung, Rung]]:
+    """The softened rungs, FGSM's and PGD's, at each of the `temperatures`; the rest as in `ladder`."""
+    for temperature in temperatures:
+        settings = {"epsilon": epsilon, "gradient": "softened", "temperature": temperature}
+        yield tuple(Rung(f"{name}, softened", ~_in_parts(_both_losses(attack, network, **settings), images, labels), temperature)
+                    for name, attack in (("FGSM", fgsm), ("PGD", pgd)))
+
+
+def still_right(attack: Callable[..., AttackResult], network: Network, images: Tensor, labels: Tensor, **settings) -> float:
+    """The share of `images` that `network` classifies as `labels` after the `attack`, called with the `settings`."""
+    return 1 - float(_in_parts(lambda x, y: attack(network, x, y, **settings).success, images, labels).double().mean())
+
+
+def right_in_noise(network: Network, images: Tensor, labels: Tensor, *, epsilon: float) -> float:
+    """The share of `images` classified as `labels` in each of ten draws of uniform noise within `epsilon`, the same for all."""
+    return 1 - float(_noise(network, images, labels, epsilon).double().mean())
 
 
 def best_temperature(attack: Callable[..., AttackResult], network: Network, **settings) -> float:
@@ -178,6 +213,19 @@ def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, so
     for attack in _last_resorts(network, epsilon):
         broken = attack.on_standing(images, labels, broken)
     yield Rung("worst case", ~broken)
+
+
+def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> list[_Attack]:
+    """What makes up the rung `name`: one attack, in the worst case all, where it is "clean" none."""
+    if name == "clean":
+        return []
+    rungs = _rungs(network, epsilon, source)
+    if name == "worst case":
+        return [*rungs, *_last_resorts(network, epsilon)]
+    for attack in rungs:
+        if attack.name == name:
+            return [attack]
+    raise ValueError(f"expected a rung out of {', '.join(('clean', *RUNGS))} that this network has, got {name!r}")
 
 
 def _rungs(network: Network, epsilon: float, source: nn.Module | None) -> Iterator[_Attack]:
@@ -226,6 +274,10 @@ def _towards_each(network: Network, images: Tensor, labels: Tensor, epsilon: flo
         broken[left] = pgd(network, images[left], targets[left, rank], epsilon=epsilon, steps=20, restarts=3,
                            gradient="softened", temperature=temperature, loss="margin", targeted=True).success
     return broken
+
+
+def _in_parts(success: Callable[[Tensor, Tensor], Tensor], images: Tensor, labels: Tensor) -> Tensor:
+    return torch.cat([success(*part) for part in zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)])
 
 
 def _wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

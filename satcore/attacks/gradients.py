@@ -1,6 +1,8 @@
 """How the gradient of an attack's objective with respect to the image is taken."""
 
+import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,15 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from satcore.attacks.objective import Objective
+from satcore.networks import Network
 
 WAYS = ("autograd", "exact", "softened")
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """∂/∂x⁰ of an objective at N images.
+    """∂/∂x⁰, or the derivative by another layer, of an objective at N images.
 
-    direction   (N, 1, 28, 28): the gradient divided by exp(`log_factor`)
+    direction   (N, 1, 28, 28) or as that layer: the gradient divided by exp(`log_factor`)
     log_factor  (N,): 0 where autograd took it
     logits      (N, 10), of the images
     """
@@ -27,7 +30,7 @@ class Gradient:
 
     @property
     def zero(self) -> Tensor:
-        """(N,) bool: exactly zero in every pixel."""
+        """(N,) bool: exactly zero in every pixel or unit."""
         return ~self.direction.flatten(1).any(1)
 
     def log10_norm(self) -> Tensor:
@@ -72,14 +75,35 @@ class Way:
                 value = objective.values(logits).sum()
             direction, = torch.autograd.grad(value, images)
             return Gradient(direction, torch.zeros_like(logits[:, 0]).detach(), logits.detach())
-        temperature = self.temperature if self.name == "softened" else 1.0
         log_factors: list[Tensor] = []
-        activation = {"sigmoid": lambda h: _Sigmoid.apply(h, temperature, log_factors), "relu": torch.relu}  # relu′(h/T) = relu′(h)
         with torch.enable_grad():
-            logits = network.pre_activations_above(0, images, activation[network.activation])[-1]
-        slope, log_factor = objective.slope(logits.detach(), temperature)
+            logits = network.pre_activations_above(0, images, self._activation(network, log_factors))[-1]
+        slope, log_factor = objective.slope(logits.detach(), self._temperature)
         direction, = torch.autograd.grad(logits, images, slope)
         return Gradient(direction, log_factor + sum(log_factors), logits.detach())
+
+    def by_layer(self, network: Network, images: Tensor, objective: Objective) -> list[Gradient]:
+        """The gradients with respect to x⁰, h¹, …, hᴰ; each `direction` is (N, …) as what it is taken by."""
+        images = images.detach().requires_grad_()
+        log_factors: list[Tensor] = []
+        with torch.enable_grad():
+            *below, logits = network.pre_activations_above(0, images, self._activation(network, log_factors))
+            slope, log_factor = (torch.autograd.grad(objective.values(logits).sum(), logits) + (torch.zeros_like(logits[:, 0]),)
+                                 if self.name == "autograd" else objective.slope(logits.detach(), self._temperature))
+        directions = [*torch.autograd.grad(logits, [images, *below], slope), slope]
+        passed = list(itertools.accumulate(log_factors or [torch.zeros_like(log_factor)] * len(below), initial=log_factor))
+        return [Gradient(direction, factor.detach(), logits.detach())
+                for direction, factor in zip(directions, [passed[-1], *reversed(passed)], strict=True)]
+
+    @property
+    def _temperature(self) -> float:
+        return self.temperature if self.name == "softened" else 1.0
+
+    def _activation(self, network: Network, log_factors: list[Tensor]) -> Callable | None:
+        """φ with the derivative that is wanted, which notes by what logarithms it has rescaled; None: as PyTorch has it."""
+        if self.name == "autograd" or network.activation == "relu":  # relu′(h/T) = relu′(h)
+            return None
+        return lambda h: _Sigmoid.apply(h, self._temperature, log_factors)
 
 
 class _Sigmoid(torch.autograd.Function):

@@ -1,0 +1,179 @@
+"""How much of the robustness is real: all that is found out about a trained network, and kept beside its hash.
+
+What is kept can be read without torch, which takes seconds to import: a screen is drawn from it at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from satcore import checkpoints
+from satcore.files import write_whole
+from satcore.proportions import Proportion
+
+if TYPE_CHECKING:
+    from satcore.networks import Network
+
+FOLDER = Path(__file__).parent.parent / "reality"
+EPSILON = 0.25  # the paper's
+EDGES = tuple(range(-600, 15, 5))  # of the histograms of log₁₀ |gradient|
+
+
+@dataclass(frozen=True)
+class Plan:
+    """On how many test images, the first ones, and at which ε, ascending, `EPSILON` among them."""
+
+    images: int
+    epsilons: tuple[float, ...]
+
+
+MLP = Plan(1000, (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5))
+CNN = Plan(100, (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5))  # some forty times as slow
+
+
+@dataclass(frozen=True)
+class Dying:
+    """At one layer, of how many images the gradient's norm lies where; see `satcore.checks.Signal`.
+
+    counts  of log₁₀ norm between `EDGES`; below: under the first edge; zero: truly zero
+    """
+
+    layer: str
+    zero_single: float
+    zero_double: float
+    counts: list[int]
+    below: int
+    zero: int
+
+
+@dataclass(frozen=True)
+class Reality:
+    """What was found out about a network. Counts are of images out of `images`, classified correctly.
+
+    clean         without any attack
+    epsilons      at which the ladder was climbed, ascending
+    right         by rung of `satcore.evaluation.RUNGS`: what it left at each ε
+    temperatures  by softened rung: its temperature at each ε
+    broken_by     at `EPSILON`, by the first attack that broke them; what no attack broke is missing
+    proven        at each ε: proven to be classified correctly whatever the attack; None where no proof is to be had
+    softening     [T, what softened FGSM leaves at `EPSILON`, what softened PGD leaves] for each temperature
+    checks        as `satcore.checks.Check`, in dictionaries
+    dying         where the gradient dies, from the image up
+    """
+
+    images: int
+    clean: int
+    epsilons: list[float]
+    right: dict[str, list[int]]
+    temperatures: dict[str, list[float]]
+    broken_by: dict[str, int]
+    proven: list[int] | None
+    softening: list[list]
+    checks: list[dict]
+    dying: list[dict]
+
+    def left(self, rung: str, epsilon: float = EPSILON) -> Proportion | None:
+        """What the `rung` leaves at one of the `epsilons`, "clean" without any attack; None where it wasn't climbed."""
+        if rung == "clean":
+            return Proportion(self.clean, self.images)
+        return Proportion(self.right[rung][self.epsilons.index(epsilon)], self.images) if rung in self.right else None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an examination has got: the share `done`, what is under way, and, at the end, what was `found`."""
+
+    done: float
+    says: str
+    found: Reality | None = None
+
+
+def plan(name: str) -> Plan:
+    """How the network `name` is examined."""
+    return CNN if name.startswith("cnn/") else MLP
+
+
+def examine(network: Network, source: Network | None, plan: Plan) -> Iterator[Progress]:
+    """Find out all about `network`, attacked also from the network `source`; the last record holds it."""
+    import torch
+    from torch import nn
+
+    from satcore import data, evaluation
+    from satcore.certified import certified
+    from satcore.checks import checks, signals
+
+    images, labels = (tensor[:plan.images] for tensor in data.load("test"))
+    dense = all(isinstance(layer, nn.Linear) for layer in network.layers)
+    right, temperatures, proven = {}, {}, [] if dense else None
+    standing = torch.ones_like(labels, dtype=torch.bool)
+    climbing = evaluation.accuracy_against_epsilon(network, images, labels, source=source, epsilons=plan.epsilons)
+    for index, (epsilon, rungs) in enumerate(climbing):
+        for rung in rungs:
+            right.setdefault(rung.name, []).append(int(rung.right.sum()))
+            if rung.temperature is not None:
+                temperatures.setdefault(rung.name, []).append(rung.temperature)
+        if dense:  # what isn't proven within a small ε isn't within a larger one
+            left = standing.nonzero().flatten()
+            standing = standing.index_put((left,), certified(network, images[left], labels[left], epsilon=epsilon) if len(left) else standing[left])
+            proven.append(int(standing.sum()))
+        yield Progress(0.8 * (index + 1) / len(plan.epsilons), f"ε = {epsilon:g}")
+    found = evaluation.worst_case(network, images, labels, epsilon=EPSILON, source=source)
+    broken_by = {name: found.by.count(name) for name in dict.fromkeys(found.by) if name is not None}
+    yield Progress(0.85, "temperatures")
+    softening = [[fgsm.temperature, int(fgsm.right.sum()), int(pgd.right.sum())] for fgsm, pgd in
+                 evaluation.accuracy_against_temperature(network, images, labels, epsilon=EPSILON)]
+    yield Progress(0.95, "checks")
+    verdicts = [dataclasses.asdict(check) for check in checks(network, images, labels, epsilon=EPSILON, source=source)]
+    dying = [dataclasses.asdict(_dying(signal)) for signal in signals(network, images, labels)]
+    clean = plan.images - broken_by.get(evaluation.WRONG_BEFORE, 0)
+    yield Progress(1.0, "done", Reality(plan.images, clean, list(plan.epsilons), right, temperatures, broken_by, proven, softening, verdicts, dying))
+
+
+def _dying(signal) -> Dying:
+    import torch
+
+    norm = signal.log10_norm
+    within = norm[norm >= EDGES[0]].clamp_max(EDGES[-1] - 1e-9)
+    counts = torch.histogram(within, torch.tensor(EDGES, dtype=torch.float64)).hist
+    return Dying(signal.layer, signal.zero_single, signal.zero_double, counts.int().tolist(),
+                 below=int((norm.isfinite() & (norm < EDGES[0])).sum()), zero=int(norm.isneginf().sum()))
+
+
+def save(name: str, sha256: str, found: Reality, folder: Path = FOLDER) -> None:
+    """Keep what was `found` about the network `name`, whose checkpoint has the hash `sha256`."""
+    content = {"sha256": sha256} | dataclasses.asdict(found)
+    write_whole(_file(name, folder), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+
+
+def load(name: str, sha256: str, folder: Path = FOLDER) -> Reality | None:
+    """What is kept of the network `name` with the hash `sha256`; None where nothing is, or another checkpoint's.
+
+    Raises ValueError where its file is damaged.
+    """
+    path = _file(name, folder)
+    if not path.exists():
+        return None
+    try:
+        fields = json.loads(path.read_bytes())
+        kept_of = fields.pop("sha256")
+        found = Reality(**fields)
+        if any(len(counts) != len(found.epsilons) for counts in found.right.values()):
+            raise ValueError("as many counts as epsilons")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"expected what was found out about {name} in {path}, got a damaged file ({type(error).__name__})") from error
+    return found if kept_of == sha256 else None
+
+
+def shipped() -> dict[str, Reality]:
+    """What is kept of all the networks there are, as far as it was found out about these very weights."""
+    found = {name: load(name, checkpoints.describe(name).sha256) for name in checkpoints.names()}
+    return {name: there for name, there in found.items() if there is not None}
+
+
+def _file(name: str, folder: Path) -> Path:
+    return folder / f"{name}.json"
