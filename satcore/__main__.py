@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     grids.set_defaults(command=_grids)
 
     reality = commands.add_parser("reality", help="find out again how much of the robustness is real",
-                                  description="Climb the ladder of attacks at every ε, on 1,000 test images for an MLP and 100 for a CNN, "
+                                  description="Climb the ladder of attacks at every ε, on 500 test images for an MLP and 100 for a CNN, "
                                               "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
                                               "CNN. What is there already is left as it is.")
     reality.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")

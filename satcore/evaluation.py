@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from satcore import data
 from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
+from satcore.certified import certified
 from satcore.data import CLASSES
 from satcore.networks import Network
 from satcore.proportions import Proportion
@@ -82,6 +83,15 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Bracket:
+    """At `epsilon`, the `rungs` of the ladder, and of which images it is `proven`, (N,) bool, that nothing breaks them; None: no proof is to be had."""
+
+    epsilon: float
+    rungs: tuple[Rung, ...]
+    proven: Tensor | None
+
+
+@dataclass(frozen=True)
 class WorstCase:
     """What all attacks together have broken.
 
@@ -144,16 +154,21 @@ def worst_case(network: Network, images: Tensor, labels: Tensor, *, epsilon: flo
 
 
 def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *, epsilons: tuple[float, ...],
-                             source: nn.Module | None = None) -> Iterator[tuple[float, tuple[Rung, ...]]]:
-    """(ε, the ladder at ε) for each of the ascending `epsilons`; the rest as in `ladder`.
+                             source: nn.Module | None = None) -> Iterator[Bracket]:
+    """The ladder at each of the ascending `epsilons`, and, for an MLP, what is proven; the rest as in `ladder`.
 
-    The worst case counts what a smaller ε has broken: that image lies within the larger one too.
+    The worst case counts what a smaller ε has broken, which lies within the larger one too. What is proven to stand is
+    spared the slowest attacks, and what isn't proven within a small ε isn't tried within a larger one.
     """
     broken = _wrong(network, images, labels)
+    proven = torch.ones_like(broken) if all(isinstance(layer, nn.Linear) for layer in network.layers) else None
     for epsilon in epsilons:
-        rungs = tuple(_ladder(network, images, labels, epsilon, source, broken))
+        if proven is not None:
+            tried = proven.nonzero().flatten()
+            proven = proven.index_put((tried,), certified(network, images[tried], labels[tried], epsilon=epsilon)) if len(tried) else proven
+        rungs = tuple(_ladder(network, images, labels, epsilon, source, broken, proven))
         broken = ~rungs[-1].right
-        yield epsilon, rungs
+        yield Bracket(epsilon, rungs, proven)
 
 
 def one_rung(name: str, network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
@@ -204,14 +219,15 @@ def best_temperature(attack: Callable[..., AttackResult], network: Network, **se
 
 
 def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, source: nn.Module | None,
-            broken: Tensor) -> Iterator[Rung]:
-    """The ladder, whose worst case begins with those `broken` (N,) already."""
+            broken: Tensor, proven: Tensor | None = None) -> Iterator[Rung]:
+    """The ladder, whose worst case begins with those `broken` (N,) already, and leaves the `proven` (N,) alone in the end."""
     for attack in _rungs(network, epsilon, source):
         wrong = attack.on(images, labels)
         broken = broken | wrong
         yield Rung(attack.name, ~wrong, attack.temperature)
+    spared = torch.zeros_like(broken) if proven is None else proven & ~broken
     for attack in _last_resorts(network, epsilon):
-        broken = attack.on_standing(images, labels, broken)
+        broken = attack.on_standing(images, labels, broken | spared) & ~spared
     yield Rung("worst case", ~broken)
 
 

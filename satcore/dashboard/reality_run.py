@@ -1,0 +1,32 @@
+"""A cell of the ladder that is computed anew while it is looked at: state of one session, which dies with it."""
+
+import time
+
+from satcore import data, evaluation
+from satcore.dashboard import live
+from satcore.proportions import Proportion
+
+
+class CellRun:
+    """What the rung `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, a slice of time at a time.
+
+    reached  of the images so far; None before the first
+    """
+
+    def __init__(self, name: str, rung: str, epsilon: float, images: int):
+        self.says, self.images = f"{name}, {rung}, ε = {epsilon:g}", images
+        self.reached: Proportion | None = None
+        self.finished = False
+        vanilla = f"{name.partition('/')[0]}/vanilla"
+        source = live.network(vanilla) if vanilla != name else None
+        test = data.load("test")
+        self._climbing = evaluation.one_rung(rung, live.network(name), test.images[:images], test.labels[:images], epsilon=epsilon,
+                                             source=source, at_a_time=10 if name.startswith("cnn/") else 50)
+
+    def advance(self, seconds: float) -> None:
+        """Go on for about so many `seconds`, and at least one part of the images."""
+        until = time.monotonic() + seconds
+        for self.reached in self._climbing:
+            if time.monotonic() > until:
+                break
+        self.finished = self.reached.total == self.images
