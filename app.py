@@ -14,7 +14,8 @@ def main() -> None:
                           st.Page("pages/representations.py", title="Representations", icon=":material/grid_on:"),
                           st.Page("pages/weights.py", title="Weights", icon=":material/bar_chart:"),
                           st.Page("pages/live_attack.py", title="Live attack", icon=":material/bolt:"),
-                          st.Page("pages/attack_grid.py", title="Attack grid", icon=":material/apps:")],
+                          st.Page("pages/attack_grid.py", title="Attack grid", icon=":material/apps:"),
+                          st.Page("pages/reality_check.py", title="Reality check", icon=":material/fact_check:")],
                          position="top")
     st.session_state["through the front door"] = True  # each page's first lines ask for it
     page.run()

@@ -1,10 +1,15 @@
 """One network's answer to an attack, as a card."""
 
+import math
+
 import streamlit as st
 
 from satcore.dashboard import pictures
 from satcore.dashboard.figures import COLOURS
-from satcore.dashboard.live import FgsmView
+from satcore.dashboard.live import FgsmView, GradientView
+
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fgsm_card(training: str, view: FgsmView) -> None:
@@ -17,6 +22,20 @@ def fgsm_card(training: str, view: FgsmView) -> None:
         st.markdown(f"{_says(view.predicted_before, view.confidence_before, view.label)} → "
                     f"{_says(view.predicted_after, view.confidence_after, view.label)}")
         st.caption(_remark(view))
+
+
+def gradient_card(training: str, views: dict[str, GradientView]) -> None:
+    """The gradient at one image in each of the ways, side by side, and how large it is in each."""
+    with st.container(border=True):
+        st.markdown(f"**{training}**")
+        st.image(pictures.gradients([view.direction for view in views.values()], COLOURS[training]), width="stretch",
+                 alt=f"The gradient of the {training} network: " + ", ".join(f"{way} {_size(view.log10_norm)}" for way, view in views.items()))
+        for column, (way, view) in zip(st.columns(len(views)), views.items(), strict=True):
+            column.markdown(f"{way}  \n**{_size(view.log10_norm)}**")
+
+
+def _size(log10_norm: float) -> str:
+    return "exactly zero" if log10_norm == -math.inf else "10" + f"{log10_norm:.0f}".translate(SUPERSCRIPTS)
 
 
 def _says(predicted: int, confidence: float, label: int) -> str:

@@ -232,6 +232,32 @@ def grid_steps() -> int:
                             bind="query-params")
 
 
+def tabled_epsilon(epsilons: list[float]) -> float:
+    """The ε that the table of attacks is shown at."""
+    return st.select_slider("ε, the largest change of a pixel (the paper: 0.25)", epsilons, 0.25, key="within", bind="query-params")
+
+
+def cell(names: list[str], rungs: list[str]) -> tuple[str, str, int]:
+    """A network, a rung and a number of images, for a figure that is to be computed anew."""
+    first, second, third = st.columns([3, 3, 3], gap="medium")
+    return (first.selectbox("Network", names, index=names.index(JUDGE) if JUDGE in names else 0, key="cell_network", bind="query-params"),
+            second.selectbox("Attack", rungs, index=len(rungs) - 1, key="cell_rung", bind="query-params"),
+            third.select_slider("The first test images", (50, 100, 200, 500, 1_000, 10_000), 100, format_func="{:,}".format, key="images",
+                                bind="query-params"))
+
+
+def rungs(names: list[str]) -> list[str]:
+    """Those attacks out of `names` whose curves are shown."""
+    return st.pills("Attacks", names, default=["FGSM, autograd", "PGD, softened", "worst case"], selection_mode="multi", wrap=True, key="rungs",
+                    bind="query-params")
+
+
+def softness(temperatures: list[float]) -> float:
+    """The temperature at which derivatives are taken."""
+    return st.select_slider("Temperature T: every derivative is taken at h/T", temperatures, 30.0, format_func="{:g}".format, key="softness",
+                            bind="query-params")
+
+
 @contextmanager
 def one_readable_line() -> Iterator[None]:
     """Where the science refuses its input, say why in one line and end the page there; never a traceback."""

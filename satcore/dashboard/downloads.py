@@ -7,9 +7,12 @@ import numpy as np
 import streamlit as st
 from torch import Tensor
 
+from satcore import reality
 from satcore.dashboard.attack_run import SCALARS, Run
 from satcore.geometry import Path, Plane
 from satcore.grids import Grid, Setting
+from satcore.proportions import Proportion
+from satcore.reality import Reality
 
 
 def of_paths(paths: dict[str, Path], source: int, target: int, points: int) -> None:
@@ -77,6 +80,45 @@ image = torch.from_numpy(np.load("{settings.attack.lower()}-{settings.source}-{'
 for name in {list(settings.names)!r}:
     result = attacks.{function}(checkpoints.load(name), image, torch.tensor([{aim}]), {arguments})
     print(name, result.success, result.iterations, result.l2, result.zero_gradient)
+"""
+
+
+def of_reality(found: dict[str, Reality]) -> None:
+    """Buttons for what every attack left of every network at every ε, and the Python that finds it out again."""
+    _button("CSV", "reality.csv", lambda: csv_of_reality(found))
+    _code(reality_code(list(found)))
+
+
+def csv_of_reality(found: dict[str, Reality]) -> str:
+    """A row a network, ε and attack: how many images are left of how many, and the interval; "proven" is a row of its own."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["network", "epsilon", "attack", "temperature", "right", "images", "share", "low", "high"])
+    for name, there in found.items():
+        rungs = there.right if None in there.proven else there.right | {"proven": there.proven}
+        for rung, counts in ({"clean": [there.clean]} | rungs).items():
+            for index, count in enumerate(counts):
+                left = Proportion(count, there.images)
+                temperature = there.temperatures[rung][index] if rung in there.temperatures else ""
+                rows.writerow([name, 0 if rung == "clean" else there.epsilons[index], rung, temperature, count, there.images, left.share, *left.interval])
+    return text.getvalue()
+
+
+def reality_code(names: list[str]) -> str:
+    """Python that attacks the networks again, and asks why."""
+    return f"""from satcore import checkpoints, data
+from satcore.checks import checks
+from satcore.evaluation import ladder, worst_case
+
+images, labels = (tensor[:{reality.MLP.images}] for tensor in data.load("test"))
+for name in {names!r}:
+    network, family = checkpoints.load(name), name.partition("/")[0]
+    source = None if name.endswith("/vanilla") else checkpoints.load(f"{{family}}/vanilla")
+    for rung in ladder(network, images, labels, epsilon=0.25, source=source):
+        print(name, rung.name, rung.right.double().mean().item(), rung.temperature)
+    print(worst_case(network, images, labels, epsilon=0.25, source=source).by[:10])
+    for check in checks(network, images, labels, source=source):
+        print(check)
 """
 
 

@@ -9,6 +9,7 @@ from satcore.reality import Reality
 COLUMNS = {"clean": ("", "no attack"), "paper": ("", "the paper's FGSM"), "noise": ("", "noise"),
            **{f"{attack}, {way}": (attack, way) for attack in ("FGSM", "PGD") for way in ("autograd", "exact", "softened")},
            "transfer": ("", "transfer"), "Square": ("", "Square"), "worst case": ("", "worst case")}
+ATTACKS = list(COLUMNS)[2:]
 _component = component("ladder_view")
 
 

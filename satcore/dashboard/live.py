@@ -13,6 +13,8 @@ import streamlit as st
 import torch
 
 from satcore import attacks, checkpoints, data, geometry, grids
+from satcore.attacks.gradients import WAYS, Way
+from satcore.attacks.objective import Objective
 from satcore.networks import Network
 
 # Streamlit collects garbage after every run of a script or fragment. What is imported by now, torch above all, is none, and
@@ -34,6 +36,14 @@ class FgsmView:
     zero_gradient: bool
 
 
+@dataclass(frozen=True)
+class GradientView:
+    """The gradient of the cross-entropy at one image, (28, 28), of any scale, and log₁₀ of its norm; −inf: exactly zero."""
+
+    direction: np.ndarray
+    log10_norm: float
+
+
 def network(name: str) -> Network:
     """The shipped network `name`. Raises ValueError where it is not there or damaged."""
     return _network(name, checkpoints.describe(name).sha256)
@@ -50,6 +60,11 @@ def chosen(how: str, digit: int, seed: int, judge: str) -> int:
 def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     """The test image at `index` and what FGSM makes of it. Raises ValueError as `satcore.attacks.fgsm` does."""
     return _fgsm_view(name, checkpoints.describe(name).sha256, index, epsilon)
+
+
+def gradients(name: str, index: int, temperature: float) -> dict[str, GradientView]:
+    """The gradient at the test image at `index`, taken in each of the three ways, by their names."""
+    return _gradients(name, checkpoints.describe(name).sha256, index, temperature)
 
 
 def index_of(how: str, needs: dict) -> int:
@@ -136,6 +151,13 @@ def _fgsm_view(name: str, sha256: str, index: int, epsilon: float) -> FgsmView:
     return FgsmView(int(labels), images[0, 0].numpy(), attack.images[0, 0].numpy(),
                     int(predicted[0]), float(confidence[0]), int(predicted[1]), float(confidence[1]),
                     bool(attack.zero_gradient))
+
+
+@st.cache_data(max_entries=5_000, show_spinner=False)
+def _gradients(name: str, sha256: str, index: int, temperature: float) -> dict[str, GradientView]:
+    images, labels = data.example("test", index)
+    taken = {way: Way(way, temperature).gradient(_network(name, sha256), images, Objective(labels)) for way in WAYS}
+    return {way: GradientView(gradient.direction[0, 0].numpy(), float(gradient.log10_norm())) for way, gradient in taken.items()}
 
 
 @st.cache_resource(max_entries=300, show_spinner=False)

@@ -26,6 +26,20 @@ def attacked(before: np.ndarray, after: np.ndarray, frame: str) -> np.ndarray:
     return np.concatenate((digit(after, frame), gap, _framed(difference, frame)), axis=1)
 
 
+def gradients(directions: list[np.ndarray], frame: str) -> np.ndarray:
+    """Gradients (28, 28) side by side as RGBA uint8: orange where it is positive, blue where negative, on black.
+
+    Each is drawn full at its largest entry, the root of smaller ones; what is exactly zero stays black.
+    """
+    gap, pictures = np.zeros((28 * SCALE + 2 * FRAME, GAP, 4), np.uint8), []
+    for direction in directions:
+        brightness = np.sqrt(np.abs(direction) / (np.abs(direction).max() or 1))[..., None]
+        colours = np.where((direction > 0)[..., None], RAISED, LOWERED) * brightness
+        opaque = np.concatenate((colours, np.full_like(brightness, 255)), axis=2).round().astype(np.uint8)
+        pictures += [gap, _framed(opaque, frame)]
+    return np.concatenate(pictures[1:], axis=1)
+
+
 def _framed(pixels: np.ndarray, frame: str) -> np.ndarray:
     enlarged = pixels.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
     picture = np.empty((28 * SCALE + 2 * FRAME, 28 * SCALE + 2 * FRAME, 4), np.uint8)

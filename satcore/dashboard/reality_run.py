@@ -11,17 +11,23 @@ class CellRun:
     """What the rung `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, a slice of time at a time.
 
     reached  of the images so far; None before the first
+    running  False as soon as it is done, or has been stopped
     """
 
-    def __init__(self, name: str, rung: str, epsilon: float, images: int):
-        self.says, self.images = f"{name}, {rung}, ε = {epsilon:g}", images
+    def __init__(self, name: str, rung: str, images: int, epsilon: float):
+        self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
         self.reached: Proportion | None = None
-        self.finished = False
+        self.running = True
         vanilla = f"{name.partition('/')[0]}/vanilla"
         source = live.network(vanilla) if vanilla != name else None
         test = data.load("test")
         self._climbing = evaluation.one_rung(rung, live.network(name), test.images[:images], test.labels[:images], epsilon=epsilon,
                                              source=source, at_a_time=10 if name.startswith("cnn/") else 50)
+
+    @property
+    def done(self) -> float:
+        """The share of the images that have been attacked."""
+        return self.reached.total / self.images if self.reached else 0.0
 
     def advance(self, seconds: float) -> None:
         """Go on for about so many `seconds`, and at least one part of the images."""
@@ -29,4 +35,4 @@ class CellRun:
         for self.reached in self._climbing:
             if time.monotonic() > until:
                 break
-        self.finished = self.reached.total == self.images
+        self.running = self.reached.total < self.images

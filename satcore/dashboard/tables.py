@@ -6,6 +6,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+LADDER = ("Right, in percent of the first test images (500 for an MLP, 100 for the CNN), each attack within ε and from every image. *autograd*: the "
+          "gradient as published, in float32. *exact*: its true direction, however small; cross-entropy and margin loss. *softened*: as exact, every "
+          "derivative taken at h/T, T chosen on a hundred other images. *transfer*: from the family's vanilla network. *Square*: asks for no gradient. "
+          "*Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: the saturated recipe without the penalty.")
+CURVES = ("Bands: 95 % intervals (Wilson). Dotted, under the worst case of the MLPs: the share of images proven right whatever the attack (linear bounds, "
+          "CROWN). The truth lies between.")
+SOFTENED = "Full: PGD. Dashed: FGSM. ε = 0.25. A ReLU's slope is 0 or 1 at any T: there only the softmax is softened."
+CHECKS = ("What Carlini et al. (2019) and AutoAttack would look at before they believe that a network withstood an attack: here FGSM and PGD as published, "
+          "their gradients from float32 autograd, at ε = 0.25. Red says that the attack has failed, not that the network has withstood.")
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 
 
@@ -19,6 +28,44 @@ def story(measured: dict[str, dict]) -> str:
     share = m["right_unmoved"] / m["fgsm_accuracy"]
     return (f"{first} So does the one trained here, {100 * m['fgsm_accuracy']:.1f} %, but **{100 * share:.1f} % of those "
             "images were never changed at all**: the gradient that the attack follows had underflowed to exactly zero.")
+
+
+def reality(found: dict, published: dict[str, tuple[float, float]]) -> str:
+    """What is left of the published accuracy, in two sentences."""
+    saturated = {name: there for name, there in found.items() if name.endswith("/saturated")}
+    left = {name: there.left("worst case") for name, there in found.items()}
+    most, bound = max(100 * share.share for share in left.values()), max(100 * share.interval[1] for share in left.values())
+    reported = " and ".join(f"{published[name][1]:.1f}" for name in saturated)
+    kept = " and ".join(f"{100 * there.left('FGSM, autograd').share:.1f}" for there in saturated.values())
+    nothing = "**none of the networks gets a single image right**" if most == 0 else f"**no network gets more than {most:.1f} % right**"
+    return (f"Under the attack that the paper reports {reported} % for, our saturated networks keep **{kept} %**. "
+            f"Under all the attacks below together {nothing}, saturated, adversarially trained or vanilla (ε = 0.25; 95 % intervals end at {bound:.1f} % or below).")
+
+
+def computed(run) -> str:
+    """How far a figure that is computed anew has got."""
+    what = f"{run.name}, {run.rung}, ε = {run.epsilon:g}"
+    if run.reached is None:
+        return f"{what}: begun"
+    low, high = run.reached.interval
+    state = "so far" if run.running else "in all" if run.done == 1 else "stopped there"
+    return (f"{what}: {run.reached.count:,} of {run.reached.total:,} images right, {100 * run.reached.share:.1f} % "
+            f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %), {state}")
+
+
+def gradients(label: int, index: int) -> str:
+    """What the pictures of gradients show."""
+    return (f"Which pixels would change the answer to test image {index:,}, a {label}: the gradient of the cross-entropy as *autograd* gives it "
+            "(black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and *softened*. Orange: positive, blue: negative. Its size beneath.")
+
+
+def dying(found: dict) -> pd.DataFrame:
+    """On how many images the gradient by each layer is exactly zero, in percent: in float32, in float64, truly."""
+    return pd.DataFrame([
+        {"gradient exactly zero (%): float32 / float64 / truly": name,
+         **{layer["layer"]: f"{100 * layer['zero_single']:.1f} / {100 * layer['zero_double']:.1f} / {100 * layer['zero'] / there.images:.1f}"
+            for layer in there.dying}}
+        for name, there in found.items()])
 
 
 def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]) -> pd.DataFrame:
