@@ -30,8 +30,7 @@ def gradient_card(training: str, views: dict[str, GradientView]) -> None:
         st.markdown(f"**{training}**")
         st.image(pictures.gradients([view.direction for view in views.values()], COLOURS[training]), width="stretch",
                  alt=f"The gradient of the {training} network: " + ", ".join(f"{way} {_size(view.log10_norm)}" for way, view in views.items()))
-        for column, (way, view) in zip(st.columns(len(views)), views.items(), strict=True):
-            column.markdown(f"{way}  \n**{_size(view.log10_norm)}**")
+        st.markdown(" · ".join(f"{way} **{_size(view.log10_norm)}**" for way, view in views.items()))
 
 
 def _size(log10_norm: float) -> str:
