@@ -17,7 +17,7 @@ with controls.one_readable_line():
         raise ValueError(f"expected what was found out about the networks in {reality.FOLDER}, got nothing: "
                          "find it out with `python -m satcore reality`")
     st.markdown(tables.reality(found, TABLE_1))
-    epsilon = controls.tabled_epsilon(sorted(set.intersection(*(set(there.epsilons) for there in found.values()))))
+    epsilon = controls.tabled_epsilon(reality.common_epsilons(found))
     ladder_view.ladder_view(found, TABLE_1, epsilon, key="ladder")
     st.caption(tables.LADDER)
     run = st.session_state.get("cell run")
@@ -35,7 +35,7 @@ def cell_as_it_fills() -> None:
             st.progress(run.done, text=tables.computed(run))
 
 
-with controls.one_readable_line(), st.expander("Compute a figure anew", expanded=run is not None):
+with controls.one_readable_line(), st.expander("Compute a figure anew", expanded=run is not None or "cell pressed" in st.session_state):
     cell = controls.cell(list(found), ["clean", *ladder_view.ATTACKS])
     start, stop, _ = st.columns([1, 1, 4])
     if start.button("Compute", key="compute_cell", disabled=busy, width="stretch"):

@@ -166,5 +166,10 @@ def shipped() -> dict[str, Reality]:
     return {name: there for name, there in found.items() if there is not None}
 
 
+def common_epsilons(found: dict[str, Reality]) -> list[float]:
+    """Those ε at which the ladder was climbed on every network, ascending."""
+    return sorted(set.intersection(*(set(there.epsilons) for there in found.values())))
+
+
 def _file(name: str, folder: Path) -> Path:
     return folder / f"{name}.json"

@@ -7,6 +7,7 @@ import torch
 
 from satcore import checkpoints, data, evaluation
 from satcore.evaluation import RUNGS, WRONG_BEFORE, ladder, worst_case
+from satcore.networks import build
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,39 @@ def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
 
 
 def test_the_worst_case_falls_as_epsilon_grows(tiny, examples):
-    shares = [left(rungs)["worst case"] for _, rungs in
-              evaluation.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.02, 0.05, 0.1))]
-    assert shares == sorted(shares, reverse=True) and shares[0] > shares[-1]
+    brackets = list(evaluation.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.01, 0.05, 0.1)))
+    for shares in ([left(bracket.rungs)["worst case"] for bracket in brackets], [int(bracket.proven.sum()) for bracket in brackets]):
+        assert shares == sorted(shares, reverse=True) and shares[0] > shares[-1]
+    for bracket in brackets:
+        assert (bracket.rungs[-1].right | ~bracket.proven).all()  # what is proven is right
+
+
+def test_a_cnn_has_no_proof(examples):
+    bracket, = evaluation.accuracy_against_epsilon(build("cnn"), examples.images[:2], examples.labels[:2], epsilons=(0.3,))
+    assert bracket.proven is None
+
+
+@pytest.mark.parametrize("name", ["clean", "noise", "FGSM, autograd", "PGD, softened", "transfer", "worst case"])
+def test_one_rung_alone_is_the_ladders(name, tiny, examples):
+    source = checkpoints.load("relu-mlp/vanilla")
+    rungs = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {"clean": int((tiny(examples.images).argmax(1) == examples.labels).sum())}
+    reached = list(evaluation.one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
+    assert [there.total for there in reached] == [10, 20, 24]
+    assert reached[-1].count == rungs[name]
+
+
+@pytest.mark.parametrize("name", ["transfer", "FGSM", ""])
+def test_a_rung_that_is_not_there_is_refused(name, tiny, examples):
+    with pytest.raises(ValueError, match="expected a rung out of clean, noise"):
+        list(evaluation.one_rung(name, tiny, *examples))
+
+
+def test_softening_is_the_softened_rungs(tiny, examples):
+    for fgsm, pgd in evaluation.accuracy_against_temperature(tiny, *examples, epsilon=0.06, temperatures=(1.0, 10.0)):
+        for rung, attack in ((fgsm, evaluation.fgsm), (pgd, evaluation.pgd)):
+            wrong = [attack(tiny, *examples, epsilon=0.06, gradient="softened", temperature=rung.temperature, loss=loss).success
+                     for loss in ("cross-entropy", "margin")]
+            assert torch.equal(rung.right, ~(wrong[0] | wrong[1]))
 
 
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/saturated"])

@@ -34,7 +34,7 @@ def gradient_card(training: str, views: dict[str, GradientView]) -> None:
 
 
 def _size(log10_norm: float) -> str:
-    return "exactly zero" if log10_norm == -math.inf else "10" + f"{log10_norm:.0f}".translate(SUPERSCRIPTS)
+    return "exactly zero" if log10_norm == -math.inf else "10" + str(round(log10_norm)).translate(SUPERSCRIPTS)
 
 
 def _says(predicted: int, confidence: float, label: int) -> str:

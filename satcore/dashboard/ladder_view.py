@@ -15,11 +15,12 @@ _component = component("ladder_view")
 
 def ladder_view(found: dict[str, Reality], published: dict[str, tuple[float, float]], epsilon: float, *, key: str) -> None:
     """Draw what each rung leaves at `epsilon`, a row a network. A cell that is pressed becomes `cell_network` and `cell_rung`
-    in the session's state.
+    in the session's state, and `cell pressed` true.
     """
     def choose() -> None:
         if chosen := st.session_state[key].chosen:
             st.session_state.update(cell_network=chosen["network"], cell_rung=chosen["rung"])
+            st.session_state["cell pressed"] = True
 
     rows = [{"name": name, "family": FAMILY_TITLES[name.partition("/")[0]], "training": name.partition("/")[2],
              "colour": COLOURS[name.partition("/")[2]], "cells": [_cell(there, name, rung, published, epsilon) for rung in COLUMNS]}

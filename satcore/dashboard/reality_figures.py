@@ -10,6 +10,7 @@ from satcore.reality import EDGES, EPSILON, Reality
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2}
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
 LEFT = -460
+TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
 
 
 def against_epsilon(found: dict[str, Reality], rung: str) -> go.Figure:
@@ -18,15 +19,16 @@ def against_epsilon(found: dict[str, Reality], rung: str) -> go.Figure:
     for name, there in found.items():
         if rung not in there.right:
             continue
-        start = there.left("clean")
-        _band(figure, name, [0, *there.epsilons], [start, *(there.left(rung, epsilon) for epsilon in there.epsilons)])
+        epsilons = [0, *there.epsilons]
+        _band(figure, name, epsilons, [there.left("clean"), *(there.left(rung, epsilon) for epsilon in there.epsilons)])
         if rung == "worst case" and None not in there.proven:
-            figure.add_scatter(x=[0, *there.epsilons], y=[100 * count / there.images for count in (there.clean, *there.proven)], mode="lines",
-                               line={"color": _colour(name), "width": 3, "dash": "dot"}, showlegend=False,
-                               hovertemplate="ε = %{x:g}: %{y:.1f} % proven<extra>" + name + "</extra>")
-    figure.add_vline(x=EPSILON, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+            figure.add_scatter(x=_rooted(epsilons), y=[100 * count / there.images for count in (there.clean, *there.proven)], mode="lines",
+                               line={"color": _colour(name), "width": 3, "dash": "dot"}, showlegend=False, customdata=epsilons,
+                               hovertemplate="ε = %{customdata:g}: %{y:.1f} % proven<extra>" + name + "</extra>")
+    figure.add_vline(x=EPSILON**0.5, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
     figure.update_yaxes(title_text="right (%)", range=[-2, 103])
-    figure.update_xaxes(title_text="ε, the largest change of a pixel", range=[-0.005, 0.505])
+    figure.update_xaxes(title_text="ε, the largest change of a pixel (root scale)", range=[-0.01, 0.717], tickvals=_rooted(TICKS),
+                        ticktext=[f"{tick:g}" for tick in TICKS])
     return _finished(figure, rung, 400)
 
 
@@ -68,12 +70,18 @@ def dying(found: dict[str, Reality]) -> go.Figure:
 
 def _band(figure: go.Figure, name: str, epsilons: list[float], left: list[Proportion]) -> None:
     low, high = zip(*(there.interval for there in left), strict=True)
-    figure.add_scatter(x=[*epsilons, *reversed(epsilons)], y=[100 * bound for bound in (*low, *reversed(high))], mode="none", fill="toself",
+    x = _rooted(epsilons)
+    figure.add_scatter(x=[*x, *reversed(x)], y=[100 * bound for bound in (*low, *reversed(high))], mode="none", fill="toself",
                        fillcolor=_colour(name), opacity=0.25, showlegend=False, hoverinfo="skip")
-    figure.add_scatter(x=epsilons, y=[100 * there.share for there in left], mode="lines+markers", name=name.partition("/")[2],
+    figure.add_scatter(x=x, y=[100 * there.share for there in left], mode="lines+markers", name=name.partition("/")[2],
                        line={"color": _colour(name), "width": 4}, marker_size=8,
-                       customdata=[[100 * bound for bound in there.interval] for there in left],
-                       hovertemplate="ε = %{x:g}: %{y:.1f} % right (95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f} %)<extra>" + name + "</extra>")
+                       customdata=[[epsilon, *(100 * bound for bound in there.interval)] for epsilon, there in zip(epsilons, left, strict=True)],
+                       hovertemplate="ε = %{customdata[0]:g}: %{y:.1f} % right (95 %: %{customdata[1]:.1f} to %{customdata[2]:.1f} %)<extra>" + name + "</extra>")
+
+
+def _rooted(epsilons) -> list[float]:
+    """ε as drawn: most happens far below the paper's 0.25."""
+    return [epsilon**0.5 for epsilon in epsilons]
 
 
 def _colour(name: str) -> str:
