@@ -6,7 +6,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-from satcore import checkpoints, reality
+from satcore import reality
 from satcore.dashboard import controls, ladder_view, reality_figures, tables
 from satcore.paper import TABLE_1
 
@@ -72,6 +72,7 @@ def gradients() -> None:
             how, needs = controls.choice_of_example(names)
             index = live.index_of(how, needs)
             temperature = controls.softness([row[0] for row in next(iter(there.values())).softening])
+            st.markdown(tables.softened(there, temperature))
             st.plotly_chart(reality_figures.against_temperature(there, temperature), key="temperatures", config={"displayModeBar": False},
                             alt="How many images stay right after softened attacks, against the temperature")
             st.caption(tables.SOFTENED)

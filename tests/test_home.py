@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from satcore import attacks, checkpoints, data
+from satcore import attacks, checkpoints, data, reality
 from satcore.dashboard import controls, figures, pictures
 from satcore.paper import TABLE_1
 
@@ -42,6 +42,7 @@ def test_the_table_shows_what_is_stored_with_the_checkpoints():
     for name in checkpoints.names():
         measured = checkpoints.describe(name).measurements
         assert table.loc[name, "FGSM, ours (%)"] == round(100 * measured["fgsm_accuracy"], 2)
+        assert table.loc[name, "worst case of all attacks (%)"] == round(100 * reality.shipped()[name].left("worst case").share, 2)
         if name in TABLE_1:
             assert (table.loc[name, "clean, paper (%)"], table.loc[name, "FGSM, paper (%)"]) == TABLE_1[name]
 

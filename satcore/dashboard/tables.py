@@ -67,6 +67,13 @@ def gradients(label: int, index: int) -> str:
             "(black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and *softened*. Orange: positive, blue: negative. Its size beneath.")
 
 
+def softened(found: dict, temperature: float) -> str:
+    """What softened PGD leaves of each network at one of the temperatures."""
+    left = {name.partition("/")[2]: next(pgd for there_at, _, pgd in there.softening if there_at == temperature) / there.images
+            for name, there in found.items()}
+    return f"Softened PGD at T = {temperature:g} leaves " + ", ".join(f"{training} **{100 * share:.1f} %**" for training, share in left.items()) + "."
+
+
 def dying(found: dict) -> pd.DataFrame:
     """On how many images the gradient by each layer is exactly zero, in percent: in float32, in float64, truly."""
     return pd.DataFrame([
