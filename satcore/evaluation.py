@@ -52,10 +52,8 @@ def measure(network: Network, images: Tensor, labels: Tensor, *, epsilon: float 
 
     Raises ValueError for images, labels or an epsilon that `satcore.attacks.fgsm` refuses, and for none at all.
     """
-    if len(images) == 0:
-        raise ValueError("expected at least one image, got none")
     right = robust = zero = unmoved = 0
-    for chunk in zip(images.split(BATCH), labels.split(BATCH), strict=True):
+    for chunk in zip(_some(images).split(BATCH), labels.split(BATCH), strict=True):
         attack = fgsm(network, *chunk, epsilon=epsilon)
         right += int(attack.correct_before.sum())
         robust += int((~attack.success).sum())
@@ -144,8 +142,8 @@ def worst_case(network: Network, images: Tensor, labels: Tensor, *, epsilon: flo
 
     An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it.
     """
-    broken = _wrong(network, images, labels)
-    by = [WRONG_BEFORE if wrong else None for wrong in broken.tolist()]
+    broken = torch.zeros_like(labels, dtype=torch.bool)
+    by: list[str | None] = [None] * len(_some(images))
     for attack in _up_to("worst case", network, epsilon, source):
         standing, broken = ~broken, attack.on_standing(images, labels, broken)
         for index in (standing & broken).nonzero().flatten().tolist():
@@ -173,14 +171,14 @@ def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *
 
 def one_rung(name: str, network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
              source: nn.Module | None = None, at_a_time: int = 50) -> Iterator[Proportion]:
-    """What the rung `name` of the `ladder` leaves, of more and more of the images; "clean" is none. The rest as in `ladder`.
+    """What the rung `name` of the `ladder` leaves, of more and more of the images; "clean": without any. The rest as in `ladder`.
 
     Raises ValueError for a rung that the ladder doesn't have.
     """
     attacks = _up_to(name, network, epsilon, source)
     right = done = 0
-    for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):
-        broken = _wrong(network, x, y)
+    for x, y in zip(_some(images).split(at_a_time), labels.split(at_a_time), strict=True):
+        broken = torch.zeros_like(y, dtype=torch.bool)
         for attack in attacks:
             broken = attack.on_standing(x, y, broken)
         right, done = right + int((~broken).sum()), done + len(y)
@@ -232,12 +230,12 @@ def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, so
 
 
 def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> list[_Attack]:
-    """What makes up the rung `name`: one attack, in the worst case all, where it is "clean" none."""
+    """What makes up the rung `name`: one attack, "clean" that which does nothing, and the worst case all."""
+    nothing, rungs = _Attack(WRONG_BEFORE, lambda x, y: _wrong(network, x, y)), _rungs(network, epsilon, source)
     if name == "clean":
-        return []
-    rungs = _rungs(network, epsilon, source)
+        return [nothing]
     if name == "worst case":
-        return [*rungs, *_last_resorts(network, epsilon)]
+        return [nothing, *rungs, *_last_resorts(network, epsilon)]
     for attack in rungs:
         if attack.name == name:
             return [attack]
@@ -297,7 +295,11 @@ def _in_parts(success: Callable[[Tensor, Tensor], Tensor], images: Tensor, label
 
 
 def _wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([network(x).argmax(1) != y for x, y in zip(_some(images).split(BATCH), labels.split(BATCH), strict=True)])
+
+
+def _some(images: Tensor) -> Tensor:
     if len(images) == 0:
         raise ValueError("expected at least one image, got none")
-    with torch.no_grad():
-        return torch.cat([network(x).argmax(1) != y for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)])
+    return images

@@ -88,6 +88,20 @@ def test_one_rung_alone_is_the_ladders(name, tiny, examples):
     assert reached[-1].count == rungs[name]
 
 
+def test_an_image_that_an_attack_puts_right_is_right_after_it_and_not_in_the_worst_case():
+    network = checkpoints.load("sigmoid-mlp/saturated")
+    images, labels = (tensor[:400] for tensor in data.load("test"))
+    after = evaluation.fgsm(network, images, labels)
+    put_right = (~after.correct_before & ~after.success).nonzero().flatten()[:3]
+    assert len(put_right) == 3
+    there = images[put_right], labels[put_right]
+    for name, count in (("clean", 0), ("FGSM, autograd", 3), ("worst case", 0)):
+        *_, alone = evaluation.one_rung(name, network, *there)
+        assert alone.count == count
+    assert next(rung for rung in ladder(network, *there) if rung.name == "FGSM, autograd").right.all()
+    assert set(worst_case(network, *there).by) == {WRONG_BEFORE}
+
+
 @pytest.mark.parametrize("name", ["transfer", "FGSM", ""])
 def test_a_rung_that_is_not_there_is_refused(name, tiny, examples):
     with pytest.raises(ValueError, match="expected a rung out of clean, noise"):
