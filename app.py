@@ -1,8 +1,13 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
+import os
 from pathlib import Path
 
 import streamlit as st
+
+# Before torch is imported: its threads are to sleep between two products. Spinning, they take the cores away from the browser
+# and from other sessions, and a step of an attack takes several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ICON = Path(__file__).parent / "satcore" / "dashboard" / "icon.png"  # a named icon would be fetched from a server
 

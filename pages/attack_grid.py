@@ -29,41 +29,36 @@ from satcore.grids import Setting
 
 with controls.one_readable_line():
     setting = Setting(source, attack, gradient, temperature, steps)
-    wanted = (names, setting)
     run = st.session_state.get("grid run")
-    if run and run[0] != wanted:
-        del st.session_state["grid run"]
-        run = None
-    shown = run[1].shown if run else grid_run.known(names, setting)
-    busy = bool(run and st.session_state.get("grid at work") and not run[1].finished)
-
-start, stop, says = st.columns([1, 1, 4], vertical_alignment="center")
-if start.button("Compute" if len(shown) < len(set(names)) else "Compute anew", key="compute", disabled=busy, width="stretch"):
-    with controls.one_readable_line():
-        stopped_before_its_end = run and not run[1].finished
-        run = run if stopped_before_its_end else (wanted, grid_run.GridRun(names, setting, anew=bool(shown)))
-        st.session_state["grid run"], st.session_state["grid at work"], busy = run, True, True
-        st.rerun()
-if stop.button("Stop", key="stop", disabled=not busy, width="stretch"):
-    st.session_state["grid at work"] = False
-    st.rerun()
+    if run is None or not run.fills(names, setting):
+        st.session_state["grid run"] = grid_run.GridRun(names, setting)
+    run = st.session_state["grid run"]
 
 
-@st.fragment(run_every=0.3 if busy else None)
+def stop() -> None:
+    run.running = False
+
+
+press, halt, _ = st.columns([1, 1, 4])
+press.button("Compute anew" if run.finished else "Compute", key="compute", disabled=run.running, width="stretch", on_click=run.start)
+halt.button("Stop", key="stop", disabled=not run.running, width="stretch", on_click=stop)
+
+
+@st.fragment(run_every=0.3 if run.running else None)
 def grids_as_they_fill() -> None:
     with controls.one_readable_line():
-        if busy:
-            run[1].advance(seconds=0.25)
-            if run[1].finished:
+        if run.running:
+            run.advance(seconds=0.25)
+            if run.finished:
                 st.rerun()
-        there = run[1].shown if run else shown
-        if there:
-            grid_view.grid_view(there, run[1].says if run else {}, setting, key="grids")
+            st.progress(run.done, text=run.says)
+        if run.shown:
+            grid_view.grid_view(run.shown, setting, key="grids")
         else:
             st.info("No such grid ships: press Compute.", icon=":material/grid_on:")
+        if run.shown and not run.running:
+            st.markdown(tables.of_grids(run.shown, setting))
+            downloads.of_grids(run.shown, setting)
 
 
 grids_as_they_fill()
-if shown and not busy:
-    st.markdown(tables.of_grids(shown, setting))
-    downloads.of_grids(shown, setting)

@@ -41,33 +41,29 @@ with controls.one_readable_line():
     settings = Settings(tuple(names), source, aim, attack, tuple(sorted(parameters.items())))
     run = st.session_state.get("run")
     if run is None or run.settings != settings or not bool((run.image == image).all()):
-        run = st.session_state["run"] = Run(settings, image)
-        st.session_state["playing"] = False
-playing = st.session_state["playing"] and not run.finished
+        st.session_state["run"] = Run(settings, image)
+    run = st.session_state["run"]
 
 
 def play_or_pause() -> None:
-    st.session_state["playing"] = not playing
-
-
-def reset() -> None:
-    del st.session_state["run"]
+    run.running = not run.running
 
 
 with st.container(horizontal=True):
-    st.button("❚❚ Pause" if playing else "▶ Play", key="play", disabled=run.finished, type="primary", on_click=play_or_pause)
-    st.button("Step", key="step", disabled=playing or run.finished, on_click=run.step)
-    st.button("Reset", key="reset", on_click=reset)
+    st.button("❚❚ Pause" if run.running else "▶ Play", key="play", disabled=run.finished, type="primary", on_click=play_or_pause)
+    st.button("Step", key="step", disabled=run.running or run.finished, on_click=run.step)
+    st.button("Reset", key="reset", on_click=run.reset)
 
 
-@st.fragment(run_every=0.1 if playing else None)
+@st.fragment(run_every=0.1 if run.running else None)
 def attack_as_it_runs() -> None:
-    if playing:
+    if run.running:
         run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
-    attack_view.attack_view(run, playing=playing, key="attack_view")
+    attack_view.attack_view(run, key="attack_view")
+    if not run.running:
+        downloads.of_run(run)
 
 
 attack_as_it_runs()
-downloads.of_run(run, disabled=playing)

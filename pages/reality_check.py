@@ -20,14 +20,25 @@ with controls.one_readable_line():
     epsilon = controls.tabled_epsilon(reality.common_epsilons(found))
     ladder_view.ladder_view(found, TABLE_1, epsilon, key="ladder")
     st.caption(tables.LADDER)
+
     run = st.session_state.get("cell run")
     busy = run is not None and run.running
+
+
+def compute(*cell) -> None:
+    from satcore.dashboard.reality_run import CellRun
+
+    st.session_state["cell run"] = CellRun(*cell, epsilon=epsilon)
+
+
+def stop() -> None:
+    run.running = False
 
 
 @st.fragment(run_every=0.3 if busy else None)
 def cell_as_it_fills() -> None:
     with controls.one_readable_line():
-        if busy:
+        if busy and run.running:
             run.advance(seconds=0.25)
             if not run.running:
                 st.rerun()
@@ -36,16 +47,10 @@ def cell_as_it_fills() -> None:
 
 
 with controls.one_readable_line(), st.expander("Compute a figure anew", expanded=run is not None or "cell pressed" in st.session_state):
-    cell = controls.cell(list(found), ["clean", *ladder_view.ATTACKS])
-    start, stop, _ = st.columns([1, 1, 4])
-    if start.button("Compute", key="compute_cell", disabled=busy, width="stretch"):
-        from satcore.dashboard.reality_run import CellRun
-
-        st.session_state["cell run"] = CellRun(*cell, epsilon=epsilon)
-        st.rerun()
-    if stop.button("Stop", key="stop_cell", disabled=not busy, width="stretch"):
-        run.running = False
-        st.rerun()
+    cell = controls.cell({name: ["clean", *there.right] for name, there in found.items()})
+    press, halt, _ = st.columns([1, 1, 4])
+    press.button("Compute", key="compute_cell", disabled=busy, width="stretch", on_click=compute, args=cell)
+    halt.button("Stop", key="stop_cell", disabled=not busy, width="stretch", on_click=stop)
     cell_as_it_fills()
 
 st.header("Against ε")

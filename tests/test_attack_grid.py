@@ -23,8 +23,8 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest) -> dict:
     """What the component was told, by network."""
-    view, = page.get("bidi_component")
-    return {grid["name"]: grid for grid in json.loads(view.proto.json)["grids"]}
+    told = next(told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "grids" in told)
+    return {grid["name"]: grid for grid in told["grids"]}
 
 
 def button(page: AppTest, label: str):
@@ -79,15 +79,32 @@ def test_a_grid_that_does_not_ship_is_computed_on_demand_and_stops_when_told():
 def test_a_run_goes_on_network_by_network_and_is_kept_for_all():
     setting = Setting(attack="Adam", steps=100, gradient="exact")
     run = grid_run.GridRun(BOTH, setting)
-    assert not run.finished and not run.shown
+    assert not run.finished and not run.running and not run.shown
+    run.start()
     run.advance(0)
-    assert list(run.shown) == BOTH[:1] and "still under attack" in run.says[BOTH[0]]
+    assert run.running and list(run.shown) == BOTH[:1] and "still under attack" in run.says
+    done = [run.done]
     for _ in range(1000):
         if run.finished:
             break
         run.advance(0.2)
-    assert run.finished and not run.says and list(run.shown) == BOTH
+        done.append(run.done)
+    assert run.finished and not run.running and list(run.shown) == BOTH
+    assert done == sorted(done) and done[0] < 0.5 <= done[1] and done[-1] == 1
     assert all(grid.done == 1 for grid in run.shown.values())
-    assert all(grid is run.shown[name] for name, grid in grid_run.known(BOTH, setting).items())
-    assert grid_run.GridRun(BOTH, setting).finished
-    assert not grid_run.GridRun(BOTH, setting, anew=True).finished
+    again = grid_run.GridRun(BOTH, setting)
+    assert again.finished and all(grid is run.shown[name] for name, grid in again.shown.items())
+    again.start()
+    assert again.running and not again.finished and list(again.shown) == BOTH  # anew, and meanwhile what there was
+
+
+def test_a_stopped_run_goes_on_where_it_was():
+    run = grid_run.GridRun(BOTH[:1], Setting(attack="Adam", steps=100, gradient="softened", temperature=3.0, source="least confident"))
+    run.start()
+    run.advance(0)
+    run.running = False
+    iterations = run.shown[BOTH[0]].iterations.max()
+    run.start()
+    run.advance(0)
+    assert run.shown[BOTH[0]].iterations.max() == iterations + 1
+    assert run.fills(tuple(BOTH[:1] * 2), run.setting) and not run.fills(tuple(BOTH), run.setting)

@@ -32,8 +32,8 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest) -> dict:
     """What the view was told, by network."""
-    view = page.get("bidi_component")[-1]
-    return {network["name"]: network for network in json.loads(view.proto.json)["networks"]}
+    told = next(told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "networks" in told)
+    return {network["name"]: network for network in told["networks"]}
 
 
 def press(page: AppTest, label: str) -> AppTest:

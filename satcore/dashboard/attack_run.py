@@ -83,17 +83,25 @@ def _a(digit: int) -> str:
 
 
 class Run:
-    """One attack, step by step on each of the networks; a network that is through gives its attack's memory back."""
+    """One attack, step by step on each of the networks; a network that is through gives its attack's memory back.
+
+    running  whether it is being played; False as soon as it is paused, or all networks are through
+    """
 
     def __init__(self, settings: Settings, image: Tensor):
         self.settings, self.image = settings, image
-        self.traces = {name: Trace() for name in settings.names}
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to before the first step."""
+        aim = self.settings.source if self.settings.target is None else self.settings.target
+        self.running = False
+        self.traces = {name: Trace() for name in self.settings.names}
         self.refused: dict[str, str] = {}
-        self._attacks: dict[str, Iterator[Step]] = {}
-        for name in settings.names:
-            self._attacks[name] = STEPS[settings.attack](
-                live.network(name), image, torch.tensor([settings.source if settings.target is None else settings.target]),
-                targeted=settings.target is not None, **dict(settings.parameters))
+        self._attacks: dict[str, Iterator[Step]] = {
+            name: STEPS[self.settings.attack](live.network(name), self.image, torch.tensor([aim]),
+                                              targeted=self.settings.target is not None, **dict(self.settings.parameters))
+            for name in self.settings.names}
         self.step()
 
     @property
@@ -111,6 +119,7 @@ class Run:
                 self.traces[name].add(step, self.image, self.settings)
             if step is None or not bool(step.running[0]):
                 del self._attacks[name]
+        self.running = self.running and not self.finished
 
     def advance(self, seconds: float) -> None:
         """As many steps as fit into so many `seconds`, but at most a tenth more than have been taken: the first ones are to be seen."""

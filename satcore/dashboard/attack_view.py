@@ -12,19 +12,19 @@ FLOORS = {"normal": float(np.log10(np.finfo(np.float32).tiny)), "denormal": floa
 _component = component("attack_view")
 
 
-def attack_view(run: Run, *, playing: bool, key: str) -> None:
-    """Draw where the `run` stands; while it is `playing` only the last image of each trace, or else all that were kept."""
+def attack_view(run: Run, *, key: str) -> None:
+    """Draw where the `run` stands; while it is running only the last image of each trace, or else all that were kept."""
     original = run.image[0, 0].float().numpy()
     _component(key=key, data={
-        "source": run.settings.source, "target": run.settings.target, "playing": playing, "floors": FLOORS,
+        "source": run.settings.source, "target": run.settings.target, "floors": FLOORS,
         "unit": "queries" if run.settings.attack == "Square" else "steps",
         "networks": [{"name": name, "colour": COLOURS[name.partition("/")[2]], "refused": run.refused.get(name, ""),
-                      "says": trace.says, **_drawn(trace, original, playing)} for name, trace in run.traces.items()]})
+                      "says": trace.says, **_drawn(trace, original, run.running)} for name, trace in run.traces.items()]})
 
 
-def _drawn(trace: Trace, original: np.ndarray, playing: bool) -> dict:
+def _drawn(trace: Trace, original: np.ndarray, running: bool) -> dict:
     """The curves; and images, and what was changed in them, each magnified until its `largest` change is 1 (0…1 stands for −1…1)."""
-    frames = trace.frames[-1:] if playing else trace.frames
+    frames = trace.frames[-1:] if running else trace.frames
     images = np.array([image for _, image in frames]).reshape(-1, 784)
     changes = images - original.reshape(784)
     largest = np.abs(changes).max(1)

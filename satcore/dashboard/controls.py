@@ -237,11 +237,12 @@ def tabled_epsilon(epsilons: list[float]) -> float:
     return st.select_slider("ε, the largest change of a pixel (the paper: 0.25)", epsilons, 0.25, key="within", bind="query-params")
 
 
-def cell(names: list[str], rungs: list[str]) -> tuple[str, str, int]:
-    """A network, a rung and a number of images, for a figure that is to be computed anew."""
+def cell(rungs: dict[str, list[str]]) -> tuple[str, str, int]:
+    """A network, one of its `rungs` and a number of images, for a figure that is to be computed anew."""
     first, second, third = st.columns([3, 3, 3], gap="medium")
-    return (first.selectbox("Network", names, index=names.index(JUDGE) if JUDGE in names else 0, key="cell_network", bind="query-params"),
-            second.selectbox("Attack", rungs, index=len(rungs) - 1, key="cell_rung", bind="query-params"),
+    names = list(rungs)
+    network = first.selectbox("Network", names, index=names.index(JUDGE) if JUDGE in names else 0, key="cell_network", bind="query-params")
+    return (network, second.selectbox("Attack", rungs[network], index=len(rungs[network]) - 1, key="cell_rung", bind="query-params"),
             third.select_slider("The first test images", (50, 100, 200, 500, 1_000, 10_000), 100, format_func="{:,}".format, key="images",
                                 bind="query-params"))
 

@@ -38,13 +38,13 @@ def of_grids(grids: dict[str, Grid], setting: Setting) -> None:
     of_arrays(arrays, words, grid_code(list(grids), setting))
 
 
-def of_run(run: Run, disabled: bool) -> None:
+def of_run(run: Run) -> None:
     """Buttons for the traces of a run, the images kept of them, and the Python that repeats the attack."""
     settings = run.settings
     words = f"{settings.attack}-{settings.source}-{'other' if settings.target is None else settings.target}".lower()
     with st.container(horizontal=True, vertical_alignment="center"):
-        _button("CSV", f"{words}.csv", lambda: csv_of_run(run), disabled)
-        _button("NPZ", f"{words}.npz", lambda: npz_of_run(run), disabled)
+        _button("CSV", f"{words}.csv", lambda: csv_of_run(run))
+        _button("NPZ", f"{words}.npz", lambda: npz_of_run(run))
     _code(run_code(run))
 
 
@@ -256,8 +256,8 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return file.getvalue()
 
 
-def _button(label: str, file: str, data, disabled: bool = False) -> None:
-    st.download_button(label, data, file, on_click="ignore", icon=":material/download:", key=f"download {label}", disabled=disabled)
+def _button(label: str, file: str, data) -> None:
+    st.download_button(label, data, file, on_click="ignore", icon=":material/download:", key=f"download {label}")
 
 
 def _code(lines: str) -> None:

@@ -11,25 +11,33 @@ from satcore.grids import Filling, Grid, Setting
 class GridRun:
     """Some networks' grids of one setting, filled a slice of time at a time, one network after the other.
 
+    Those that ship, or have been filled since the server was started, are there at once.
+
     shown    the grid of each network, as far as it is known
-    says     of each network that is at work: how far it has got
+    running  whether it is at work; False as soon as it is stopped, or all are filled
+    done     the share of the work that lies behind
+    says     how far the one at work has got
     """
 
-    def __init__(self, names: list[str], setting: Setting, anew: bool = False):
-        self.setting = setting
-        self.shown: dict[str, Grid] = {}
-        self.says: dict[str, str] = {}
-        self._filling: dict[str, Iterator[Filling]] = {}
-        for name in dict.fromkeys(names):
-            known = None if anew else live.known_grid(name, setting)
-            if known is None:
-                self._filling[name] = grids.fill(live.network(name), setting)
-            else:
-                self.shown[name] = known
+    def __init__(self, names: tuple[str, ...], setting: Setting):
+        self.names, self.setting, self.running = tuple(dict.fromkeys(names)), setting, False
+        there = {name: live.known_grid(name, setting) for name in self.names}
+        self.shown: dict[str, Grid] = {name: grid for name, grid in there.items() if grid is not None}
+        self._begin([name for name in self.names if name not in self.shown])
+
+    def fills(self, names: tuple[str, ...], setting: Setting) -> bool:
+        """Whether this is the run for them."""
+        return (self.names, self.setting) == (tuple(dict.fromkeys(names)), setting)
 
     @property
     def finished(self) -> bool:
         return not self._filling
+
+    def start(self) -> None:
+        """Go on where it was stopped; where all grids are filled, fill them anew."""
+        if self.finished:
+            self._begin(self.names)
+        self.running = True
 
     def advance(self, seconds: float) -> None:
         """Go on with the first network that isn't finished for about so many `seconds`, and at least one step."""
@@ -40,16 +48,15 @@ class GridRun:
                 break
         else:
             del self._filling[name]
-            self.says.pop(name, None)
         self.shown[name] = reached.grid
         if name not in self._filling:
             live.keep_grid(name, self.setting, self.shown[name])
-        else:
-            left = int(reached.step.running.sum())
-            self.says[name] = f"iteration {reached.step.iteration:,} of {self.setting.steps:,}; {left} of 90 pairs still under attack"
+        left = int(reached.step.running.sum())
+        ahead = (1 - reached.done) * max(0.0, 1 - reached.step.iteration / self.setting.steps)  # of this network's work
+        self.done = 1 - (len([other for other in self._filling if other != name]) + ahead) / self._count
+        self.says = f"{name}: iteration {reached.step.iteration:,} of {self.setting.steps:,}; {left} of 90 pairs still under attack"
+        self.running = not self.finished
 
-
-def known(names: list[str], setting: Setting) -> dict[str, Grid]:
-    """The grids of some networks that ship or have been computed since the server was started."""
-    there = {name: live.known_grid(name, setting) for name in names}
-    return {name: grid for name, grid in there.items() if grid is not None}
+    def _begin(self, names: list[str] | tuple[str, ...]) -> None:
+        self._filling: dict[str, Iterator[Filling]] = {name: grids.fill(live.network(name), self.setting) for name in names}
+        self._count, self.done, self.says = len(names), 0.0, "begun"

@@ -9,14 +9,14 @@ from satcore.grids import Grid, Setting
 _component = component("grid_view")
 
 
-def grid_view(grids: dict[str, Grid], says: dict[str, str], setting: Setting, *, key: str) -> None:
-    """Draw the `grids` of some networks, with what each at work `says`; a cell opens the attack of its pair.
+def grid_view(grids: dict[str, Grid], setting: Setting, *, key: str) -> None:
+    """Draw the `grids` of some networks, whole or on their way; a cell opens the attack of its pair.
 
     Each grid's images are (10, 10, 28, 28), source digits by row, targets by column.
     """
     _component(key=key, data={"grids": [{
         "name": name, "colour": COLOURS[name.partition("/")[2]], "images": pixels(grid.images), "fooled": grid.fooled,
-        "says": says.get(name) or ("" if grid.done == 1 else "stopped before its end"),
+        "says": "" if grid.done == 1 else f"{100 * grid.done:.0f} % of the pairs finished",
         "found": grid.found.tolist(), "iterations": grid.iterations.tolist(), "zero": grid.zero.tolist(),
         "links": [_link(name, int(index), setting) for index in grid.sources]} for name, grid in grids.items()]})
 
