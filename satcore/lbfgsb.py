@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 MEMORY = 10
 BREAKPOINTS = 1500  # of the Cauchy paths of all problems that are looked at first; eight times as many where they are too few
@@ -72,6 +73,8 @@ def _can_move(x: Tensor, g: Tensor) -> Tensor:
 class _Memory:
     """The last `MEMORY` pairs (s, y) of each problem, each in a slot of its own, empty ones holding zeros.
 
+    There are m slots, as many as the longest memory needs: most attacks are over before it is full.
+
     w      (k, 2m, n): the rows y, then the rows s
     sy     (k, m, m): s_i·y_j where i is no older than j; ss (k, m, m): s_i·s_j
     age    (k, m): the larger the newer; 0: empty
@@ -86,9 +89,13 @@ class _Memory:
 
     @classmethod
     def empty(cls, x: Tensor) -> "_Memory":
-        count, m = len(x), MEMORY
+        count, m = len(x), 1
         return cls(x.new_zeros(count, 2 * m, x.shape[1]), x.new_zeros(count, m, m), x.new_zeros(count, m, m),
                    torch.zeros(count, m, dtype=torch.int64, device=x.device), x.new_ones(count))
+
+    @property
+    def slots(self) -> int:
+        return self.age.shape[1]
 
     def __getitem__(self, chosen: Tensor) -> "_Memory":
         return _Memory(*(getattr(self, field.name)[chosen] for field in fields(self)))
@@ -108,12 +115,19 @@ class _Memory:
         """Of the problems `which` (k,) bool, the step s (k, n) from where the gradient was `g`, and its change y (k, n)."""
         rr, dr = (y * y).sum(1), (s * y).sum(1)
         new = (which & (dr > -EPS * (g * s).sum(1))).nonzero().flatten()
-        slot, m = self.age[new].argmin(1), MEMORY
+        if self.slots < MEMORY and bool(self.age[new].all(1).any()):
+            self._add_slot()
+        slot, m = self.age[new].argmin(1), self.slots
         self.w[new, slot], self.w[new, m + slot] = y[new], s[new]
         products = _times(self.w[new] if len(new) < len(s) else self.w, s[new])
         self.sy[new, slot], self.ss[new, slot], self.ss[new, :, slot] = products[:, :m], products[:, m:], products[:, m:]
         self.age[new, slot] = self.age[new].amax(1) + 1
         self.theta[new] = rr[new] / dr[new]
+
+    def _add_slot(self) -> None:
+        y, s = self.w.chunk(2, dim=1)
+        self.w = torch.cat((pad(y, (0, 0, 0, 1)), pad(s, (0, 0, 0, 1))), 1)
+        self.sy, self.ss, self.age = pad(self.sy, (0, 1, 0, 1)), pad(self.ss, (0, 1, 0, 1)), pad(self.age, (0, 1))
 
     def middle(self) -> Tensor:
         """M (k, 2m, 2m) for W as it is stored, rows s without their factor θ."""
@@ -124,7 +138,7 @@ class _Memory:
         inverse = torch.cat((torch.cat((diagonal, lower.mT), 2),
                              torch.cat((lower, theta * self.ss + torch.diag_embed(unused)), 2)), 1)
         matrix = torch.linalg.inv_ex(inverse).inverse
-        factor = torch.cat((torch.ones_like(self.ss[:, 0]), self.theta[:, None].expand(-1, MEMORY)), 1)
+        factor = torch.cat((torch.ones_like(self.ss[:, 0]), self.theta[:, None].expand(-1, self.slots)), 1)
         return factor[:, :, None] * matrix * factor[:, None, :]
 
     def minimum(self, x: Tensor, g: Tensor) -> Tensor:
@@ -137,7 +151,7 @@ class _Memory:
         r = -(g + theta * (cauchy - x) - _times(self.w.mT, _times(middle, c))) * free
         w = self.w * free[:, None, :]
         v = _times(middle, _times(w, r))
-        identity = torch.eye(2 * MEMORY, dtype=x.dtype, device=x.device)
+        identity = torch.eye(2 * self.slots, dtype=x.dtype, device=x.device)
         v = torch.linalg.solve_ex(identity - middle @ (w @ w.mT) / self.theta[:, None, None], v).result
         d = (r / theta + _times(w.mT, v) / theta**2) * free
         projected = (cauchy + d).clamp(0, 1)
@@ -159,7 +173,7 @@ class _Memory:
         count = min(count, x.shape[1])
         ends, places = torch.where(moving, times, torch.inf).topk(count, largest=False, sorted=True)
         leaving = torch.where(ends.isinf(), 0, g.gather(1, places))
-        rows = self.w.gather(2, places[:, None, :].expand(-1, 2 * MEMORY, -1)).mT
+        rows = self.w.gather(2, places[:, None, :].expand(-1, 2 * self.slots, -1)).mT
         p = torch.cat((_times(self.w, d)[:, None], leaving[:, :, None] * rows), 1).cumsum(1)
         still = torch.cat(((d * d).sum(1, keepdim=True), -leaving**2), 1).cumsum(1).clamp_min(0)
         starts = torch.cat((torch.zeros_like(ends[:, :1]), ends), 1)
@@ -179,7 +193,7 @@ class _Memory:
         step = steps.gather(1, piece).nan_to_num(0).clamp_min(0)
         end = at.gather(1, piece)
         cauchy = torch.where(moving & (times <= end), (g < 0).to(x), (x + (end + step) * d).clamp(0, 1))
-        piece = piece[:, :, None].expand(-1, -1, 2 * MEMORY)
+        piece = piece[:, :, None].expand(-1, -1, 2 * self.slots)
         c = (c.gather(1, piece) + step[:, :, None] * p.gather(1, piece)).squeeze(1)
         too_few = ~here.any(1)
         if bool(too_few.any()):

@@ -112,9 +112,11 @@ def test_a_shipped_network_measures_as_stored(name):
     stored, found = checkpoints.describe(name).measurements, measured(name)
     assert stored.keys() == dataclasses.asdict(found).keys()
     assert (stored["images"], stored["epsilon"]) == (found.images, found.epsilon) == (10_000, 0.25)
-    for share in ("accuracy", "fgsm_accuracy", "zero_gradient", "right_unmoved"):
-        # Five images in ten thousand: those that another order of summation may tip over.
-        assert getattr(found, share) == pytest.approx(stored[share], abs=5e-4), share
+    # Five images in ten thousand: those that another order of summation may tip over. FGSM takes a sign, which rounding decides
+    # wherever a CNN's gradient is next to nothing: from a processor with AVX-512 to one with AVX2 twelve of cnn/vanilla's tipped.
+    signs = 2e-3 if name.startswith("cnn/") else 5e-4
+    for share, tolerance in {"accuracy": 5e-4, "fgsm_accuracy": signs, "zero_gradient": 5e-4, "right_unmoved": 5e-4}.items():
+        assert getattr(found, share) == pytest.approx(stored[share], abs=tolerance), share
     assert found.kurtosis == pytest.approx(stored["kurtosis"], rel=1e-6)
 
 

@@ -31,7 +31,7 @@ class Gradient:
     @property
     def zero(self) -> Tensor:
         """(N,) bool: exactly zero in every pixel or unit."""
-        return ~self.direction.flatten(1).any(1)
+        return self.direction.abs().flatten(1).amax(1) == 0
 
     def log10_norm(self) -> Tensor:
         """log₁₀ of the gradient's Euclidean norm, (N,) float64; −inf where it is exactly zero."""

@@ -31,11 +31,14 @@ def pgd_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: fl
     if not (size > 0 or epsilon == 0):
         raise ValueError(f"expected a step size above 0, got {step_size!r}")
     originals = standing.originals
-    low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
+    ball = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
+    last_index, last_balls = None, ball
 
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:
-        there = (low, high) if len(index) == len(low) else (low[index], high[index])
-        return torch.sub(x, direction.sign(), alpha=size).clamp(*there)
+        nonlocal last_index, last_balls
+        if index is not last_index:  # most steps are taken with the images of the last one
+            last_index, last_balls = index, ball if len(index) == len(originals) else tuple(bound[index] for bound in ball)
+        return torch.sub(x, direction.sign(), alpha=size).clamp_(*last_balls)
 
     generator = torch.Generator().manual_seed(seed)
     iteration = 0

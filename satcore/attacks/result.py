@@ -93,17 +93,15 @@ class Standing:
 
     def seen(self, index: Tensor, images: Tensor, logits: Tensor) -> "Standing":
         """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the best."""
-        everyone = len(index) == len(self.originals)
-        objective, before, lowest, best = (part if everyone else part[index]
-                                           for part in (self.objective, self.reached, self.lowest, self.best))
+        objective, before, lowest = (self._of(part, index) for part in (self.objective, self.reached, self.lowest))
         values, reached = objective.values(logits), objective.reached(logits)
         better = ~before & (reached | (values < lowest))
+        there = {"images": images, "logits": logits, "reached": before | reached, "lowest": torch.where(better, values, lowest)}
         if bool(better.all()):
-            best = images
+            there["best"] = images
         elif bool(better.any()):
-            best = torch.where(better[:, None, None, None], images, best)
-        return self._with(index, images=images, logits=logits, reached=before | reached, best=best,
-                          lowest=torch.where(better, values, lowest))
+            there["best"] = torch.where(better[:, None, None, None], images, self._of(self.best, index))
+        return self._with(index, **there)
 
     def counted(self, index: Tensor, steps: int = 1) -> "Standing":
         """After those at `index` (n,) have taken `steps` more."""
@@ -129,7 +127,10 @@ class Standing:
         moved = (self.best - self.originals).flatten(1)
         return AttackResult(
             images=self.best, success=self.reached, correct_before=~self.first_reached, iterations=self.iterations,
-            linf=torch.linalg.vector_norm(moved, torch.inf, dim=1), l2=moved.norm(dim=1), zero_gradient=self.zero)
+            linf=moved.abs().amax(1), l2=moved.norm(dim=1), zero_gradient=self.zero)
+
+    def _of(self, part, index: Tensor):
+        return part if len(index) == len(self.originals) else part[index]
 
     def _with(self, index: Tensor, **there: Tensor) -> "Standing":
         if len(index) < len(self.originals):
