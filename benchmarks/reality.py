@@ -33,10 +33,9 @@ def main() -> None:
                    "zero gradients": (zero_gradients(network, images, labels), _art(network, images, labels))}
         print(f"{name:24}" + "   ".join(f"{what} {100 * ours:5.1f} / {100 * theirs:5.1f}" for what, (ours, theirs) in figures.items()), flush=True)
     print("\nRight after all of our attacks, after all of AutoAttack's, in %; seconds")
-    for epsilon in (EPSILON, SMALL_EPSILON):
-        for name in checkpoints.names():
-            if epsilon == EPSILON or not name.startswith("cnn/"):
-                print(against_autoattack(name, epsilon), flush=True)
+    for name in checkpoints.names():
+        for epsilon in (EPSILON,) if name.startswith("cnn/") else (EPSILON, SMALL_EPSILON):
+            print(against_autoattack(name, epsilon), flush=True)
 
 
 def against_autoattack(name: str, epsilon: float) -> str:
