@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from satcore.data import CLASSES
+from satcore.data import CLASSES, check_images, check_labels
 from satcore.networks import Network
 
 _AT_A_TIME = 50  # images: each carries a matrix of units × units
@@ -33,10 +33,12 @@ def certified(network: Network, images: Tensor, labels: Tensor, *, epsilon: floa
 
     A lower bound on how accurate an MLP stays under any attack in the L∞ ball and [0, 1]; False says nothing. The proof is
     about the network in float64, and leaves its rounding out. Raises ValueError for a network that isn't all dense layers,
-    and for a negative epsilon.
+    for other images or labels, and for a negative epsilon.
     """
     if not all(isinstance(layer, nn.Linear) for layer in network.layers):
         raise ValueError("expected a network of dense layers to certify, got one with convolutions")
+    check_images(images)
+    check_labels(labels, len(images))
     if not epsilon >= 0:
         raise ValueError(f"expected an epsilon of 0 or more, got {epsilon!r}")
     exact = copy.deepcopy(network).double()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from satcore import data
 from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
+from satcore.attacks.descent import check
 from satcore.certified import certified
 from satcore.data import CLASSES
 from satcore.networks import Network
@@ -52,8 +53,9 @@ def measure(network: Network, images: Tensor, labels: Tensor, *, epsilon: float 
 
     Raises ValueError for images, labels or an epsilon that `satcore.attacks.fgsm` refuses, and for none at all.
     """
+    _check(images, labels, epsilon)
     right = robust = zero = unmoved = 0
-    for chunk in zip(_some(images).split(BATCH), labels.split(BATCH), strict=True):
+    for chunk in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         attack = fgsm(network, *chunk, epsilon=epsilon)
         right += int(attack.correct_before.sum())
         robust += int((~attack.success).sum())
@@ -133,6 +135,7 @@ def ladder(network: Network, images: Tensor, labels: Tensor, *, epsilon: float =
     PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError for no images, and as
     `satcore.attacks.fgsm` does.
     """
+    _check(images, labels, epsilon)
     yield from _ladder(network, images, labels, epsilon, source, _wrong(network, images, labels))
 
 
@@ -142,8 +145,9 @@ def worst_case(network: Network, images: Tensor, labels: Tensor, *, epsilon: flo
 
     An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it.
     """
+    _check(images, labels, epsilon)
     broken = torch.zeros_like(labels, dtype=torch.bool)
-    by: list[str | None] = [None] * len(_some(images))
+    by: list[str | None] = [None] * len(images)
     for attack in _up_to("worst case", network, epsilon, source):
         standing, broken = ~broken, attack.on_standing(images, labels, broken)
         for index in (standing & broken).nonzero().flatten().tolist():
@@ -158,6 +162,8 @@ def accuracy_against_epsilon(network: Network, images: Tensor, labels: Tensor, *
     The worst case counts what a smaller ε has broken, which lies within the larger one too. What is proven to stand is
     spared the slowest attacks, and what isn't proven within a small ε isn't tried within a larger one.
     """
+    for epsilon in epsilons:
+        _check(images, labels, epsilon)
     broken = _wrong(network, images, labels)
     proven = torch.ones_like(broken) if all(isinstance(layer, nn.Linear) for layer in network.layers) else None
     for epsilon in epsilons:
@@ -175,9 +181,10 @@ def one_rung(name: str, network: Network, images: Tensor, labels: Tensor, *, eps
 
     Raises ValueError for a rung that the ladder doesn't have.
     """
-    attacks = _up_to(name, network, epsilon, source)
+    _check(images, labels, epsilon)
+    attacks = list(_up_to(name, network, epsilon, source))
     right = done = 0
-    for x, y in zip(_some(images).split(at_a_time), labels.split(at_a_time), strict=True):
+    for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):
         broken = torch.zeros_like(y, dtype=torch.bool)
         for attack in attacks:
             broken = attack.on_standing(x, y, broken)
@@ -188,6 +195,7 @@ def one_rung(name: str, network: Network, images: Tensor, labels: Tensor, *, eps
 def accuracy_against_temperature(network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25,
                                  temperatures: tuple[float, ...] = SOFTENINGS) -> Iterator[tuple[Rung, Rung]]:
     """The softened rungs, FGSM's and PGD's, at each of the `temperatures`; the rest as in `ladder`."""
+    _check(images, labels, epsilon)
     for temperature in temperatures:
         settings = {"epsilon": epsilon, "gradient": "softened", "temperature": temperature}
         yield tuple(Rung(f"{name}, softened", ~_in_parts(_both_losses(attack, network, **settings), images, labels), temperature)
@@ -196,11 +204,13 @@ def accuracy_against_temperature(network: Network, images: Tensor, labels: Tenso
 
 def still_right(attack: Callable[..., AttackResult], network: Network, images: Tensor, labels: Tensor, **settings) -> float:
     """The share of `images` that `network` classifies as `labels` after the `attack`, called with the `settings`."""
+    _check(images, labels)
     return 1 - float(_in_parts(lambda x, y: attack(network, x, y, **settings).success, images, labels).double().mean())
 
 
 def right_in_noise(network: Network, images: Tensor, labels: Tensor, *, epsilon: float) -> float:
     """The share of `images` classified as `labels` in each of ten draws of uniform noise within `epsilon`, the same for all."""
+    _check(images, labels, epsilon)
     return 1 - float(_noise(network, images, labels, epsilon).double().mean())
 
 
@@ -219,7 +229,7 @@ def best_temperature(attack: Callable[..., AttackResult], network: Network, **se
 def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, source: nn.Module | None,
             broken: Tensor, proven: Tensor | None = None) -> Iterator[Rung]:
     """The ladder, whose worst case begins with those `broken` (N,) already, and leaves the `proven` (N,) alone in the end."""
-    for attack in _rungs(network, epsilon, source):
+    for attack in (_rung(name, network, epsilon, source) for name in _climbable(source)):
         wrong = attack.on(images, labels)
         broken = broken | wrong
         yield Rung(attack.name, ~wrong, attack.temperature)
@@ -229,30 +239,38 @@ def _ladder(network: Network, images: Tensor, labels: Tensor, epsilon: float, so
     yield Rung("worst case", ~broken)
 
 
-def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> list[_Attack]:
+def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> Iterator[_Attack]:
     """What makes up the rung `name`: one attack, "clean" that which does nothing, and the worst case all."""
-    nothing, rungs = _Attack(WRONG_BEFORE, lambda x, y: _wrong(network, x, y)), _rungs(network, epsilon, source)
-    if name == "clean":
-        return [nothing]
+    there = _climbable(source)
+    if name not in ("clean", *there, "worst case"):
+        raise ValueError(f"expected a rung out of {', '.join(('clean', *RUNGS))} that this network has, got {name!r}")
+    if name in ("clean", "worst case"):
+        yield _Attack(WRONG_BEFORE, lambda x, y: _wrong(network, x, y))
+    if name != "clean":
+        yield from (_rung(rung, network, epsilon, source) for rung in (there if name == "worst case" else [name]))
     if name == "worst case":
-        return [nothing, *rungs, *_last_resorts(network, epsilon)]
-    for attack in rungs:
-        if attack.name == name:
-            return [attack]
-    raise ValueError(f"expected a rung out of {', '.join(('clean', *RUNGS))} that this network has, got {name!r}")
+        yield from _last_resorts(network, epsilon)
 
 
-def _rungs(network: Network, epsilon: float, source: nn.Module | None) -> Iterator[_Attack]:
-    yield _Attack("noise", lambda x, y: _noise(network, x, y, epsilon))
-    for name, attack, short in (("FGSM", fgsm, {}), ("PGD", pgd, {"steps": 10})):
-        yield _Attack(f"{name}, autograd", lambda x, y, a=attack: a(network, x, y, epsilon=epsilon).success)
-        yield _Attack(f"{name}, exact", _both_losses(attack, network, epsilon=epsilon, gradient="exact"))
-        temperature = best_temperature(attack, network, epsilon=epsilon, **short)
-        yield _Attack(f"{name}, softened", temperature=temperature, success=_both_losses(
-            attack, network, epsilon=epsilon, gradient="softened", temperature=temperature))
-    if source is not None:
-        yield _Attack("transfer", lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).success)
-    yield _Attack("Square", lambda x, y: square(network, x, y, epsilon=epsilon).success)
+def _climbable(source: nn.Module | None) -> list[str]:
+    """The rungs below the worst case."""
+    return [name for name in RUNGS[:-1] if source is not None or name != "transfer"]
+
+
+def _rung(name: str, network: Network, epsilon: float, source: nn.Module | None) -> _Attack:
+    if name == "noise":
+        return _Attack(name, lambda x, y: _noise(network, x, y, epsilon))
+    if name == "transfer":
+        return _Attack(name, lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).success)
+    if name == "Square":
+        return _Attack(name, lambda x, y: square(network, x, y, epsilon=epsilon).success)
+    attack, gradient = {"FGSM": fgsm, "PGD": pgd}[name.partition(", ")[0]], name.partition(", ")[2]
+    if gradient == "autograd":
+        return _Attack(name, lambda x, y: attack(network, x, y, epsilon=epsilon).success)
+    if gradient == "exact":
+        return _Attack(name, _both_losses(attack, network, epsilon=epsilon, gradient=gradient))
+    temperature = best_temperature(attack, network, epsilon=epsilon, **({"steps": 10} if attack is pgd else {}))
+    return _Attack(name, _both_losses(attack, network, epsilon=epsilon, gradient=gradient, temperature=temperature), temperature)
 
 
 def _last_resorts(network: Network, epsilon: float) -> Iterator[_Attack]:
@@ -296,10 +314,10 @@ def _in_parts(success: Callable[[Tensor, Tensor], Tensor], images: Tensor, label
 
 def _wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     with torch.no_grad():
-        return torch.cat([network(x).argmax(1) != y for x, y in zip(_some(images).split(BATCH), labels.split(BATCH), strict=True)])
+        return torch.cat([network(x).argmax(1) != y for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)])
 
 
-def _some(images: Tensor) -> Tensor:
+def _check(images: Tensor, labels: Tensor, epsilon: float = 0.0) -> None:
+    check(images, labels, epsilon=epsilon)
     if len(images) == 0:
         raise ValueError("expected at least one image, got none")
-    return images

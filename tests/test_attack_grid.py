@@ -1,13 +1,15 @@
 """The attack grid page, run without a browser."""
 
+import dataclasses
 import json
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import checkpoints, grids
-from satcore.dashboard import grid_run, live
+from satcore.dashboard import grid_run, grid_view, live, tables
 from satcore.grids import Setting
 
 ROOT = Path(__file__).parent.parent
@@ -56,8 +58,21 @@ def test_a_cell_leads_to_its_attack():
     grid = drawn(opened(left=BOTH[0], right=BOTH[1], grid_gradient="softened"))[BOTH[1]]
     sources = live.known_grid(BOTH[1], Setting(gradient="softened", temperature=30.0)).sources
     for digit, link in enumerate(grid["links"]):
-        assert link.startswith("live_attack?family=relu-mlp&pick=by+index&")
-        assert f"index={sources[digit]}&attack=L-BFGS&gradient=softened&temperature=30" in link
+        assert parse_qs(urlparse(link).query)["index"] == [str(sources[digit])]
+
+
+@pytest.mark.parametrize("setting", [Setting(gradient="softened", temperature=10.0), Setting(attack="Adam", steps=100_000),
+                                     Setting(gradient="softened", temperature=100.0, steps=100), Setting(gradient="exact", steps=10_000)])
+def test_where_a_cell_leads_the_attack_is_the_same(setting):
+    link = urlparse(grid_view._link("relu-mlp/saturated", 30, setting) + "&target=7")
+    assert link.path == "live_attack"
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
+    for name, (value,) in parse_qs(link.query).items():
+        page.query_params[name] = value
+    run = page.run().switch_page("pages/live_attack.py").run().session_state["run"].settings
+    given = dict(run.parameters)
+    assert (run.attack, run.source, run.target, given["steps"], given["gradient"]) == (setting.attack, 3, 7, setting.steps, setting.gradient)
+    assert given.get("temperature", 1.0) == setting.temperature
 
 
 def test_garbage_in_the_address_is_no_catastrophe():
@@ -96,6 +111,22 @@ def test_a_run_goes_on_network_by_network_and_is_kept_for_all():
     assert again.finished and all(grid is run.shown[name] for name, grid in again.shown.items())
     again.start()
     assert again.running and not again.finished and list(again.shown) == BOTH  # anew, and meanwhile what there was
+
+
+def test_a_stopped_grid_is_not_said_to_have_withstood():
+    grid = live.known_grid(BOTH[1], Setting())
+    assert "stopped when 12 % of the pairs were finished" in tables.of_grids({BOTH[1]: dataclasses.replace(grid, done=0.12)}, Setting())
+    assert "The paper" not in tables.of_grids({BOTH[1]: dataclasses.replace(grid, done=0.12)}, Setting())
+
+
+def test_a_damaged_network_is_one_readable_line_and_can_be_tried_again(monkeypatch):
+    page = opened(left=BOTH[0], right=BOTH[0])
+    monkeypatch.setattr(live, "network", lambda name: checkpoints.load("nobody"))
+    page = button(page, "Compute anew").click().run()
+    assert not page.exception and len(page.error) == 1
+    monkeypatch.undo()
+    page = button(page.run(), "Compute").click().run()
+    assert not page.exception and not page.error
 
 
 def test_a_stopped_run_goes_on_where_it_was():

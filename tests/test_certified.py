@@ -101,3 +101,11 @@ def test_what_cannot_be_certified_is_refused(tiny):
     for epsilon in (-0.1, float("nan")):
         with pytest.raises(ValueError, match="expected an epsilon of 0 or more"):
             certified(tiny, images, labels, epsilon=epsilon)
+
+
+def test_other_images_and_labels_are_refused():
+    network, (images, labels) = checkpoints.load("relu-mlp/vanilla"), (tensor[:3] for tensor in data.load("test"))
+    for spoilt, message in (((images * 5, labels), "expected pixels"), ((images.flatten(1), labels), "expected images of shape"),
+                            ((images, labels + 9), "expected labels"), ((images, labels[:2]), "expected int64 labels")):
+        with pytest.raises(ValueError, match=message):
+            certified(network, *spoilt, epsilon=0.01)

@@ -94,6 +94,15 @@ def test_an_image_that_was_misread_is_not_said_to_have_been_fooled():
         assert run.traces[MLPS[0]].says.endswith("before any attack.")
 
 
+def test_an_image_that_was_misread_is_said_to_have_been_seen_as_what_it_was():
+    images, labels = data.load("test")
+    network = checkpoints.load("relu-mlp/vanilla")
+    before, after = (network(x).argmax(1) for x in (images[:500], attacks.fgsm(network, images[:500], labels[:500]).images))
+    index = int(((before != labels[:500]) & (after != before)).nonzero()[0])
+    run = ended(Run(Settings(("relu-mlp/vanilla",), int(labels[index]), None, "FGSM", ()), images[index:index + 1]))
+    assert run.traces["relu-mlp/vanilla"].says == f"It sees {attack_run._a(before[index])} before any attack, and {attack_run._a(after[index])} after it."
+
+
 def test_a_step_costs_little_garbage_collection():
     # Streamlit collects after every run of a fragment: with torch in sight that alone takes longer than a tick.
     assert gc.get_freeze_count() > 100_000

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from satcore import checkpoints, reality
 from satcore.checks import MEANINGS
-from satcore.dashboard import downloads, ladder_view, tables
+from satcore.dashboard import downloads, ladder_view, live, tables
 from satcore.dashboard.reality_run import CellRun
 from satcore.paper import TABLE_1
 
@@ -106,6 +106,14 @@ def test_a_figure_is_computed_anew_and_agrees(found):
     assert "of 500 images right" in tables.computed(run) and tables.computed(run).endswith("in all")
 
 
+def test_a_damaged_network_is_one_readable_line(monkeypatch):
+    page = opened(cell_rung="noise", images="50")
+    monkeypatch.setattr(live, "network", lambda name: checkpoints.load("nobody"))
+    page = next(button for button in page.button if button.label == "Compute").click().run()
+    assert not page.exception and len(page.error) == 1
+    assert not page.run().exception
+
+
 def test_a_stopped_run_says_so():
     run = CellRun("relu-mlp/control", "noise", 10_000, 0.1)
     run.advance(0)
@@ -129,5 +137,5 @@ def test_the_csv_has_every_figure(found):
 
 
 def test_the_python_that_is_offered_runs(monkeypatch):
-    code = downloads.reality_code(["relu-mlp/vanilla"]).replace(f"[:{reality.MLP.images}]", "[:3]")
-    exec(code, {})
+    monkeypatch.setattr(reality, "plan", lambda name: reality.Plan(3, (reality.EPSILON,)))
+    exec(downloads.reality_code(["relu-mlp/vanilla"]), {})

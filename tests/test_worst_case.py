@@ -79,13 +79,19 @@ def test_a_cnn_has_no_proof(examples):
     assert bracket.proven is None
 
 
-@pytest.mark.parametrize("name", ["clean", "noise", "FGSM, autograd", "PGD, softened", "transfer", "worst case"])
-def test_one_rung_alone_is_the_ladders(name, tiny, examples):
+def test_one_rung_alone_is_the_ladders(tiny, examples):
     source = checkpoints.load("relu-mlp/vanilla")
     rungs = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {"clean": int((tiny(examples.images).argmax(1) == examples.labels).sum())}
-    reached = list(evaluation.one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
-    assert [there.total for there in reached] == [10, 20, 24]
-    assert reached[-1].count == rungs[name]
+    for name, count in rungs.items():
+        reached = list(evaluation.one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
+        assert [there.total for there in reached] == [10, 20, 24]
+        assert reached[-1].count == count, name
+
+
+def test_a_rung_that_is_not_softened_looks_for_no_temperature(tiny, examples, monkeypatch):
+    monkeypatch.setattr(evaluation, "best_temperature", None)
+    for name in ("noise", "FGSM, autograd", "PGD, exact", "Square"):
+        assert len(list(evaluation.one_rung(name, tiny, examples.images[:3], examples.labels[:3]))) == 1
 
 
 def test_an_image_that_an_attack_puts_right_is_right_after_it_and_not_in_the_worst_case():
@@ -122,6 +128,22 @@ def test_of_the_published_robustness_nothing_is_left(name, examples):
     found = worst_case(network, *examples)
     assert found.broken.all()
     assert (~evaluation.fgsm(network, *examples).success).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda x, y: (x * torch.nan, y, 0.1), "expected pixels"), (lambda x, y: (x * 255, y, 0.1), "expected pixels"), (lambda x, y: (x, y + 20, 0.1), "expected labels"),
+    (lambda x, y: (x, y[:-1], 0.1), "expected int64 labels of shape"), (lambda x, y: (x, y, float("nan")), "expected an epsilon"),
+    (lambda x, y: (x, y, 7.0), "expected an epsilon"), (lambda x, y: (x[:0], y[:0], 0.1), "expected at least one image")])
+def test_what_the_attacks_refuse_is_refused_by_all(spoil, message, tiny, examples):
+    images, labels, epsilon = spoil(*examples)
+    for call in (lambda: worst_case(tiny, images, labels, epsilon=epsilon), lambda: list(ladder(tiny, images, labels, epsilon=epsilon)),
+                 lambda: list(evaluation.one_rung("clean", tiny, images, labels, epsilon=epsilon)),
+                 lambda: list(evaluation.accuracy_against_epsilon(tiny, images, labels, epsilons=(epsilon,))),
+                 lambda: list(evaluation.accuracy_against_temperature(tiny, images, labels, epsilon=epsilon)),
+                 lambda: evaluation.right_in_noise(tiny, images, labels, epsilon=epsilon),
+                 lambda: evaluation.still_right(evaluation.fgsm, tiny, images, labels, epsilon=epsilon)):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def test_no_images_are_refused(tiny, examples):

@@ -13,6 +13,7 @@ from satcore.attacks.objective import Objective
 from satcore.networks import Network
 
 WAYS = ("autograd", "exact", "softened")
+COLDEST = 1e-6  # far below, h/T has no place in float32
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Way:
               logarithm through every sigmoid and rescaled there, so that nothing underflows
     softened  as exact, with every derivative taken at h / `temperature`; the forward pass is untouched
 
-    Raises ValueError for another name, and for a temperature that is not a positive number.
+    Raises ValueError for another name, and for a temperature below `COLDEST`.
     """
 
     name: str = "autograd"
@@ -59,8 +60,8 @@ class Way:
     def __post_init__(self):
         if self.name not in WAYS:
             raise ValueError(f"expected a gradient out of {', '.join(WAYS)}, got {self.name!r}")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ValueError(f"expected a temperature above 0, got {self.temperature!r}")
+        if not (math.isfinite(self.temperature) and self.temperature >= COLDEST):
+            raise ValueError(f"expected a temperature of {COLDEST:g} or more, got {self.temperature!r}")
 
     def gradient(self, network: nn.Module, images: Tensor, objective: Objective) -> Gradient:
         """The gradient of `objective` at `images` (N, 1, 28, 28).

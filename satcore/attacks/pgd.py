@@ -1,5 +1,6 @@
 """Projected gradient descent (Madry et al. 2018)."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -28,7 +29,7 @@ def pgd_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: fl
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps, restarts=restarts)
     size = 2.5 * epsilon / steps if step_size is None else step_size
-    if not (size > 0 or epsilon == 0):
+    if step_size is not None and not (math.isfinite(step_size) and step_size > 0):
         raise ValueError(f"expected a step size above 0, got {step_size!r}")
     originals = standing.originals
     ball = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)

@@ -13,7 +13,8 @@ from satcore.attacks.objective import Objective
 class AttackResult:
     """One attack on N images; every field has one entry an image.
 
-    images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not
+    images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not; where nothing was
+                    changed they may share memory with the originals: don't write to them
     success         (N,) bool: the attacked image is classified wrongly (as the target, where there is one)
     correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is one)
     iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)

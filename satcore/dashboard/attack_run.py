@@ -56,21 +56,24 @@ class Trace:
         if len(self.frames) > FRAMES:
             self.every *= 2
             self.frames = [frame for frame in self.frames[:-1] if frame[0] % self.every == 0] + self.frames[-1:]
-        self.says = _said(step, self.rows[-1], settings)
+        self.says = _said(step, self.rows[0], self.rows[-1], settings)
 
     def column(self, name: str) -> np.ndarray:
         return np.array([row[SCALARS.index(name)] for row in self.rows])
 
 
-def _said(step: Step, row: tuple, settings: Settings) -> str:
-    count, l2, seen, result = int(step.result.iterations[0]), row[3], row[6], step.result
+def _said(step: Step, first: tuple, row: tuple, settings: Settings) -> str:
+    result, l2, seen, seen_before = step.result, row[3], row[6], first[6]
+    count = int(result.iterations[0])
     one, more = ("query", "queries") if settings.attack == "Square" else ("step", "steps")
     steps = f"{count:,} {one if count == 1 else more}"
     where = f"still {_a(seen)}" if seen == settings.source else f"it sees {_a(seen)}, not {_a(settings.target)}"
     if bool(step.running[0]):
         return f"{steps}: moved {l2:.2g} in L2, and it sees {_a(seen)}." if count else f"It sees {_a(seen)}."
+    if not bool(result.correct_before[0]):
+        return f"It sees {_a(seen_before)} before any attack" + (f", and {_a(seen)} after it." if seen != seen_before else ".")
     if bool(result.success[0]):
-        return f"Fooled after {steps}: {_a(seen)}." if bool(result.correct_before[0]) else f"It sees {_a(seen)} before any attack."
+        return f"Fooled after {steps}: {_a(seen)}."
     if bool(result.zero_gradient[0]) and l2 == 0:
         return "The gradient is exactly zero: this attack cannot move."
     if bool(step.log10_gradient[0] == -torch.inf):

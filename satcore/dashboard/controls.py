@@ -183,7 +183,7 @@ def attack() -> tuple[str, dict]:
     if chosen == "PGD":
         parameters["steps"] = right.select_slider("Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params")
     if chosen in ("Adam", "L-BFGS"):
-        parameters["steps"] = left.select_slider("Steps, at most", (100, 1_000, 10_000), 1_000, key="steps", bind="query-params")
+        parameters["steps"] = left.select_slider("Steps, at most", (100, 1_000, 10_000, 100_000), 1_000, key="steps", bind="query-params")
     if chosen == "Adam":
         parameters["learning_rate"] = right.select_slider("Learning rate", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="rate", bind="query-params")
     if chosen == "Square":

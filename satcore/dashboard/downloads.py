@@ -7,7 +7,6 @@ import numpy as np
 import streamlit as st
 from torch import Tensor
 
-from satcore import reality
 from satcore.dashboard.attack_run import SCALARS, Run
 from satcore.geometry import Path, Plane
 from satcore.grids import Grid, Setting
@@ -77,7 +76,7 @@ def run_code(run: Run) -> str:
 from satcore import attacks, checkpoints
 
 image = torch.from_numpy(np.load("{settings.attack.lower()}-{settings.source}-{'other' if settings.target is None else settings.target}.npz")["original"])[None, None]
-for name in {list(settings.names)!r}:
+for name in {[name for name in settings.names if name not in run.refused]!r}:
     result = attacks.{function}(checkpoints.load(name), image, torch.tensor([{aim}]), {arguments})
     print(name, result.success, result.iterations, result.l2, result.zero_gradient)
 """
@@ -106,12 +105,12 @@ def csv_of_reality(found: dict[str, Reality]) -> str:
 
 def reality_code(names: list[str]) -> str:
     """Python that attacks the networks again, and asks why."""
-    return f"""from satcore import checkpoints, data
+    return f"""from satcore import checkpoints, data, reality
 from satcore.checks import checks
 from satcore.evaluation import ladder, worst_case
 
-images, labels = (tensor[:{reality.MLP.images}] for tensor in data.load("test"))
 for name in {names!r}:
+    images, labels = (tensor[:reality.plan(name).images] for tensor in data.load("test"))
     network, family = checkpoints.load(name), name.partition("/")[0]
     source = None if name.endswith("/vanilla") else checkpoints.load(f"{{family}}/vanilla")
     for rung in ladder(network, images, labels, epsilon=0.25, source=source):

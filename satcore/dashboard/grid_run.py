@@ -42,12 +42,16 @@ class GridRun:
     def advance(self, seconds: float) -> None:
         """Go on with the first network that isn't finished for about so many `seconds`, and at least one step."""
         name, filling = next(iter(self._filling.items()))
-        until = time.monotonic() + seconds
-        for reached in filling:
-            if time.monotonic() > until:
-                break
-        else:
-            del self._filling[name]
+        until, self.running = time.monotonic() + seconds, False  # should it come to nothing
+        try:
+            for reached in filling:
+                if time.monotonic() > until:
+                    break
+            else:
+                del self._filling[name]
+        except ValueError:
+            self._filling[name] = self._fill(name)  # from the beginning, when it is tried again
+            raise
         self.shown[name] = reached.grid
         if name not in self._filling:
             live.keep_grid(name, self.setting, self.shown[name])
@@ -57,6 +61,9 @@ class GridRun:
         self.says = f"{name}: iteration {reached.step.iteration:,} of {self.setting.steps:,}; {left} of 90 pairs still under attack"
         self.running = not self.finished
 
+    def _fill(self, name: str) -> Iterator[Filling]:
+        yield from grids.fill(live.network(name), self.setting)
+
     def _begin(self, names: list[str] | tuple[str, ...]) -> None:
-        self._filling: dict[str, Iterator[Filling]] = {name: grids.fill(live.network(name), self.setting) for name in names}
+        self._filling: dict[str, Iterator[Filling]] = {name: self._fill(name) for name in names}
         self._count, self.done, self.says = len(names), 0.0, "begun"

@@ -41,7 +41,7 @@ function crosses(grid) {
   for (let row = 0; row < 10; row++) for (let column = 0; column < 10; column++) {
     const x = 10 * column, y = 10 * row
     if (row === column) out += `<rect x="${x + 0.3}" y="${y + 0.3}" width="9.4" height="9.4" class="source"/>`
-    else if (!grid.found[row][column]) out += `<path d="M${x + 1} ${y + 1}l8 8M${x + 9} ${y + 1}l-8 8" class="cross"/>`
+    else if (!grid.found[row][column]) out += `<path d="M${x + 1} ${y + 1}l8 8M${x + 9} ${y + 1}l-8 8" class="cross${grid.whole ? "" : " so-far"}"/>`
   }
   return out
 }

@@ -16,7 +16,7 @@ def grid_view(grids: dict[str, Grid], setting: Setting, *, key: str) -> None:
     """
     _component(key=key, data={"grids": [{
         "name": name, "colour": COLOURS[name.partition("/")[2]], "images": pixels(grid.images), "fooled": grid.fooled,
-        "says": "" if grid.done == 1 else f"{100 * grid.done:.0f} % of the pairs finished",
+        "whole": grid.done == 1, "says": "" if grid.done == 1 else f"{100 * grid.done:.0f} % of the pairs finished",
         "found": grid.found.tolist(), "iterations": grid.iterations.tolist(), "zero": grid.zero.tolist(),
         "links": [_link(name, int(index), setting) for index in grid.sources]} for name, grid in grids.items()]})
 
@@ -25,5 +25,5 @@ def _link(name: str, index: int, setting: Setting) -> str:
     """Where the live page attacks the test image at `index` alike; the target is still to be added."""
     family = name.partition("/")[0]
     return "live_attack?" + urlencode({
-        "family": family, "pick": "by index", "index": index, "attack": setting.attack, "gradient": setting.gradient,
-        **({"temperature": setting.temperature} if setting.gradient == "softened" else {})})
+        "family": family, "pick": "by index", "index": index, "attack": setting.attack, "gradient": setting.gradient, "steps": setting.steps,
+        **({"temperature": f"{setting.temperature:g}"} if setting.gradient == "softened" else {})})

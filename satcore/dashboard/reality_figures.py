@@ -9,7 +9,6 @@ from satcore.reality import EDGES, EPSILON, Reality
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2}
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
-LEFT = -460
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
 
 
@@ -55,7 +54,7 @@ def dying(found: dict[str, Reality]) -> go.Figure:
     centres = [(low + high) / 2 for low, high in zip(EDGES, EDGES[1:], strict=False)]
     for name, there in found.items():
         for row, layer in enumerate(reversed(there.dying), start=1):
-            figure.add_scatter(x=centres, y=[100 * count / there.images for count in layer["counts"]], mode="lines", name=name.partition("/")[2],
+            figure.add_scatter(x=centres, y=[100 * count / there.images for count in (layer["below"] + layer["counts"][0], *layer["counts"][1:])], mode="lines", name=name.partition("/")[2],
                                line={"color": _colour(name), "width": 3, "shape": "hvh"}, showlegend=row == 1, row=row, col=1,
                                hovertemplate="10<sup>%{x}</sup>: %{y:.1f} % of the images<extra>" + name + "</extra>")
     for precision, (low, high) in {"float32<br>has only zero": (FLOORS["float64"], FLOORS["float32"]), "float64, too": (EDGES[0], FLOORS["float64"])}.items():
@@ -63,7 +62,7 @@ def dying(found: dict[str, Reality]) -> go.Figure:
         figure.add_annotation(x=high - 4, y=0.97, yref="y domain", xanchor="right", yanchor="top", text=precision, showarrow=False,
                               font_size=TEXT_SIZE - 3, row=1, col=1)
     figure.update_yaxes(title_text="images (%)", rangemode="tozero", nticks=4)
-    figure.update_xaxes(range=[LEFT, 12], showgrid=True)
+    figure.update_xaxes(range=[EDGES[0], 12], showgrid=True)
     figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(layers), col=1)
     return _finished(figure, "", 110 + 150 * len(layers))
 

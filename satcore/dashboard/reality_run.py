@@ -1,6 +1,7 @@
 """A cell of the ladder that is computed anew while it is looked at: state of one session, which dies with it."""
 
 import time
+from collections.abc import Iterator
 
 from satcore import data, evaluation
 from satcore.dashboard import live
@@ -18,11 +19,7 @@ class CellRun:
         self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
         self.reached: Proportion | None = None
         self.running = True
-        vanilla = f"{name.partition('/')[0]}/vanilla"
-        source = live.network(vanilla) if vanilla != name else None
-        test = data.load("test")
-        self._climbing = evaluation.one_rung(rung, live.network(name), test.images[:images], test.labels[:images], epsilon=epsilon,
-                                             source=source, at_a_time=10 if name.startswith("cnn/") else 50)
+        self._climbing = self._climb()
 
     @property
     def done(self) -> float:
@@ -31,8 +28,15 @@ class CellRun:
 
     def advance(self, seconds: float) -> None:
         """Go on for about so many `seconds`, and at least one part of the images."""
-        until = time.monotonic() + seconds
+        until, self.running = time.monotonic() + seconds, False  # should it come to nothing
         for self.reached in self._climbing:
             if time.monotonic() > until:
                 break
         self.running = self.reached.total < self.images
+
+    def _climb(self) -> Iterator[Proportion]:
+        family = self.name.partition("/")[0]
+        source = live.network(f"{family}/vanilla") if self.name != f"{family}/vanilla" else None
+        test = data.load("test")
+        yield from evaluation.one_rung(self.rung, live.network(self.name), test.images[:self.images], test.labels[:self.images],
+                                       epsilon=self.epsilon, source=source, at_a_time=10 if family == "cnn" else 50)
