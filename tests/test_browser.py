@@ -430,13 +430,15 @@ def test_a_cell_of_the_grid_opens_its_attack(visit):
 
 
 def test_a_grid_is_computed_while_one_looks_and_stops_when_told(visit):
-    page = visit("/attack_grid?grid_attack=Adam&grid_steps=10000&grid_gradient=exact&left=sigmoid-mlp/saturated&right=relu-mlp/vanilla")
+    page = visit("/attack_grid?grid_attack=Adam&grid_steps=10,000&grid_gradient=exact&left=sigmoid-mlp/saturated&right=relu-mlp/vanilla")
     page.get_by_role("button", name="Compute").click(timeout=PATIENCE)
     count = page.locator("section[data-network='sigmoid-mlp/saturated'] .count")
-    expect(count).to_contain_text("still under attack", timeout=PATIENCE)
+    expect(page.get_by_text("pairs still under attack")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("progressbar")).to_be_visible()
     stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop")
     stop.click()
     expect(stop).to_be_disabled(timeout=PATIENCE)
+    expect(page.get_by_text("pairs still under attack")).to_have_count(0, timeout=PATIENCE)
     expect(count).to_contain_text("of 90 pairs fooled")
 
 
