@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the server and the browser need the other core
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two test processes, a server and a browser share two cores
 
 import pytest
 import torch
