@@ -93,6 +93,7 @@ gradients()
 st.subheader("Where the gradient dies")
 st.plotly_chart(reality_figures.dying(there), key="dying", config={"displayModeBar": False},
                 alt="Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have")
+st.caption(tables.DYING)
 st.dataframe(tables.dying(there), hide_index=True, key="zeros")
 
 st.header("Would you believe this attack?")

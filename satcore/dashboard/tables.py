@@ -17,6 +17,8 @@ CURVES = ("Bands: 95 % intervals (Wilson). Dotted, under the worst case of the M
 SOFTENED = "Full: PGD. Dashed: FGSM. ε = 0.25. A ReLU's slope is 0 or 1 at any T: there only the softmax is softened."
 CHECKS = ("What Carlini et al. (2019) and AutoAttack would look at before they believe that a network withstood an attack: here FGSM and PGD as published, "
           "their gradients from float32 autograd, at ε = 0.25. Red says that the attack has failed, not that the network has withstood.")
+DYING = ("How large the true gradient of the cross-entropy is at each layer, image by image; leftmost: all below 10⁻⁵⁹⁵. Where it is truly zero it is "
+         "in the table alone, with the shares on which autograd gives exactly zero.")
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 
 
