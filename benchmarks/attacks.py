@@ -10,12 +10,12 @@ import statistics
 
 import numpy as np
 import torch
+from satcore.grids import PAIRS
 from scipy.optimize import minimize
 from torch.nn.functional import cross_entropy
 
 from benchmarks.training import hardware, seconds
 from satcore import attacks, checkpoints, data
-from satcore.grids import PAIRS
 
 CPU = torch.device("cpu")
 TURNS, STEPS, EPSILON = 5, 40, 0.25
@@ -25,13 +25,17 @@ FROM_EVERY_DIGIT = ("sigmoid-mlp/vanilla", "relu-mlp/vanilla", "sigmoid-mlp/adve
 
 def fast_gradients(network, images, labels) -> dict:
     """FGSM by name: each gives the attacked images."""
-    found = {"ours": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON).images,
-             "ours, exact": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON, gradient="exact").images}
+    found = {
+        "ours": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON).images,
+        "ours, exact": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON, gradient="exact").images,
+    }
     if foolbox := _peer("foolbox"):
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
         found["foolbox"] = lambda: foolbox.attacks.FGSM()(model, images, labels, epsilons=EPSILON)[1]
     if torchattacks := _peer("torchattacks"):
-        found["torchattacks"] = _and_success(network, labels, lambda: torchattacks.FGSM(network, eps=EPSILON)(images, labels))
+        found["torchattacks"] = _and_success(
+            network, labels, lambda: torchattacks.FGSM(network, eps=EPSILON)(images, labels)
+        )
     return found
 
 
@@ -42,20 +46,26 @@ def projected_gradients(network, images, labels, epsilon: float) -> dict:
     if foolbox := _peer("foolbox"):
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
         found["foolbox"] = lambda: foolbox.attacks.LinfPGD(abs_stepsize=size, steps=STEPS, random_start=False)(
-            model, images, labels, epsilons=epsilon)[1]
+            model, images, labels, epsilons=epsilon
+        )[1]
     if torchattacks := _peer("torchattacks"):
-        found["torchattacks"] = _and_success(network, labels, lambda: torchattacks.PGD(
-            network, eps=epsilon, alpha=size, steps=STEPS, random_start=False)(images, labels))
+        found["torchattacks"] = _and_success(
+            network,
+            labels,
+            lambda: torchattacks.PGD(network, eps=epsilon, alpha=size, steps=STEPS, random_start=False)(images, labels),
+        )
     return found
 
 
 def _and_success(network, labels, attack):
-    """torchattacks returns images alone; ours and foolbox also say which are fooled, so it is asked for that too."""
+    """Torchattacks returns images alone; ours and foolbox also say which are fooled, so it is asked for that too."""
+
     def attacked() -> torch.Tensor:
         images = attack()
         with torch.no_grad():
             (network(images).argmax(1) != labels).sum().item()
         return images
+
     return attacked
 
 
@@ -69,8 +79,11 @@ def compare(what: str, name: str, functions: dict, network, labels) -> None:
     medians = {contender: statistics.median(times) for contender, times in turns.items()}
     for contender, median in medians.items():
         right = (network(results[contender]).argmax(1) == labels).float().mean()
-        print(f"{what:22} {name:24} {contender:13} {1e3 * median:9.1f} ms   {median / medians['ours']:6.2f} x ours"
-              f"   leaves {100 * right:5.1f} % right", flush=True)
+        print(
+            f"{what:22} {name:24} {contender:13} {1e3 * median:9.1f} ms   {median / medians['ours']:6.2f} x ours"
+            f"   leaves {100 * right:5.1f} % right",
+            flush=True,
+        )
 
 
 def from_every_digit(name: str, steps: int = 1000) -> None:
@@ -80,7 +93,7 @@ def from_every_digit(name: str, steps: int = 1000) -> None:
     network = network.double()
     images = data.load("test").images[sources].double()[[source for source, _ in PAIRS]]
     targets = torch.tensor([target for _, target in PAIRS])
-    objective = [_one_loss(network, targets[pair:pair + 1]) for pair in range(len(PAIRS))]
+    objective = [_one_loss(network, targets[pair : pair + 1]) for pair in range(len(PAIRS))]
     found = {}
 
     def scipys() -> None:
@@ -92,14 +105,23 @@ def from_every_digit(name: str, steps: int = 1000) -> None:
     ours()
     time, peers = statistics.median(seconds(ours, CPU) for _ in range(3)), seconds(scipys, CPU)
     result = found["ours"]
-    fooled = torch.tensor([bool(network(image[None]).argmax() == target)
-                           for image, target in zip(found["scipy"], targets, strict=True)])
-    losses = [[float(cross_entropy(network(image[None]), target[None])) for image, target in zip(found_images, targets, strict=True)]
-              for found_images in (result.images, found["scipy"])]
+    fooled = torch.tensor(
+        [bool(network(image[None]).argmax() == target) for image, target in zip(found["scipy"], targets, strict=True)]
+    )
+    losses = [
+        [
+            float(cross_entropy(network(image[None]), target[None]))
+            for image, target in zip(found_images, targets, strict=True)
+        ]
+        for found_images in (result.images, found["scipy"])
+    ]
     apart = np.abs(np.subtract(*losses)) / np.maximum(losses[1], 1e-12)
     alike = int((fooled == result.success).sum())
-    print(f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   fooled {int(result.success.sum())}"
-          f" and {int(fooled.sum())}, alike on {alike}; median relative difference of the loss {np.median(apart):.1e}", flush=True)
+    print(
+        f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   fooled {int(result.success.sum())}"
+        f" and {int(fooled.sum())}, alike on {alike}; median relative difference of the loss {np.median(apart):.1e}",
+        flush=True,
+    )
 
 
 def _one_loss(network, target):
@@ -121,8 +143,15 @@ def _scipys(functions, image: torch.Tensor, steps: int) -> torch.Tensor:
         if reached(intermediate_result.x):
             raise StopIteration
 
-    result = minimize(loss_and_gradient, image.numpy().ravel(), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 784,
-                      callback=stop_there, options={"maxiter": steps, "maxfun": 20 * steps, "ftol": 0, "gtol": 0})
+    result = minimize(
+        loss_and_gradient,
+        image.numpy().ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, 1)] * 784,
+        callback=stop_there,
+        options={"maxiter": steps, "maxfun": 20 * steps, "ftol": 0, "gtol": 0},
+    )
     return torch.from_numpy(result.x).view(1, 28, 28)
 
 

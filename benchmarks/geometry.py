@@ -30,6 +30,7 @@ import statistics
 from collections.abc import Callable
 
 import torch
+from satcore.linearised import ExactNetwork
 from torch import Tensor, nn
 from torch.autograd import functional
 from torch.nn.functional import conv2d, conv_transpose2d
@@ -37,7 +38,6 @@ from torch.nn.functional import conv2d, conv_transpose2d
 from benchmarks.training import hardware, seconds
 from satcore import checkpoints, data, geometry
 from satcore.data import CLASSES
-from satcore.linearised import ExactNetwork
 from satcore.networks import Network
 from satcore.recipes import FAMILIES
 
@@ -51,7 +51,7 @@ ROW = "{:22}{:>9}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>7}{:>8}{:>9}{:>8}{:>8}"
 
 
 def autograd(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """p (P, 10), dl (P,) and σ (P, 10) on the line from `source` to `target` (1, 1, 28, 28), all in float64."""
+    """P (P, 10), dl (P,) and σ (P, 10) on the line from `source` to `target` (1, 1, 28, 28), all in float64."""
     direction = (target - source).flatten()
     measured = []
     for t in torch.linspace(0, 1, POINTS, dtype=torch.float64):
@@ -70,7 +70,9 @@ def ours(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tens
     No public function stops there, hence the private name.
     """
     line = geometry._Affine(ExactNetwork(network), torch.cat((source, target)), target - source)
-    log_p, element, spectra = line.measured(geometry._from_to(torch.linspace(0, 1, POINTS, dtype=torch.float64)), spectra=True)
+    log_p, element, spectra = line.measured(
+        geometry._from_to(torch.linspace(0, 1, POINTS, dtype=torch.float64)), spectra=True
+    )
     return log_p.exp(), element, spectra
 
 
@@ -109,10 +111,12 @@ def _cnn_products(exact: ExactNetwork) -> list[Callable[[], object]]:
         points, cotangents = len(part), len(part) * CLASSES
         images = _random(points, second.in_channels, fourier.side, fourier.side)
         gradients = _random(cotangents, first.out_channels, 2 * fourier.side, 2 * fourier.side)
-        products += [functools.partial(conv2d, images, second.weight, padding=2),
-                     _at_frequencies(points, fourier.forward),
-                     _at_frequencies(cotangents, fourier.backward),
-                     functools.partial(conv_transpose2d, gradients, first.weight, padding=2)]
+        products += [
+            functools.partial(conv2d, images, second.weight, padding=2),
+            _at_frequencies(points, fourier.forward),
+            _at_frequencies(cotangents, fourier.backward),
+            functools.partial(conv_transpose2d, gradients, first.weight, padding=2),
+        ]
     return products
 
 
@@ -122,8 +126,12 @@ def _dense(rows: int, inner: int, columns: int) -> Callable[[], object]:
 
 def _at_frequencies(signals: int, matrices: Tensor) -> Callable[[], object]:
     frequencies, inner, columns = matrices.shape
-    return functools.partial(torch.bmm, _random(frequencies, signals, inner), _random(frequencies, inner, columns),
-                             out=_random(frequencies, signals, columns))
+    return functools.partial(
+        torch.bmm,
+        _random(frequencies, signals, inner),
+        _random(frequencies, inner, columns),
+        out=_random(frequencies, signals, columns),
+    )
 
 
 def _random(*shape: int) -> Tensor:
@@ -153,16 +161,32 @@ def compare(name: str, source: Tensor, target: Tensor) -> bool:
     source, target = source.double(), target.double()
     apart = distances(autograd(double, source, target), ours(network, source, target))
     products = bare_products(network)
-    took = medians({"autograd": lambda: autograd(double, source, target),
-                    "ours": lambda: ours(network, source, target),
-                    "path": lambda: geometry.path(network, source, target, POINTS),
-                    "bare": lambda: [product() for product in products]},
-                   once=frozenset({"autograd"} if name.startswith("cnn") else ()))
+    took = medians(
+        {
+            "autograd": lambda: autograd(double, source, target),
+            "ours": lambda: ours(network, source, target),
+            "path": lambda: geometry.path(network, source, target, POINTS),
+            "bare": lambda: [product() for product in products],
+        },
+        once=frozenset({"autograd"} if name.startswith("cnn") else ()),
+    )
     path = geometry.path(network, source, target, POINTS)
-    print(ROW.format(name, f"{took['autograd']:.3g}", f"{took['ours']:.3g}", f"{took['autograd'] / took['ours']:.1f}",
-                     f"{took['bare']:.3g}", f"{took['ours'] / took['bare']:.2f}",
-                     f"{took['path']:.3g}", f"{took['autograd'] / took['path']:.1f}",
-                     len(path.nodes), f"{path.length:.3f}", *(f"{distance:.0e}" for distance in apart)), flush=True)
+    print(
+        ROW.format(
+            name,
+            f"{took['autograd']:.3g}",
+            f"{took['ours']:.3g}",
+            f"{took['autograd'] / took['ours']:.1f}",
+            f"{took['bare']:.3g}",
+            f"{took['ours'] / took['bare']:.2f}",
+            f"{took['path']:.3g}",
+            f"{took['autograd'] / took['path']:.1f}",
+            len(path.nodes),
+            f"{path.length:.3f}",
+            *(f"{distance:.0e}" for distance in apart),
+        ),
+        flush=True,
+    )
     judged = apart[:1] if name == "sigmoid-mlp/saturated" else apart
     return all(distance <= AGREEMENT for distance in judged)
 
@@ -170,8 +194,9 @@ def compare(name: str, source: Tensor, target: Tensor) -> bool:
 def lengthen(name: str, source: Tensor, target: Tensor) -> None:
     """Part 2: prints what `geometry.path` takes with more and more points."""
     network = checkpoints.load(name)
-    contenders = {str(points): functools.partial(geometry.path, network, source, target, points)
-                  for points in (201, 1001, 5001)}
+    contenders = {
+        str(points): functools.partial(geometry.path, network, source, target, points) for points in (201, 1001, 5001)
+    }
     print(f"\ngeometry.path on {name}\n{'points':>8}{'nodes':>8}{'seconds':>10}{'µs a point':>12}")
     for points, took in medians(contenders).items():
         nodes = len(contenders[points]().nodes)
@@ -193,11 +218,15 @@ def by_gram(matrices: Tensor) -> Tensor:
 def routes() -> None:
     """Part 3: prints what each route to the singular values takes, and by how much it errs."""
     matrices = planted()
-    contenders = {"svdvals(M)": functools.partial(torch.linalg.svdvals, matrices),
-                  "eigvalsh(MMᵀ)": functools.partial(by_gram, matrices),
-                  "ours: svdvals(R), Mᵀ = QR": functools.partial(geometry.singular_values, matrices)}
-    print(f"\nSingular values of {POINTS} matrices 10×784, from {SPECTRUM[0]:.0e} to {SPECTRUM[-1]:.0e}\n"
-          f"{'':28}{'seconds':>10}{'worst relative error':>24}")
+    contenders = {
+        "svdvals(M)": functools.partial(torch.linalg.svdvals, matrices),
+        "eigvalsh(MMᵀ)": functools.partial(by_gram, matrices),
+        "ours: svdvals(R), Mᵀ = QR": functools.partial(geometry.singular_values, matrices),
+    }
+    print(
+        f"\nSingular values of {POINTS} matrices 10×784, from {SPECTRUM[0]:.0e} to {SPECTRUM[-1]:.0e}\n"
+        f"{'':28}{'seconds':>10}{'worst relative error':>24}"
+    )
     for route, took in medians(contenders).items():
         error = float((contenders[route]() / SPECTRUM - 1).abs().max())
         print(f"{route:28}{took:>10.3g}{error:>24.1e}")
@@ -208,10 +237,27 @@ def main() -> None:
     print(hardware(CPU))
     source, target = (data.example("test", index).images for index in IMAGES)
 
-    print(f"\n{POINTS} points between the test images {IMAGES[0]} and {IMAGES[1]}: seconds; "
-          "how many times ours and path() go into autograd, bare into ours")
-    print(ROW.format("network", "autograd", "ours", "ratio", "bare", "ratio", "path()", "ratio", "nodes", "length",
-                     "apart: p", "dl", "σ"))
+    print(
+        f"\n{POINTS} points between the test images {IMAGES[0]} and {IMAGES[1]}: seconds; "
+        "how many times ours and path() go into autograd, bare into ours"
+    )
+    print(
+        ROW.format(
+            "network",
+            "autograd",
+            "ours",
+            "ratio",
+            "bare",
+            "ratio",
+            "path()",
+            "ratio",
+            "nodes",
+            "length",
+            "apart: p",
+            "dl",
+            "σ",
+        )
+    )
     names = [f"{family}/{training}" for family in FAMILIES for training in ("vanilla", "saturated")]
     apart = [name for name in names if not compare(name, source, target)]
     lengthen("sigmoid-mlp/vanilla", source, target)

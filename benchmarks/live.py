@@ -13,9 +13,13 @@ from benchmarks.training import hardware
 from tests.browser import chromium, served
 
 SECONDS, PICTURES = 8, 5_000  # the bytes from which on a message holds pictures
-ATTACKS = {"four sigmoid MLPs, Adam": "attack=Adam&target=7&gradient=exact", "four sigmoid MLPs, L-BFGS": "attack=L-BFGS&target=8&gradient=softened",
-           "four sigmoid MLPs, PGD": "attack=PGD&pgd_steps=200&gradient=softened", "four sigmoid MLPs, Square": "attack=Square&radius=0.1",
-           "four CNNs, PGD": "family=cnn&attack=PGD&gradient=exact"}
+ATTACKS = {
+    "four sigmoid MLPs, Adam": "attack=Adam&target=7&gradient=exact",
+    "four sigmoid MLPs, L-BFGS": "attack=L-BFGS&target=8&gradient=softened",
+    "four sigmoid MLPs, PGD": "attack=PGD&pgd_steps=200&gradient=softened",
+    "four sigmoid MLPs, Square": "attack=Square&radius=0.1",
+    "four CNNs, PGD": "family=cnn&attack=PGD&gradient=exact",
+}
 
 
 def main() -> None:
@@ -24,13 +28,21 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, settings in ATTACKS.items():
             first, *_, last = arrivals = played(browser, f"{address}/live_attack?pick=by+index&index=30&{settings}")
-            print(f"{name:28} first after {1e3 * first:4.0f} ms, then {(len(arrivals) - 1) / (last - first):4.1f} updates a second", flush=True)
+            print(
+                f"{name:28} first after {1e3 * first:4.0f} ms, then {(len(arrivals) - 1) / (last - first):4.1f} updates a second",
+                flush=True,
+            )
 
 
 def played(browser: Browser, page_address: str) -> list[float]:
     """When pictures arrived, in seconds after Play was pressed."""
     page, arrivals = browser.new_page(viewport={"width": 1440, "height": 900}), []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: len(frame) > PICTURES and arrivals.append(time.perf_counter())))
+    page.on(
+        "websocket",
+        lambda socket: socket.on(
+            "framereceived", lambda frame: len(frame) > PICTURES and arrivals.append(time.perf_counter())
+        ),
+    )
     page.goto(page_address)
     expect(page.locator("section[data-network]")).to_have_count(4, timeout=90_000)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=90_000)

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from satcore.checks import zero_gradients
 from torch import Tensor
 
 from benchmarks.training import hardware
 from satcore import attacks, checkpoints, data
-from satcore.checks import zero_gradients
 from satcore.evaluation import still_right, worst_case
 
 STEPS, EPSILON, SMALL_EPSILON = 40, 0.25, 0.05
@@ -27,13 +27,24 @@ def main() -> None:
     print("\nRight after FGSM and PGD (ε = 0.25), and gradients that are exactly zero; ours / theirs, in %")
     for name in checkpoints.names():
         network, images, labels = _attacked(name)
-        fgsm, pgd = (_foolbox(attack, network, images, labels, **settings) for attack, settings in (
-            ("FGSM", {}), ("LinfPGD", {"steps": STEPS, "abs_stepsize": 2.5 * EPSILON / STEPS, "random_start": False})))
+        fgsm, pgd = (
+            _foolbox(attack, network, images, labels, **settings)
+            for attack, settings in (
+                ("FGSM", {}),
+                ("LinfPGD", {"steps": STEPS, "abs_stepsize": 2.5 * EPSILON / STEPS, "random_start": False}),
+            )
+        )
         pgd |= network(images).argmax(1) != labels  # which ours leaves as they are, and theirs may put right again
-        figures = {"FGSM": (still_right(attacks.fgsm, network, images, labels, epsilon=EPSILON), _left(fgsm)),
-                   "PGD": (still_right(attacks.pgd, network, images, labels, epsilon=EPSILON, steps=STEPS), _left(pgd)),
-                   "zero gradients": (zero_gradients(network, images, labels), _art(network, images, labels))}
-        print(f"{name:24}" + "   ".join(f"{what} {100 * ours:5.1f} / {100 * theirs:5.1f}" for what, (ours, theirs) in figures.items()), flush=True)
+        figures = {
+            "FGSM": (still_right(attacks.fgsm, network, images, labels, epsilon=EPSILON), _left(fgsm)),
+            "PGD": (still_right(attacks.pgd, network, images, labels, epsilon=EPSILON, steps=STEPS), _left(pgd)),
+            "zero gradients": (zero_gradients(network, images, labels), _art(network, images, labels)),
+        }
+        print(
+            f"{name:24}"
+            + "   ".join(f"{what} {100 * ours:5.1f} / {100 * theirs:5.1f}" for what, (ours, theirs) in figures.items()),
+            flush=True,
+        )
     print("\nRight after all of our attacks, after all of AutoAttack's, in %; seconds")
     for name in checkpoints.names():
         for epsilon in (EPSILON,) if name.startswith("cnn/") else (EPSILON, SMALL_EPSILON):
@@ -54,8 +65,10 @@ def against_autoattack(name: str, epsilon: float) -> str:
     assert float((attacked - images).abs().max()) <= epsilon + 1e-6
     with torch.no_grad():
         right = network(attacked).argmax(1) == labels
-    return (f"{name:24} ε = {epsilon:4}   ours {100 * (~broken).double().mean():5.1f} ({ours:5.1f} s)   AutoAttack {100 * right.double().mean():5.1f} "
-            f"({theirs:5.1f} s)   broken by AutoAttack alone {100 * (~right & ~broken).double().mean():4.1f}")
+    return (
+        f"{name:24} ε = {epsilon:4}   ours {100 * (~broken).double().mean():5.1f} ({ours:5.1f} s)   AutoAttack {100 * right.double().mean():5.1f} "
+        f"({theirs:5.1f} s)   broken by AutoAttack alone {100 * (~right & ~broken).double().mean():4.1f}"
+    )
 
 
 def _attacked(name: str) -> tuple:
@@ -79,7 +92,9 @@ def _art(network, images: Tensor, labels: Tensor) -> float:
     from art.estimators.classification import PyTorchClassifier
     from art.metrics import loss_gradient_check
 
-    classifier = PyTorchClassifier(network, loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10, device_type="cpu")
+    classifier = PyTorchClassifier(
+        network, loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10, device_type="cpu"
+    )
     one_hot = np.eye(10, dtype=np.float32)[labels.numpy()]
     return float(loss_gradient_check(classifier, images.numpy(), one_hot, verbose=False)[:, 0].mean())
 

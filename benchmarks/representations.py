@@ -24,8 +24,10 @@ AGREEMENT = 1e-9
 def contenders(activations: torch.Tensor) -> dict:
     """What is timed, by name: each gives the dissimilarities (N, N), or their upper triangle."""
     x = activations.numpy()
-    found = {"ours": lambda: representations.rdm(activations).numpy(),
-             "scipy pdist": lambda: pdist(x, "sqeuclidean") / x.shape[1]}
+    found = {
+        "ours": lambda: representations.rdm(activations).numpy(),
+        "scipy pdist": lambda: pdist(x, "sqeuclidean") / x.shape[1],
+    }
     try:
         from rsatoolbox.data import Dataset
         from rsatoolbox.rdm import calc_rdm

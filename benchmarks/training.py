@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from satcore.saturation import penalty
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
@@ -41,7 +42,6 @@ from torch.utils.data import DataLoader, Dataset
 from satcore import data
 from satcore.networks import build
 from satcore.recipes import FAMILIES, RECIPES, TRAINING_IMAGES, Phase, Recipe
-from satcore.saturation import penalty
 from satcore.training import train
 
 ROW = "{:22}{:>6}{:>10}{:>12}{:>8}{:>12}{:>8}  {}"
@@ -68,8 +68,9 @@ def plain(recipe: Recipe, device: torch.device) -> Iterator[None]:
     """The plain loop, for the recipe's only phase; yields after every epoch."""
     (phase,) = recipe.phases
     model = build(recipe.family, recipe.hidden).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=phase.learning_rate, betas=(0.9, phase.beta2),
-                                 eps=phase.adam_epsilon)
+    optimiser = torch.optim.Adam(
+        model.parameters(), lr=phase.learning_rate, betas=(0.9, phase.beta2), eps=phase.adam_epsilon
+    )
     loader = DataLoader(Digits(), batch_size=phase.batch_size, shuffle=True)
     model.train()
     for epoch in range(phase.epochs):
@@ -99,11 +100,15 @@ def epoch_seconds(recipe: Recipe, phase: Phase, device: torch.device) -> dict[st
     """Seconds an epoch of `phase`, begun from an untrained network: medians, by contender."""
     warm_up, timed = (0, 1) if recipe.family == "cnn" and device.type == "cpu" else (1, 3)
     recipe = dataclasses.replace(recipe, phases=(dataclasses.replace(phase, epochs=warm_up + timed),))
-    contenders = {"plain": plain(recipe, device),
-                  "float32": train(dataclasses.replace(recipe, precision="float32"), device.type),
-                  "recipe": train(recipe, device.type)}
-    times = [{name: seconds(functools.partial(next, epochs), device) for name, epochs in contenders.items()}
-             for _ in range(warm_up + timed)]
+    contenders = {
+        "plain": plain(recipe, device),
+        "float32": train(dataclasses.replace(recipe, precision="float32"), device.type),
+        "recipe": train(recipe, device.type),
+    }
+    times = [
+        {name: seconds(functools.partial(next, epochs), device) for name, epochs in contenders.items()}
+        for _ in range(warm_up + timed)
+    ]
     return {name: statistics.median(epoch[name] for epoch in times[warm_up:]) for name in contenders}
 
 
@@ -149,8 +154,11 @@ def main() -> None:
     print("\nEpochs a second, and how many times the plain loop's")
     print(ROW.format("recipe", "batch", "plain", "float32", "ratio", "as recipe", "ratio", "recipe's precision"))
     times = {}
-    for recipe in (*(RECIPES[f"{family}/vanilla"] for family in FAMILIES),
-                   RECIPES["sigmoid-mlp/saturated"], RECIPES["relu-mlp/saturated"]):
+    for recipe in (
+        *(RECIPES[f"{family}/vanilla"] for family in FAMILIES),
+        RECIPES["sigmoid-mlp/saturated"],
+        RECIPES["relu-mlp/saturated"],
+    ):
         phase = max(recipe.phases, key=lambda phase: phase.epochs)
         took = times[recipe.name] = epoch_seconds(recipe, phase, device)
         rates = [f"{1 / took['plain']:.3g}"]
@@ -159,8 +167,10 @@ def main() -> None:
         print(ROW.format(recipe.name, phase.batch_size, *rates, recipe.precision), flush=True)
 
     convolutions, dense = sum(bare[:2]), sum(bare[2:])
-    print(f"\nThe CNN, seconds an epoch: bare convolutions {convolutions:.3g} ({bare[0]:.3g} and {bare[1]:.3g}), "
-          f"bare dense layers {dense:.3g}")
+    print(
+        f"\nThe CNN, seconds an epoch: bare convolutions {convolutions:.3g} ({bare[0]:.3g} and {bare[1]:.3g}), "
+        f"bare dense layers {dense:.3g}"
+    )
     for name, precision in (("float32", "float32"), ("recipe", cnn.precision)):
         took = times[cnn.name][name]
         print(f"our whole epoch, {precision}: {took:.3g}, {took / convolutions:.2f} times the bare convolutions")

@@ -10,8 +10,10 @@ from satcore import checkpoints
 from satcore.dashboard import controls
 
 st.title("Every digit into every other")
-st.markdown("From one image of each digit, a targeted attack tries to reach each of the nine others: the paper's Fig. 5 and 8. "
-            "A red X: not found. Whether that means *robust* depends on how the gradient was taken.")
+st.markdown(
+    "From one image of each digit, a targeted attack tries to reach each of the nine others: the paper's Fig. 5 and 8. "
+    "A red X: not found. Whether that means *robust* depends on how the gradient was taken."
+)
 with controls.one_readable_line():
     names = controls.two_networks(controls.there(checkpoints.names()))
     first, second, third, fourth = st.columns([30, 22, 44, 30], gap="medium")
@@ -24,8 +26,9 @@ with controls.one_readable_line():
     with fourth:
         steps = controls.grid_steps()
 
-from satcore.dashboard import downloads, grid_run, grid_view, tables  # brings torch: the frame stands by now
 from satcore.grids import Setting
+
+from satcore.dashboard import downloads, grid_run, grid_view, tables  # brings torch: the frame stands by now
 
 with controls.one_readable_line():
     setting = Setting(source, attack, gradient, temperature, steps)
@@ -40,7 +43,13 @@ def stop() -> None:
 
 
 press, halt, _ = st.columns([1, 1, 4])
-press.button("Compute anew" if run.finished else "Compute", key="compute", disabled=run.running, width="stretch", on_click=run.start)
+press.button(
+    "Compute anew" if run.finished else "Compute",
+    key="compute",
+    disabled=run.running,
+    width="stretch",
+    on_click=run.start,
+)
 halt.button("Stop", key="stop", disabled=not run.running, width="stretch", on_click=stop)
 
 

@@ -10,8 +10,10 @@ from satcore import checkpoints
 from satcore.dashboard import controls
 
 st.title("Watch an attack try")
-st.markdown("One image, one attack, the four networks of a family. An attack that follows a gradient stops where the gradient is zero: "
-            "take the same gradient *exactly*, or *softened*, and see what was only underflow.")
+st.markdown(
+    "One image, one attack, the four networks of a family. An attack that follows a gradient stops where the gradient is zero: "
+    "take the same gradient *exactly*, or *softened*, and see what was only underflow."
+)
 with controls.one_readable_line():
     first, second, third = st.columns([30, 40, 38], gap="medium")
     with first:
@@ -23,8 +25,9 @@ with controls.one_readable_line():
         attack, parameters = controls.attack()
         parameters |= controls.gradient(attack)
 
-from satcore.dashboard import attack_view, downloads, draw_pad, live  # brings torch: the frame stands by now
 from satcore.dashboard.attack_run import Run, Settings
+
+from satcore.dashboard import attack_view, downloads, draw_pad, live  # brings torch: the frame stands by now
 
 with controls.one_readable_line():
     if how == "draw one":
@@ -50,7 +53,13 @@ def play_or_pause() -> None:
 
 
 with st.container(horizontal=True):
-    st.button("❚❚ Pause" if run.running else "▶ Play", key="play", disabled=run.finished, type="primary", on_click=play_or_pause)
+    st.button(
+        "❚❚ Pause" if run.running else "▶ Play",
+        key="play",
+        disabled=run.finished,
+        type="primary",
+        on_click=play_or_pause,
+    )
     st.button("Step", key="step", disabled=run.running or run.finished, on_click=run.step)
     st.button("Reset", key="reset", on_click=run.reset)
 

@@ -27,32 +27,48 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m satcore", description="Saturated networks on MNIST.")
     commands = parser.add_subparsers(required=True)
 
-    train = commands.add_parser("train", help="train networks and keep them",
-                                description="Train networks, one a core, and keep them. A command that was "
-                                            "interrupted, however rudely, goes on where it was when given again.")
+    train = commands.add_parser(
+        "train",
+        help="train networks and keep them",
+        description="Train networks, one a core, and keep them. A command that was "
+        "interrupted, however rudely, goes on where it was when given again.",
+    )
     train.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated")
     train.add_argument("--all", action="store_true", help="all twelve")
     train.add_argument("--again", action="store_true", help="also those that this recipe and seed have trained already")
-    train.add_argument("--seed", type=int, default=0, help="of the initial weights and the order of examples (default 0)")
+    train.add_argument(
+        "--seed", type=int, default=0, help="of the initial weights and the order of examples (default 0)"
+    )
     train.set_defaults(command=_train)
 
-    evaluate = commands.add_parser("evaluate", help="recompute Table 1 from the checkpoints, beside the paper's",
-                                   description="Recompute Table 1 from the checkpoints: accuracy on the test set, "
-                                               "accuracy after FGSM (ε = 0.25, float32 autograd), and the share of "
-                                               "test images whose gradient was exactly zero.")
-    evaluate.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="recompute Table 1 from the checkpoints, beside the paper's",
+        description="Recompute Table 1 from the checkpoints: accuracy on the test set, "
+        "accuracy after FGSM (ε = 0.25, float32 autograd), and the share of "
+        "test images whose gradient was exactly zero.",
+    )
+    evaluate.add_argument(
+        "names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)"
+    )
     evaluate.set_defaults(command=_evaluate)
 
-    grids = commands.add_parser("grids", help="recompute the grids that ship",
-                                description="Fill the 10×10 grids of the paper's Fig. 5 and 8 for each network, and "
-                                            "keep them: L-BFGS with 1,000 iterations, Adam with 100,000. Those that are there already are left as they are.")
+    grids = commands.add_parser(
+        "grids",
+        help="recompute the grids that ship",
+        description="Fill the 10×10 grids of the paper's Fig. 5 and 8 for each network, and "
+        "keep them: L-BFGS with 1,000 iterations, Adam with 100,000. Those that are there already are left as they are.",
+    )
     grids.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
     grids.set_defaults(command=_grids)
 
-    reality = commands.add_parser("reality", help="find out again how much of the robustness is real",
-                                  description="Climb the ladder of attacks at every ε, on 500 test images for an MLP and 100 for a CNN, "
-                                              "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
-                                              "CNN. What is there already is left as it is.")
+    reality = commands.add_parser(
+        "reality",
+        help="find out again how much of the robustness is real",
+        description="Climb the ladder of attacks at every ε, on 500 test images for an MLP and 100 for a CNN, "
+        "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
+        "CNN. What is there already is left as it is.",
+    )
     reality.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
     reality.set_defaults(command=_reality)
 
@@ -80,13 +96,15 @@ def _train(options: argparse.Namespace) -> int:
     from satcore.jobs import train_all
 
     if options.all == bool(options.names):
-        raise ValueError("expected the names of the networks to train, or --all, "
-                         f"got {'both' if options.all else 'neither'}")
+        raise ValueError(
+            f"expected the names of the networks to train, or --all, got {'both' if options.all else 'neither'}"
+        )
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"expected a folder that checkpoints can be written to, got {options.folder} "
-                         f"({error.strerror})") from error
+        raise ValueError(
+            f"expected a folder that checkpoints can be written to, got {options.folder} ({error.strerror})"
+        ) from error
     wanted = list(RECIPES) if options.all else list(dict.fromkeys(options.names))
     done = [] if options.again else [name for name in wanted if _is_trained(name, options)]
     if done:
@@ -116,8 +134,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     for name in names:
         measured = measure(checkpoints.load(name, options.device, options.folder), *test)
         clean, robust = (f"{value:.2f}" for value in TABLE_1[name]) if name in TABLE_1 else ("–", "–")
-        print(f"{name:24}{100 * measured.accuracy:8.2f}{clean:>8}{100 * measured.fgsm_accuracy:10.2f}{robust:>8}"
-              f"{100 * measured.zero_gradient:16.2f}   " + ", ".join(f"{k:.1f}" for k in measured.kurtosis), flush=True)
+        print(
+            f"{name:24}{100 * measured.accuracy:8.2f}{clean:>8}{100 * measured.fgsm_accuracy:10.2f}{robust:>8}"
+            f"{100 * measured.zero_gradient:16.2f}   " + ", ".join(f"{k:.1f}" for k in measured.kurtosis),
+            flush=True,
+        )
     return 0
 
 
@@ -125,14 +146,20 @@ def _grids(options: argparse.Namespace) -> int:
     from satcore import grids
 
     for name in options.names or checkpoints.names(options.folder):
-        network, sha256 = checkpoints.load(name, folder=options.folder), checkpoints.describe(name, options.folder).sha256
+        network, sha256 = (
+            checkpoints.load(name, folder=options.folder),
+            checkpoints.describe(name, options.folder).sha256,
+        )
         for setting in grids.shipped(name):
             grid = grids.load(name, sha256, setting)
             if grid is None:
                 *_, last = grids.fill(network, setting)
                 grid = last.grid
                 grids.save(name, sha256, setting, grid)
-            print(f"{name:24}{setting.source:18}{setting.attack:8}{setting.gradient:10}{grid.fooled:4} of 90 fooled", flush=True)
+            print(
+                f"{name:24}{setting.source:18}{setting.attack:8}{setting.gradient:10}{grid.fooled:4} of 90 fooled",
+                flush=True,
+            )
     return 0
 
 

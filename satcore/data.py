@@ -54,11 +54,11 @@ def check_images(images: Tensor) -> None:
 def check_labels(labels: Tensor, count: int) -> None:
     """Raise ValueError unless `labels` is an int64 (count,) with values in 0…9."""
     if labels.dtype != torch.int64 or tuple(labels.shape) != (count,):
-        raise ValueError(f"expected int64 labels of shape ({count},), "
-                         f"got {labels.dtype} of shape {tuple(labels.shape)}")
+        raise ValueError(
+            f"expected int64 labels of shape ({count},), got {labels.dtype} of shape {tuple(labels.shape)}"
+        )
     if not bool(((labels >= 0) & (labels < CLASSES)).all()):
-        raise ValueError("expected labels in 0…9, "
-                         f"got values from {labels.min().item()} to {labels.max().item()}")
+        raise ValueError(f"expected labels in 0…9, got values from {labels.min().item()} to {labels.max().item()}")
 
 
 def most_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
@@ -109,7 +109,7 @@ def example(split: str, index: int) -> Examples:
     examples = load(split)
     if not 0 <= index < len(examples.labels):
         raise ValueError(f"expected an index from 0 to {len(examples.labels) - 1}, got {index}")
-    return Examples(examples.images[index:index + 1], examples.labels[index:index + 1])
+    return Examples(examples.images[index : index + 1], examples.labels[index : index + 1])
 
 
 def centred(drawing: Tensor) -> Tensor:
@@ -119,17 +119,19 @@ def centred(drawing: Tensor) -> Tensor:
     (LeCun et al. 1998). Raises ValueError for another shape, other values, and for nothing drawn.
     """
     if drawing.ndim != 2 or not bool(((drawing >= 0) & (drawing <= 1)).all()):
-        raise ValueError(f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}")
+        raise ValueError(
+            f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}"
+        )
     rows, columns = drawing.amax(1).nonzero().flatten(), drawing.amax(0).nonzero().flatten()
     if len(rows) == 0:
         raise ValueError("expected a drawing, got an empty field")
-    box = drawing[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].float()
+    box = drawing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
     size = [max(1, round(20 * side / max(box.shape))) for side in box.shape]
     scaled = interpolate(box[None, None], size, mode="bilinear", antialias=True)[0, 0].clamp(0, 1)
     middle = [(scaled.sum(1 - axis) * torch.arange(size[axis])).sum() / scaled.sum() for axis in (0, 1)]
     top, left = (min(28 - side, max(0, round(13.5 - float(centre)))) for centre, side in zip(middle, size, strict=True))
     field = torch.zeros(28, 28)
-    field[top:top + size[0], left:left + size[1]] = scaled
+    field[top : top + size[0], left : left + size[1]] = scaled
     return field
 
 

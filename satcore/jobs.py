@@ -30,8 +30,10 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
     context = multiprocessing.get_context("spawn")  # a forked process can't use CUDA
     records = context.Queue()
     workers = min(len(names), os.cpu_count() or 1)
-    bars = {name: tqdm(desc=name, total=RECIPES[name].epochs, unit="epoch", position=position)
-            for position, name in enumerate(names)}
+    bars = {
+        name: tqdm(desc=name, total=RECIPES[name].epochs, unit="epoch", position=position)
+        for position, name in enumerate(names)
+    }
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(records,)) as pool:
         runs = [pool.submit(_train_and_keep, name, device, seed, folder) for name in names]
@@ -49,8 +51,10 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
                 worker.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
-                raise OSError("expected every network's process to come to its end, but one was killed (perhaps the "
-                              "memory ran out); the same command goes on where it was") from error
+                raise OSError(
+                    "expected every network's process to come to its end, but one was killed (perhaps the "
+                    "memory ran out); the same command goes on where it was"
+                ) from error
             raise
         finally:
             for bar in bars.values():
@@ -67,8 +71,15 @@ def _train_and_keep(name: str, device: str, seed: int, folder: Path) -> None:
     for record in train(recipe, device, seed, state):
         _records.put((name, dataclasses.replace(record, network=None)))
     hardware = torch.cuda.get_device_name(device) if device.startswith("cuda") else "one CPU core"
-    checkpoints.save(record.network, recipe, seed=seed, seconds=record.seconds, device=hardware,
-                     measurements=dataclasses.asdict(measure(record.network.cpu(), *data.load("test"))), folder=folder)
+    checkpoints.save(
+        record.network,
+        recipe,
+        seed=seed,
+        seconds=record.seconds,
+        device=hardware,
+        measurements=dataclasses.asdict(measure(record.network.cpu(), *data.load("test"))),
+        folder=folder,
+    )
     state.unlink(missing_ok=True)
 
 
@@ -99,7 +110,10 @@ def _show(bars: dict[str, tqdm], name: str, record: EpochRecord) -> None:
         bar.n = bar.last_print_n = bar.initial = record.epoch - 1
         bar.unpause()
     saturation = "/".join(f"{100 * share:.0f}" for share in record.saturation)
-    bar.set_postfix_str(f"λ {record.lam:.3g}, loss {record.loss:.4f}, penalty {record.penalty:.3g}, "
-                        f"accuracy {100 * record.accuracy:.1f} %, FGSM {100 * record.fgsm_accuracy:.1f} %, "
-                        f"zero gradients {100 * record.zero_gradient:.1f} %, saturated {saturation} %", refresh=False)
+    bar.set_postfix_str(
+        f"λ {record.lam:.3g}, loss {record.loss:.4f}, penalty {record.penalty:.3g}, "
+        f"accuracy {100 * record.accuracy:.1f} %, FGSM {100 * record.fgsm_accuracy:.1f} %, "
+        f"zero gradients {100 * record.zero_gradient:.1f} %, saturated {saturation} %",
+        refresh=False,
+    )
     bar.update(record.epoch - bar.n)

@@ -55,7 +55,7 @@ def layers(network: Network, images: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def _layers(network: Network, images: Tensor) -> dict[str, Tensor]:
     *hidden, logits = network.pre_activations(images)
-    outputs = {f"layer {number}": network.output(h).flatten(1) for number, h in enumerate(hidden, start=1)}
+    outputs = {f"layer {index + 1}": network.output(index, h).flatten(1) for index, h in enumerate(hidden)}
     return {"pixels": images.flatten(1), **outputs, "softmax": logits.softmax(1)}
 
 
@@ -94,8 +94,10 @@ def separation(dissimilarities: Tensor, labels: Tensor) -> Separation:
     pairs_within = int(same.sum()) - len(labels)
     pairs_between = labels.numel() ** 2 - int(same.sum())
     if pairs_within == 0 or pairs_between == 0:
-        raise ValueError("expected at least two images of one class and two classes, got "
-                         f"{len(labels)} images of {len(labels.unique())} classes")
+        raise ValueError(
+            "expected at least two images of one class and two classes, got "
+            f"{len(labels)} images of {len(labels.unique())} classes"
+        )
     total, diagonal_block = float(dissimilarities.sum()), float(dissimilarities[same].sum())
     within, between = diagonal_block / pairs_within, (total - diagonal_block) / pairs_between
     return Separation(within, between, between / within if within > 0 else float("inf"))

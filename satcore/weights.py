@@ -10,6 +10,7 @@ from torch import Tensor
 
 from satcore.data import check_images
 from satcore.networks import Network
+from satcore.nonlinearities import Nonlinearity
 
 DIMENSION = 20_000  # of the paper's prototypes
 BINS = 400
@@ -37,7 +38,8 @@ class Histogram:
 @dataclass(frozen=True)
 class Shape:
     """How a layer's weights are distributed: their histogram, mean, standard deviation, excess kurtosis, and the
-    quantiles at 0.1 % and 99.9 %."""
+    quantiles at 0.1 % and 99.9 %.
+    """
 
     histogram: Histogram
     mean: float
@@ -99,10 +101,15 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
         for layer, h in enumerate(_pre_activations(network, batch)):
             counts[layer] += torch.histc(h, BINS, *ranges[layer]).to(torch.int64).cpu().numpy()
             if layer < len(below):
-                below[layer] += _saturated(h, network.activation)
-        yield [Saturation(Histogram(np.linspace(*ranges[layer], BINS + 1), counts[layer].copy()),
-                          below[layer] / counts[layer].sum() if layer < len(below) else None, seen / len(images))
-               for layer in range(len(ranges))]
+                below[layer] += _saturated(h, network.nonlinearities[layer])
+        yield [
+            Saturation(
+                Histogram(np.linspace(*ranges[layer], BINS + 1), counts[layer].copy()),
+                below[layer] / counts[layer].sum() if layer < len(below) else None,
+                seen / len(images),
+            )
+            for layer in range(len(ranges))
+        ]
 
 
 def pearson_vii_density(w: np.ndarray, kurtosis: float) -> np.ndarray:
@@ -142,8 +149,9 @@ def linear_robustness(w1: Tensor, w2: Tensor) -> float:
     Raises ValueError where they aren't two different, finite vectors of one length.
     """
     if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()) or not bool((w1 + w2).isfinite().all()):
-        raise ValueError("expected two different, finite vectors of one length, "
-                         f"got shapes {tuple(w1.shape)} and {tuple(w2.shape)}")
+        raise ValueError(
+            f"expected two different, finite vectors of one length, got shapes {tuple(w1.shape)} and {tuple(w2.shape)}"
+        )
     w1, w2 = w1.detach().double(), w2.detach().double()
     return float((w1**2).sum() / (w2 - w1).abs().sum())  # Eq. 14
 
@@ -192,16 +200,16 @@ def _pre_activations(network: Network, images: Tensor) -> list[Tensor]:
 
 def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
     extremes = [[h.aminmax() for h in _pre_activations(network, batch)] for batch in images.split(BATCH)]
-    ranges = [(min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
-              for layer in zip(*extremes, strict=True)]
+    ranges = [
+        (min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
+        for layer in zip(*extremes, strict=True)
+    ]
     return [(low, high) if low < high else (low - 0.5, high + 0.5) for low, high in ranges]
 
 
-def _saturated(h: Tensor, activation: str) -> np.ndarray:
+def _saturated(h: Tensor, phi: Nonlinearity) -> np.ndarray:
     """How many entries of h have φ′(h) below each of the `THRESHOLDS`."""
-    if activation == "relu":
-        return np.full(len(THRESHOLDS), h.numel() - int(torch.count_nonzero(h > 0)))
-    # σ′(h) = y(1 − y) = τ where y = (1 + √(1 − 4τ))/2, and h = log y² / τ.
-    limits = [2 * np.log((1 + np.sqrt(1 - 4 * tau)) / 2) - np.log(tau) for tau in THRESHOLDS]
-    size = h.abs().flatten()
-    return np.array([int(torch.count_nonzero(size > limit)) for limit in limits])
+    slope = phi.slope(h)
+    if phi.piecewise_linear:  # then it is 0, or no threshold is above it
+        return np.full(len(THRESHOLDS), h.numel() - int(torch.count_nonzero(slope)))
+    return np.array([int(torch.count_nonzero(slope < threshold)) for threshold in THRESHOLDS])

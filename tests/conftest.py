@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two test processes, a server and a browser share two cores
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: two test processes, a server and a browser share two cores
 
 import pytest
 import torch
@@ -22,8 +24,13 @@ def one_seed():
 @pytest.fixture(scope="session")
 def tiny() -> Network:
     """A ReLU MLP of 16 hidden units that gets nine digits in ten right. Don't write to it: all tests share it."""
-    recipe = Recipe("relu-mlp/vanilla", hidden=16, complementary=("relu",) * 3, precision="float32",
-                    phases=(Phase(epochs=2, batch_size=600, learning_rate=1e-2),))
+    recipe = Recipe(
+        "relu-mlp/vanilla",
+        hidden=16,
+        complementary=("relu",) * 3,
+        precision="float32",
+        phases=(Phase(epochs=2, batch_size=600, learning_rate=1e-2),),
+    )
     *_, last = train(recipe, "cpu")
     return last.network
 

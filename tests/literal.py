@@ -41,7 +41,7 @@ def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarr
     h = np.zeros((count, len(weight), height, width)) + bias[:, None, None]
     for row in range(5):
         for column in range(5):
-            shifted = padded[:, :, row:row + height, column:column + width]
+            shifted = padded[:, :, row : row + height, column : column + width]
             h += np.einsum("nchw,oc->nohw", shifted, weight[:, :, row, column])
     return h
 
@@ -82,26 +82,37 @@ def complementary(z: Tensor, name: str) -> Tensor:
     return z
 
 
-def train_mlp(start: list[Tensor], images: Tensor, labels: Tensor, orders: list[Tensor], phase: Phase, *,
-              activation: str, phi_c: tuple[str, ...], epsilon: float, rates: list[float],
-              lams: list[float]) -> tuple[list[Tensor], list[float]]:
+def train_mlp(
+    start: list[Tensor],
+    images: Tensor,
+    labels: Tensor,
+    orders: list[Tensor],
+    phase: Phase,
+    *,
+    activation: str,
+    phi_c: tuple[str, ...],
+    epsilon: float,
+    rates: list[float],
+    lams: list[float],
+) -> tuple[list[Tensor], list[float]]:
     """One phase of training an MLP in float32, batch by batch: Eq. 4 and Eq. 8 by plain, unfused Adam.
 
     `start` is W¹, b¹, … and stays as it is; one of `orders`, `rates` and `lams` an epoch. Gives the trained
     W¹, b¹, …, and each epoch's mean objective, in which only the layers being trained are penalised.
     """
     weights_and_biases = [tensor.detach().clone() for tensor in start]
-    trained = weights_and_biases[2 * phase.frozen:]
+    trained = weights_and_biases[2 * phase.frozen :]
     for tensor in trained:
         tensor.requires_grad_(True)
-    optimiser = torch.optim.Adam(trained, lr=1.0, betas=(0.9, phase.beta2), eps=phase.adam_epsilon,
-                                 foreach=False, fused=False)
+    optimiser = torch.optim.Adam(
+        trained, lr=1.0, betas=(0.9, phase.beta2), eps=phase.adam_epsilon, foreach=False, fused=False
+    )
     losses = []
     for order, rate, lam in zip(orders, rates, lams, strict=True):
         optimiser.param_groups[0]["lr"] = rate
         of_batches = []
         for first in range(0, len(order), phase.batch_size):
-            batch = order[first:first + phase.batch_size]
+            batch = order[first : first + phase.batch_size]
             x, y = images[batch].clone().requires_grad_(True), labels[batch]
             h = _forward(weights_and_biases, x, activation)
             cost = _mean_cross_entropy(h[-1], y)
@@ -152,8 +163,9 @@ def complex_step_jacobian(weights_and_biases: list[np.ndarray], image: np.ndarra
     return h3.imag.T / step
 
 
-def complex_step_cnn_column(weights_and_biases: list[np.ndarray], image: np.ndarray, row: int,
-                            column: int) -> np.ndarray:
+def complex_step_cnn_column(
+    weights_and_biases: list[np.ndarray], image: np.ndarray, row: int, column: int
+) -> np.ndarray:
     """∂h⁴/∂x⁰, (10,), of the CNN by the one pixel at `row` and `column` of `image` (28, 28)."""
     step = 1e-30
     w1, b1, w2, b2, w3, b3, w4, b4 = weights_and_biases
@@ -220,8 +232,9 @@ def mlp_probabilities(weights_and_biases: list[np.ndarray], images: np.ndarray, 
     return e / e.sum(1, keepdims=True)
 
 
-def chord_length(weights_and_biases: list[np.ndarray], source: np.ndarray, target: np.ndarray, activation: str,
-                 steps: int) -> float:
+def chord_length(
+    weights_and_biases: list[np.ndarray], source: np.ndarray, target: np.ndarray, activation: str, steps: int
+) -> float:
     """The length of the path (1−t)·source + t·target, at `steps` equal steps, as of a polygon on the sphere 2√p."""
     length, corner = 0.0, np.zeros((0, 10))
     for part in np.array_split(np.arange(steps + 1) / steps, max(1, steps // 4096)):

@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from satcore.grids import Setting
 from streamlit.testing.v1 import AppTest
 
 from satcore import checkpoints, grids
 from satcore.dashboard import grid_run, grid_view, live, tables
-from satcore.grids import Setting
 
 ROOT = Path(__file__).parent.parent
 BOTH = ["relu-mlp/vanilla", "relu-mlp/saturated"]
@@ -25,7 +25,9 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest) -> dict:
     """What the component was told, by network."""
-    told = next(told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "grids" in told)
+    told = next(
+        told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "grids" in told
+    )
     return {grid["name"]: grid for grid in told["grids"]}
 
 
@@ -61,8 +63,15 @@ def test_a_cell_leads_to_its_attack():
         assert parse_qs(urlparse(link).query)["index"] == [str(sources[digit])]
 
 
-@pytest.mark.parametrize("setting", [Setting(gradient="softened", temperature=10.0), Setting(attack="Adam", steps=100_000),
-                                     Setting(gradient="softened", temperature=100.0, steps=100), Setting(gradient="exact", steps=10_000)])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(gradient="softened", temperature=10.0),
+        Setting(attack="Adam", steps=100_000),
+        Setting(gradient="softened", temperature=100.0, steps=100),
+        Setting(gradient="exact", steps=10_000),
+    ],
+)
 def test_where_a_cell_leads_the_attack_is_the_same(setting):
     link = urlparse(grid_view._link("relu-mlp/saturated", 30, setting) + "&target=7")
     assert link.path == "live_attack"
@@ -71,7 +80,13 @@ def test_where_a_cell_leads_the_attack_is_the_same(setting):
         page.query_params[name] = value
     run = page.run().switch_page("pages/live_attack.py").run().session_state["run"].settings
     given = dict(run.parameters)
-    assert (run.attack, run.source, run.target, given["steps"], given["gradient"]) == (setting.attack, 3, 7, setting.steps, setting.gradient)
+    assert (run.attack, run.source, run.target, given["steps"], given["gradient"]) == (
+        setting.attack,
+        3,
+        7,
+        setting.steps,
+        setting.gradient,
+    )
     assert given.get("temperature", 1.0) == setting.temperature
 
 
@@ -115,7 +130,9 @@ def test_a_run_goes_on_network_by_network_and_is_kept_for_all():
 
 def test_a_stopped_grid_is_not_said_to_have_withstood():
     grid = live.known_grid(BOTH[1], Setting())
-    assert "stopped when 12 % of the pairs were finished" in tables.of_grids({BOTH[1]: dataclasses.replace(grid, done=0.12)}, Setting())
+    assert "stopped when 12 % of the pairs were finished" in tables.of_grids(
+        {BOTH[1]: dataclasses.replace(grid, done=0.12)}, Setting()
+    )
     assert "The paper" not in tables.of_grids({BOTH[1]: dataclasses.replace(grid, done=0.12)}, Setting())
 
 
@@ -130,7 +147,9 @@ def test_a_damaged_network_is_one_readable_line_and_can_be_tried_again(monkeypat
 
 
 def test_a_stopped_run_goes_on_where_it_was():
-    run = grid_run.GridRun(BOTH[:1], Setting(attack="Adam", steps=100, gradient="softened", temperature=3.0, source="least confident"))
+    run = grid_run.GridRun(
+        BOTH[:1], Setting(attack="Adam", steps=100, gradient="softened", temperature=3.0, source="least confident")
+    )
     run.start()
     run.advance(0)
     run.running = False

@@ -56,8 +56,12 @@ def test_an_image_is_attacked_alike_alone_and_in_a_batch(tiny, examples):
 
 
 @settings(deadline=None, max_examples=40)
-@given(epsilon=st.floats(0, 1), seed=st.integers(0, 2**32), extremes=st.booleans(), dtype=st.sampled_from(
-    [torch.float32, torch.float64]))
+@given(
+    epsilon=st.floats(0, 1),
+    seed=st.integers(0, 2**32),
+    extremes=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
 def test_pixels_stay_in_range_and_move_by_epsilon_at_most(epsilon, seed, extremes, dtype):
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(4, 1, 28, 28, generator=generator, dtype=dtype)
@@ -66,7 +70,7 @@ def test_pixels_stay_in_range_and_move_by_epsilon_at_most(epsilon, seed, extreme
     labels = torch.randint(10, (4,), generator=generator)
     result = fgsm(NETWORKS[dtype], images, labels, epsilon=epsilon)
     assert result.images.dtype == dtype
-    assert 0 <= result.images.min() and result.images.max() <= 1
+    assert result.images.min() >= 0 and result.images.max() <= 1
     # Rounding of x + ε, of ε itself and of the difference: half a unit in the last place below 1 each.
     assert result.linf.max() <= epsilon + 1.5 * torch.finfo(dtype).eps
 
@@ -151,8 +155,14 @@ def test_an_attack_on_n_images_has_n_of_everything(tiny, examples):
         result = fgsm(tiny, examples.images[:count], examples.labels[:count])
         assert isinstance(result, AttackResult)
         assert result.images.shape == (count, 1, 28, 28)
-        types = {"success": torch.bool, "correct_before": torch.bool, "zero_gradient": torch.bool,
-                 "iterations": torch.int64, "linf": torch.float32, "l2": torch.float32}
+        types = {
+            "success": torch.bool,
+            "correct_before": torch.bool,
+            "zero_gradient": torch.bool,
+            "iterations": torch.int64,
+            "linf": torch.float32,
+            "l2": torch.float32,
+        }
         for field, dtype in types.items():
             assert getattr(result, field).shape == (count,) and getattr(result, field).dtype == dtype, field
         assert (result.iterations == 1).all()
@@ -200,9 +210,17 @@ def test_images_that_are_no_floats_are_refused(tiny, dtype):
     assert refused(tiny, BLACK.to(dtype), ZEROS) == f"expected images of a floating-point dtype, got {dtype}"
 
 
-@pytest.mark.parametrize("value, came", [
-    (1.5, "0 to 1.5"), (-0.25, "-0.25 to 0"), (255, "0 to 255"), (math.nan, "nan to nan"), (math.inf, "0 to inf"),
-    (-math.inf, "-inf to 0")])
+@pytest.mark.parametrize(
+    "value, came",
+    [
+        (1.5, "0 to 1.5"),
+        (-0.25, "-0.25 to 0"),
+        (255, "0 to 255"),
+        (math.nan, "nan to nan"),
+        (math.inf, "0 to inf"),
+        (-math.inf, "-inf to 0"),
+    ],
+)
 def test_pixels_outside_the_range_are_refused(tiny, value, came):
     assert refused(tiny, with_pixel(value), ZEROS) == f"expected pixels in [0, 1], got values from {came}"
 
@@ -211,13 +229,17 @@ def test_the_ends_of_the_range_belong_to_it(tiny):
     assert len(fgsm(tiny, with_pixel(1.0), ZEROS, epsilon=1.0).success) == 2
 
 
-@pytest.mark.parametrize("labels, came", [
-    (torch.zeros(3, dtype=torch.int64), "torch.int64 of shape (3,)"),
-    (torch.zeros(2, 1, dtype=torch.int64), "torch.int64 of shape (2, 1)"),
-    (torch.tensor(0), "torch.int64 of shape ()"),
-    (torch.zeros(2, dtype=torch.int32), "torch.int32 of shape (2,)"),
-    (torch.zeros(2), "torch.float32 of shape (2,)"),
-    (torch.zeros(2, 10), "torch.float32 of shape (2, 10)")])
+@pytest.mark.parametrize(
+    "labels, came",
+    [
+        (torch.zeros(3, dtype=torch.int64), "torch.int64 of shape (3,)"),
+        (torch.zeros(2, 1, dtype=torch.int64), "torch.int64 of shape (2, 1)"),
+        (torch.tensor(0), "torch.int64 of shape ()"),
+        (torch.zeros(2, dtype=torch.int32), "torch.int32 of shape (2,)"),
+        (torch.zeros(2), "torch.float32 of shape (2,)"),
+        (torch.zeros(2, 10), "torch.float32 of shape (2, 10)"),
+    ],
+)
 def test_labels_of_another_kind_are_refused(tiny, labels, came):
     assert refused(tiny, BLACK, labels) == f"expected int64 labels of shape (2,), got {came}"
 

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from satcore.dashboard.path_view import FIGURES
 
 from satcore import checkpoints, data
-from satcore.dashboard.path_view import FIGURES
 from satcore.recipes import TRAININGS
 from tests.browser import chromium, served
 
@@ -169,7 +169,8 @@ def test_the_interpolation_page_is_whole(visit, viewport, scheme):
     expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     rights = page.locator("section, section svg, .head *, .save *, [role=tooltip]").evaluate_all(
-        "(all) => all.map((element) => element.getBoundingClientRect().right)")
+        "(all) => all.map((element) => element.getBoundingClientRect().right)"
+    )
     assert max(rights) <= viewport["width"]
     assert page.asked_elsewhere == []
 
@@ -317,9 +318,15 @@ def drawn(page: Page, charts: int) -> Page:
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")], ids=["desktop", "phone"])
-@pytest.mark.parametrize(("path", "heading", "charts"), [
-    ("/representations?", "What a layer tells apart", 6), ("/representations?view=One+layer+in+full&", "What a layer tells apart", 2),
-    ("/weights?", "Inside the weights", 3), ("/weights?view=A+linear+mechanism&", "Inside the weights", 3)])
+@pytest.mark.parametrize(
+    ("path", "heading", "charts"),
+    [
+        ("/representations?", "What a layer tells apart", 6),
+        ("/representations?view=One+layer+in+full&", "What a layer tells apart", 2),
+        ("/weights?", "Inside the weights", 3),
+        ("/weights?view=A+linear+mechanism&", "Inside the weights", 3),
+    ],
+)
 def test_the_pages_inside_a_network_are_whole(visit, path, heading, charts, viewport, scheme):
     page = drawn(visit(path + RELU_PAIR, viewport=viewport, scheme=scheme), charts)
     expect(page.get_by_role("heading", name=heading)).to_be_visible()
@@ -430,7 +437,9 @@ def test_a_cell_of_the_grid_opens_its_attack(visit):
 
 
 def test_a_grid_is_computed_while_one_looks_and_stops_when_told(visit):
-    page = visit("/attack_grid?grid_attack=Adam&grid_steps=10,000&grid_gradient=exact&left=sigmoid-mlp/saturated&right=relu-mlp/vanilla")
+    page = visit(
+        "/attack_grid?grid_attack=Adam&grid_steps=10,000&grid_gradient=exact&left=sigmoid-mlp/saturated&right=relu-mlp/vanilla"
+    )
     page.get_by_role("button", name="Compute").click(timeout=PATIENCE)
     count = page.locator("section[data-network='sigmoid-mlp/saturated'] .count")
     expect(page.get_by_text("pairs still under attack")).to_be_visible(timeout=PATIENCE)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
+from satcore.certified import certified, enclosure
 
 from satcore import certified as certified_module
 from satcore import checkpoints, data
-from satcore.certified import certified, enclosure
 from satcore.evaluation import worst_case
 from satcore.networks import build
 
@@ -59,7 +59,9 @@ def test_within_nothing_the_bound_is_the_margin():
         images, labels = (tensor[:20] for tensor in data.load("test"))
         logits = network(images.double())
         least = certified_module._least_margins(network, images.flatten(1).double(), labels, 0.0)
-        expected = torch.stack([row[label] - torch.cat((row[:label], row[label + 1:])) for row, label in zip(logits, labels, strict=True)])
+        expected = torch.stack(
+            [row[label] - torch.cat((row[:label], row[label + 1 :])) for row, label in zip(logits, labels, strict=True)]
+        )
         assert torch.allclose(least, expected, atol=1e-6)
 
 
@@ -105,7 +107,11 @@ def test_what_cannot_be_certified_is_refused(tiny):
 
 def test_other_images_and_labels_are_refused():
     network, (images, labels) = checkpoints.load("relu-mlp/vanilla"), (tensor[:3] for tensor in data.load("test"))
-    for spoilt, message in (((images * 5, labels), "expected pixels"), ((images.flatten(1), labels), "expected images of shape"),
-                            ((images, labels + 9), "expected labels"), ((images, labels[:2]), "expected int64 labels")):
+    for spoilt, message in (
+        ((images * 5, labels), "expected pixels"),
+        ((images.flatten(1), labels), "expected images of shape"),
+        ((images, labels + 9), "expected labels"),
+        ((images, labels[:2]), "expected int64 labels"),
+    ):
         with pytest.raises(ValueError, match=message):
             certified(network, *spoilt, epsilon=0.01)

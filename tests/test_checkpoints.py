@@ -24,8 +24,9 @@ MEASUREMENTS = {"accuracy": 0.9, "kurtosis": [1.5, -0.5, 0.1], "images": 10_000}
 
 
 def keep(folder: Path, network: Network, recipe: Recipe = RECIPE, seed: int = 3) -> checkpoints.Description:
-    return checkpoints.save(network, recipe, seed=seed, seconds=1.26, device="one CPU core",
-                            measurements=MEASUREMENTS, folder=folder)
+    return checkpoints.save(
+        network, recipe, seed=seed, seconds=1.26, device="one CPU core", measurements=MEASUREMENTS, folder=folder
+    )
 
 
 @pytest.fixture
@@ -73,10 +74,18 @@ def test_the_network_comes_back_bit_for_bit_and_ready_for_use(tmp_path, family, 
 def test_what_is_known_comes_back(folder, weights):
     description = checkpoints.describe(NAME, folder)
     assert description == checkpoints.Description(
-        recipe=RECIPE, seed=3, measurements=MEASUREMENTS, seconds=1.3, device="one CPU core",
+        recipe=RECIPE,
+        seed=3,
+        measurements=MEASUREMENTS,
+        seconds=1.3,
+        device="one CPU core",
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
-        versions={"python": platform.python_version(), "torch": torch.__version__,
-                  "numpy": sys.modules["numpy"].__version__})
+        versions={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": sys.modules["numpy"].__version__,
+        },
+    )
 
 
 def test_save_returns_what_describe_will(tmp_path, network):
@@ -121,8 +130,20 @@ def refused(call, *arguments, **options) -> str:
 
 
 @pytest.mark.parametrize("call", [checkpoints.describe, checkpoints.load])
-@pytest.mark.parametrize("name", ["relu-mlp/control", "relu-mlp", "", "vanilla", "relu-mlp/vanilla.json", "a\nb",
-                                  "../relu-mlp/vanilla", "relu-mlp/../relu-mlp/vanilla", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu-mlp/control",
+        "relu-mlp",
+        "",
+        "vanilla",
+        "relu-mlp/vanilla.json",
+        "a\nb",
+        "../relu-mlp/vanilla",
+        "relu-mlp/../relu-mlp/vanilla",
+        "/etc/passwd",
+    ],
+)
 def test_an_unknown_name_is_refused(folder, call, name):
     assert refused(call, name, folder=folder) == f"expected one of the networks {NAME}, got {name!r}"
 
@@ -142,7 +163,8 @@ def test_a_flipped_byte_in_the_weights_is_noticed(folder, weights, place):
     found = hashlib.sha256(content).hexdigest()
     assert refused(checkpoints.load, NAME, folder=folder) == (
         f"expected weights with SHA-256 {intended[:12]}… in {weights}, got {len(content)} bytes with {found[:12]}…: "
-        "damaged, truncated or another network's")
+        "damaged, truncated or another network's"
+    )
 
 
 def test_truncated_weights_are_noticed(folder, weights):
@@ -163,12 +185,16 @@ def test_missing_weights_do_not_keep_the_description_from_being_read(folder, wei
     assert checkpoints.describe(NAME, folder).recipe == RECIPE
 
 
-@pytest.mark.parametrize("content", [
-    safetensors.torch.save(build("relu-mlp", 24).state_dict()),
-    safetensors.torch.save(build("cnn").state_dict()),
-    safetensors.torch.save({}),
-    b"these are no weights",
-], ids=["of a wider network", "of another family", "of nothing", "no safetensors"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        safetensors.torch.save(build("relu-mlp", 24).state_dict()),
+        safetensors.torch.save(build("cnn").state_dict()),
+        safetensors.torch.save({}),
+        b"these are no weights",
+    ],
+    ids=["of a wider network", "of another family", "of nothing", "no safetensors"],
+)
 def test_other_weights_are_noticed_even_where_their_sum_is_right(folder, weights, described, content):
     weights.write_bytes(content)
     edit(described, sha256=hashlib.sha256(content).hexdigest())
@@ -176,15 +202,31 @@ def test_other_weights_are_noticed_even_where_their_sum_is_right(folder, weights
     assert message.startswith(f"expected the weights of {NAME} in {weights}, got a file that doesn't hold them (")
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"{", b"{}", b"[]", b"null", b"3", b'"relu-mlp"', b"\xff\xfe", b"\0" * 100, b'{"recipe": {}}',
-    b'{"recipe": null}', b'{"recipe": {"name": "relu-mlp/vanilla"}}', b"a picture\nand a tale\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"3",
+        b'"relu-mlp"',
+        b"\xff\xfe",
+        b"\0" * 100,
+        b'{"recipe": {}}',
+        b'{"recipe": null}',
+        b'{"recipe": {"name": "relu-mlp/vanilla"}}',
+        b"a picture\nand a tale\n",
+    ],
+)
 @pytest.mark.parametrize("call", [checkpoints.describe, checkpoints.load])
 def test_a_damaged_description_is_noticed(folder, described, call, content):
     described.write_bytes(content)
     message = refused(call, NAME, folder=folder)
-    assert message.startswith(f"expected a checkpoint's description in {described}, "
-                              "got something else or a damaged one (")
+    assert message.startswith(
+        f"expected a checkpoint's description in {described}, got something else or a damaged one ("
+    )
 
 
 def test_a_truncated_description_is_noticed_wherever_it_ends(folder, described):
@@ -226,7 +268,8 @@ def test_the_description_of_another_network_is_noticed(folder, described):
     control.write_bytes(described.read_bytes())
     for call in (checkpoints.describe, checkpoints.load):
         assert refused(call, "relu-mlp/control", folder=folder) == (
-            f"expected the description of relu-mlp/control in {control}, got that of {NAME}")
+            f"expected the description of relu-mlp/control in {control}, got that of {NAME}"
+        )
 
 
 def test_a_save_that_fails_midway_leaves_no_description_of_other_weights(folder, monkeypatch):
@@ -270,8 +313,10 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path, monkeypa
 
 
 def test_what_is_known_can_be_read_without_importing_torch(folder):
-    script = ("import sys; from pathlib import Path; from satcore import checkpoints; folder = Path(sys.argv[1]); "
-              "print(checkpoints.names(folder), checkpoints.describe('relu-mlp/vanilla', folder).seed, "
-              "'torch' in sys.modules)")
+    script = (
+        "import sys; from pathlib import Path; from satcore import checkpoints; folder = Path(sys.argv[1]); "
+        "print(checkpoints.names(folder), checkpoints.describe('relu-mlp/vanilla', folder).seed, "
+        "'torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "['relu-mlp/vanilla'] 3 False\n", done.stderr

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from satcore.checks import MEANINGS, checks, signals, zero_gradients
 
 from satcore import checkpoints, data
-from satcore.checks import MEANINGS, checks, signals, zero_gradients
 from satcore.networks import build
 from tests import literal
 
@@ -39,21 +39,38 @@ def test_an_honest_network_passes_every_check(tiny, examples):
 
 def test_a_masked_network_is_caught(masked, examples):
     found = checks(masked, *examples, source=checkpoints.load("relu-mlp/vanilla"))
-    assert failed(found) >= {"nothing is left at ε = 0.5", "no gradient is needed less", "no gradient is exactly zero",
-                             "iterating beats one step", "success grows with ε"}
+    assert failed(found) >= {
+        "nothing is left at ε = 0.5",
+        "no gradient is needed less",
+        "no gradient is exactly zero",
+        "iterating beats one step",
+        "success grows with ε",
+    }
     assert zero_gradients(masked, *examples) > 0.9
 
 
 def test_masking_is_caught_in_the_papers_networks_and_not_in_the_vanilla_one(examples):
     for name in ("sigmoid-mlp/saturated", "relu-mlp/saturated"):
         found = {check.name: check for check in checks(checkpoints.load(name), *examples)}
-        assert {"nothing is left at ε = 0.5", "no gradient is needed less", "noise is weaker", "no gradient is exactly zero"} <= failed(found.values())
-        assert found["no gradient is needed less"].figures["PGD"] > 0.9 > 0.1 > found["no gradient is needed less"].figures["Square"]
+        assert {
+            "nothing is left at ε = 0.5",
+            "no gradient is needed less",
+            "noise is weaker",
+            "no gradient is exactly zero",
+        } <= failed(found.values())
+        assert (
+            found["no gradient is needed less"].figures["PGD"]
+            > 0.9
+            > 0.1
+            > found["no gradient is needed less"].figures["Square"]
+        )
     assert failed(checks(checkpoints.load("sigmoid-mlp/vanilla"), *examples)) == set()
 
 
 def test_without_a_source_nothing_is_said_of_transfer(tiny, examples):
-    assert "no stranger knows better" not in {check.name for check in checks(tiny, examples.images[:5], examples.labels[:5])}
+    assert "no stranger knows better" not in {
+        check.name for check in checks(tiny, examples.images[:5], examples.labels[:5])
+    }
 
 
 def test_a_random_network_and_one_of_probabilities_are_caught(tiny, examples):
@@ -107,9 +124,13 @@ def test_signals_are_true_where_autograd_has_only_zeros(examples):
     exact = copy.deepcopy(network).double()
     for k, (image, label) in enumerate(zip(images, labels, strict=True)):
         logits = exact(image[None].double())[0]
-        others = torch.cat((logits[:label], logits[label + 1:]))
+        others = torch.cat((logits[:label], logits[label + 1 :]))
         log_wrong = float(others.logsumexp(0) - logits.logsumexp(0))  # log(1 − p_y)
         slope = np.insert(others.softmax(0).numpy(), int(label), -1.0)
-        jacobian = literal.complex_step_jacobian(literal.parameters(exact), image.numpy().ravel().astype(float), "sigmoid")
+        jacobian = literal.complex_step_jacobian(
+            literal.parameters(exact), image.numpy().ravel().astype(float), "sigmoid"
+        )
         for layer, norm in (("logits", np.linalg.norm(slope)), ("image", np.linalg.norm(slope @ jacobian))):
-            assert float(found[layer].log10_norm[k]) == pytest.approx((math.log(norm) + log_wrong) / math.log(10), abs=1e-3)
+            assert float(found[layer].log10_norm[k]) == pytest.approx(
+                (math.log(norm) + log_wrong) / math.log(10), abs=1e-3
+            )

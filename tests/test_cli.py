@@ -26,8 +26,14 @@ PATIENCE = 120  # seconds until a command that hangs is given up
 
 
 def satcore(*arguments: str | Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "satcore", *map(str, arguments)], cwd=ROOT, capture_output=True,
-                          text=True, encoding="utf-8", timeout=PATIENCE)
+    return subprocess.run(
+        [sys.executable, "-m", "satcore", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+    )
 
 
 def refusal(*arguments: str | Path) -> str:
@@ -47,8 +53,10 @@ def kept(tmp_path_factory, tiny) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("arguments", [
-    (), ("fly",), ("train", "--seed", "three", NAME), ("train", NAME, "--sed", "3"), ("evaluate", "--all")])
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("fly",), ("train", "--seed", "three", NAME), ("train", NAME, "--sed", "3"), ("evaluate", "--all")],
+)
 def test_a_command_that_cannot_be_understood_ends_with_the_usage(arguments):
     done = satcore(*arguments)
     assert done.returncode == 2 and done.stdout == ""
@@ -58,17 +66,20 @@ def test_a_command_that_cannot_be_understood_ends_with_the_usage(arguments):
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_an_unknown_network_is_refused(command, tmp_path):
     assert refusal(command, "relu-mlp/other", "--folder", tmp_path) == (
-        f"expected a network out of {', '.join(RECIPES)}, got 'relu-mlp/other'")
+        f"expected a network out of {', '.join(RECIPES)}, got 'relu-mlp/other'"
+    )
 
 
 def test_names_and_all_together_are_refused(tmp_path):
     assert refusal("train", NAME, "--all", "--folder", tmp_path) == (
-        "expected the names of the networks to train, or --all, got both")
+        "expected the names of the networks to train, or --all, got both"
+    )
 
 
 def test_neither_names_nor_all_is_refused(tmp_path):
     assert refusal("train", "--folder", tmp_path) == (
-        "expected the names of the networks to train, or --all, got neither")
+        "expected the names of the networks to train, or --all, got neither"
+    )
 
 
 @pytest.mark.parametrize("seed", [-1, 10**30])
@@ -89,12 +100,14 @@ def test_evaluating_an_empty_folder_is_refused(tmp_path):
 
 def test_evaluating_a_network_that_is_not_there_is_refused(kept):
     assert refusal("evaluate", "cnn/control", "--folder", kept) == (
-        f"expected one of the networks {NAME}, got 'cnn/control'")
+        f"expected one of the networks {NAME}, got 'cnn/control'"
+    )
 
 
 def test_evaluating_a_damaged_checkpoint_is_refused(tmp_path):
-    checkpoints.save(build("relu-mlp", 16), RECIPES[NAME], seed=0, seconds=1, device="", measurements={},
-                     folder=tmp_path)
+    checkpoints.save(
+        build("relu-mlp", 16), RECIPES[NAME], seed=0, seconds=1, device="", measurements={}, folder=tmp_path
+    )
     weights = tmp_path / f"{NAME}.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     message = refusal("evaluate", "--folder", tmp_path)
@@ -113,13 +126,21 @@ def test_the_state_of_another_run_is_refused(tmp_path):
     done = satcore("train", NAME, "--folder", tmp_path)
     *_, last = done.stderr.splitlines()  # a progress bar comes before it
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert last.startswith(f"satcore: expected the state of an interrupted run in {state}, got a file that can't be read")
+    assert last.startswith(
+        f"satcore: expected the state of an interrupted run in {state}, got a file that can't be read"
+    )
     assert state.read_bytes() == b"no state"
 
 
-@pytest.mark.parametrize("error", [
-    ValueError("expected one thing, got another"), OSError("no space left"),
-    BrokenProcessPool("A process in the process pool was terminated abruptly.")], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("expected one thing, got another"),
+        OSError("no space left"),
+        BrokenProcessPool("A process in the process pool was terminated abruptly."),
+    ],
+    ids=repr,
+)
 def test_a_worker_that_fails_or_dies_is_reported_in_one_line(tmp_path, monkeypatch, capsys, error):
     class Failing(ProcessPoolExecutor):
         """Its workers are done, and have failed, before anyone looks."""
@@ -133,8 +154,11 @@ def test_a_worker_that_fails_or_dies_is_reported_in_one_line(tmp_path, monkeypat
     assert main(["train", NAME, "--folder", str(tmp_path)]) == 2
     # Progress bars may come before it.
     *_, last = capsys.readouterr().err.splitlines()
-    assert last.startswith("satcore: expected every network's process to come to its end"
-                           if isinstance(error, BrokenProcessPool) else f"satcore: {error}")
+    assert last.startswith(
+        "satcore: expected every network's process to come to its end"
+        if isinstance(error, BrokenProcessPool)
+        else f"satcore: {error}"
+    )
 
 
 def test_a_worker_keeps_the_network_with_its_measurements_and_drops_the_state(tmp_path, monkeypatch):
@@ -160,8 +184,15 @@ def test_evaluate_prints_what_measure_finds(tmp_path, tiny):
     # Not the width of RECIPES: the checkpoint's own description counts.
     recipe = dataclasses.replace(RECIPES[NAME], hidden=16)
     for name in (NAME, "relu-mlp/control"):
-        checkpoints.save(tiny, dataclasses.replace(recipe, name=name), seed=0, seconds=1, device="one CPU core",
-                         measurements={}, folder=tmp_path)
+        checkpoints.save(
+            tiny,
+            dataclasses.replace(recipe, name=name),
+            seed=0,
+            seconds=1,
+            device="one CPU core",
+            measurements={},
+            folder=tmp_path,
+        )
     done = satcore("evaluate", "--folder", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("10,000 test images, in percent.")
@@ -173,8 +204,14 @@ def test_evaluate_prints_what_measure_finds(tmp_path, tiny):
     kurtosis = [f"{value:.1f}" for value in found.kurtosis]
     clean, robust = (f"{value:.2f}" for value in TABLE_1[NAME])
     assert re.split(r"[\s,]+", rows[NAME])[1:] == [figures[0], clean, figures[1], robust, figures[2], *kurtosis]
-    assert re.split(r"[\s,]+", rows["relu-mlp/control"])[1:] == [figures[0], "–", figures[1], "–", figures[2],
-                                                               *kurtosis]
+    assert re.split(r"[\s,]+", rows["relu-mlp/control"])[1:] == [
+        figures[0],
+        "–",
+        figures[1],
+        "–",
+        figures[2],
+        *kurtosis,
+    ]
 
 
 def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
@@ -190,8 +227,12 @@ def test_a_network_that_is_trained_already_is_left_as_it_is(kept):
 
 
 def test_a_killed_command_leaves_no_worker_and_no_half_a_checkpoint(tmp_path):
-    command = subprocess.Popen([sys.executable, "-m", "satcore", "train", NAME, "--folder", tmp_path], cwd=ROOT,
-                               stderr=subprocess.PIPE, start_new_session=True)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "satcore", "train", NAME, "--folder", tmp_path],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         # The bar shows a loss as soon as a worker has reported an epoch.
         shown = b""

@@ -16,12 +16,15 @@ def arrays() -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.mark.parametrize("name, md5", [
-    ("x_train", "6bbc9ace898e44ae57da46a324031adb"),
-    ("y_train", "a25bea736e30d166cdddb491f175f624"),
-    ("x_test", "2646ac647ad5339dbf082846283269ea"),
-    ("y_test", "27ae3e4e09519cfbb04c329615203637"),
-])
+@pytest.mark.parametrize(
+    "name, md5",
+    [
+        ("x_train", "6bbc9ace898e44ae57da46a324031adb"),
+        ("y_train", "a25bea736e30d166cdddb491f175f624"),
+        ("x_test", "2646ac647ad5339dbf082846283269ea"),
+        ("y_test", "27ae3e4e09519cfbb04c329615203637"),
+    ],
+)
 def test_the_arrays_in_idx_format_are_the_original_files(arrays, name, md5):
     array = arrays[name]
     magic = 2051 if array.ndim == 3 else 2049
@@ -145,23 +148,39 @@ class AlwaysTwo(torch.nn.Module):
 
 
 REFUSALS = {
-    "a way": (lambda: data.choose(AlwaysTwo(), "test", 2, "any"),
-              "expected a way to choose out of most confident, least confident, random, got 'any'"),
+    "a way": (
+        lambda: data.choose(AlwaysTwo(), "test", 2, "any"),
+        "expected a way to choose out of most confident, least confident, random, got 'any'",
+    ),
     "a digit": (lambda: data.choose(AlwaysTwo(), "test", 10, "random"), "expected a digit from 0 to 9, got 10"),
-    "a negative digit": (lambda: data.choose(AlwaysTwo(), "test", -1, "most confident"),
-                         "expected a digit from 0 to 9, got -1"),
-    "a split to choose from": (lambda: data.choose(AlwaysTwo(), "validation", 2, "random"),
-                               'expected the split "train" or "test", got \'validation\''),
-    "no digit right": (lambda: data.choose(AlwaysTwo(), "test", 5, "most confident"),
-                       "expected a correctly classified 5, but the network gets every one wrong"),
-    "none right to be unsure of": (lambda: data.choose(AlwaysTwo(), "test", 5, "least confident"),
-                                   "expected a correctly classified 5, but the network gets every one wrong"),
-    "no such digit": (lambda: data.random_example(torch.tensor([1, 2]), 3, seed=0),
-                      "expected at least one example of the digit 3, got none"),
-    "a negative seed": (lambda: data.random_example(torch.tensor([1, 2]), 1, seed=-1),
-                        "expected a seed from 0 to 2⁶³−1, got -1"),
-    "a seed too large": (lambda: data.choose(AlwaysTwo(), "test", 2, "random", seed=2**63),
-                         "expected a seed from 0 to 2⁶³−1, got 9223372036854775808"),
+    "a negative digit": (
+        lambda: data.choose(AlwaysTwo(), "test", -1, "most confident"),
+        "expected a digit from 0 to 9, got -1",
+    ),
+    "a split to choose from": (
+        lambda: data.choose(AlwaysTwo(), "validation", 2, "random"),
+        'expected the split "train" or "test", got \'validation\'',
+    ),
+    "no digit right": (
+        lambda: data.choose(AlwaysTwo(), "test", 5, "most confident"),
+        "expected a correctly classified 5, but the network gets every one wrong",
+    ),
+    "none right to be unsure of": (
+        lambda: data.choose(AlwaysTwo(), "test", 5, "least confident"),
+        "expected a correctly classified 5, but the network gets every one wrong",
+    ),
+    "no such digit": (
+        lambda: data.random_example(torch.tensor([1, 2]), 3, seed=0),
+        "expected at least one example of the digit 3, got none",
+    ),
+    "a negative seed": (
+        lambda: data.random_example(torch.tensor([1, 2]), 1, seed=-1),
+        "expected a seed from 0 to 2⁶³−1, got -1",
+    ),
+    "a seed too large": (
+        lambda: data.choose(AlwaysTwo(), "test", 2, "random", seed=2**63),
+        "expected a seed from 0 to 2⁶³−1, got 9223372036854775808",
+    ),
     "a negative index": (lambda: data.example("test", -1), "expected an index from 0 to 9999, got -1"),
     "an index past the end": (lambda: data.example("train", 60_000), "expected an index from 0 to 59999, got 60000"),
 }

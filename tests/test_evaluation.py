@@ -43,11 +43,18 @@ def test_the_figures_are_literal_counts(torn, examples, epsilon):
     assert 0 < zero < 200 and 0 < robust < right < 200
     found = measure(torn, *examples, epsilon=epsilon)
     assert dataclasses.replace(found, kurtosis=()) == Measurements(
-        accuracy=right / 200, fgsm_accuracy=robust / 200, zero_gradient=zero / 200, right_unmoved=unmoved / 200,
-        kurtosis=(), images=200, epsilon=epsilon)
+        accuracy=right / 200,
+        fgsm_accuracy=robust / 200,
+        zero_gradient=zero / 200,
+        right_unmoved=unmoved / 200,
+        kurtosis=(),
+        images=200,
+        epsilon=epsilon,
+    )
     weights = [parameter for parameter in literal.parameters(torn) if parameter.ndim > 1]
-    assert found.kurtosis == pytest.approx([scipy.stats.kurtosis(w.ravel(), fisher=True, bias=True) for w in weights],
-                                           rel=1e-12)
+    assert found.kurtosis == pytest.approx(
+        [scipy.stats.kurtosis(w.ravel(), fisher=True, bias=True) for w in weights], rel=1e-12
+    )
 
 
 def test_only_right_answers_count_as_right_unmoved(examples):
@@ -99,7 +106,7 @@ def measured(name: str) -> Measurements:
 
 
 def test_all_twelve_networks_ship():
-    assert THERE == list(RECIPES)
+    assert list(RECIPES) == THERE
 
 
 @pytest.mark.parametrize("name", THERE)
@@ -115,7 +122,12 @@ def test_a_shipped_network_measures_as_stored(name):
     # Five images in ten thousand: those that another order of summation may tip over. FGSM takes a sign, which rounding decides
     # wherever a CNN's gradient is next to nothing: from a processor with AVX-512 to one with AVX2 twelve of cnn/vanilla's tipped.
     signs = 2e-3 if name.startswith("cnn/") else 5e-4
-    for share, tolerance in {"accuracy": 5e-4, "fgsm_accuracy": signs, "zero_gradient": 5e-4, "right_unmoved": 5e-4}.items():
+    for share, tolerance in {
+        "accuracy": 5e-4,
+        "fgsm_accuracy": signs,
+        "zero_gradient": 5e-4,
+        "right_unmoved": 5e-4,
+    }.items():
         assert getattr(found, share) == pytest.approx(stored[share], abs=tolerance), share
     assert found.kurtosis == pytest.approx(stored["kurtosis"], rel=1e-6)
 
@@ -132,9 +144,15 @@ def percent(name: str, share: str) -> float:
     return round(100 * checkpoints.describe(name).measurements[share], 2)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=SHORT_OF_THE_PAPER[name]))
-    if name in SHORT_OF_THE_PAPER else name for name in IN_TABLE_1])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=SHORT_OF_THE_PAPER[name]))
+        if name in SHORT_OF_THE_PAPER
+        else name
+        for name in IN_TABLE_1
+    ],
+)
 def test_a_shipped_network_is_as_accurate_as_the_papers(name):
     clean, _ = TABLE_1[name]
     assert percent(name, "accuracy") >= clean

@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from satcore.linear_maps import SIGNALS, Dense, DirectConvolution, FourierConvolution
+from satcore.linearised import ExactNetwork
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from satcore import checkpoints, data, geometry
-from satcore.linear_maps import SIGNALS, Dense, DirectConvolution, FourierConvolution
-from satcore.linearised import ExactNetwork
 from satcore.networks import Network, build
 from tests import literal
 
@@ -47,6 +47,7 @@ def blends(count: int) -> Tensor:
 
 
 # --- the Jacobian ---------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name, count", [(name, 40 if "saturated" in name else 12) for name in SIGMOIDS + RELUS])
 def test_the_jacobian_is_that_of_a_complex_step(name, count):
@@ -103,8 +104,12 @@ def test_the_cnns_jacobian_is_that_of_a_complex_step(name):
 
 
 @settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 2**32), scale=st.floats(1, 3000), activation=st.sampled_from(["sigmoid", "relu"]),
-       black_and_white=st.booleans())
+@given(
+    seed=st.integers(0, 2**32),
+    scale=st.floats(1, 3000),
+    activation=st.sampled_from(["sigmoid", "relu"]),
+    black_and_white=st.booleans(),
+)
 def test_the_jacobian_of_any_small_network_is_that_of_a_complex_step(seed, scale, activation, black_and_white):
     network = build(f"{activation}-mlp", hidden=5, seed=seed, scale=scale)
     images = random_images(1, seed)
@@ -152,8 +157,9 @@ def test_a_float32_network_is_taken_as_the_same_one_in_float64(name):
     assert torch.equal(geometry.length_element(in_float64, images, direction.double()), element)
 
 
-@pytest.mark.parametrize("name, count", [("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133),
-                                         ("cnn/saturated", 21)])
+@pytest.mark.parametrize(
+    "name, count", [("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133), ("cnn/saturated", 21)]
+)
 def test_an_images_result_does_not_depend_on_the_batch(name, count):
     network, images = load(name), first_images(count)
     most = ExactNetwork(network).most
@@ -217,23 +223,30 @@ def test_following_a_plane_leaves_gradients_switched_on_in_between(tiny):
     assert torch.is_grad_enabled()
 
 
-NOT_IMAGES = {"a shape": torch.zeros(2, 784), "too bright": torch.full((2, 1, 28, 28), 1.01),
-              "below black": torch.full((2, 1, 28, 28), -1e-6),
-              "integers": torch.zeros(2, 1, 28, 28, dtype=torch.int64),
-              "no number": torch.full((2, 1, 28, 28), math.nan)}
+NOT_IMAGES = {
+    "a shape": torch.zeros(2, 784),
+    "too bright": torch.full((2, 1, 28, 28), 1.01),
+    "below black": torch.full((2, 1, 28, 28), -1e-6),
+    "integers": torch.zeros(2, 1, 28, 28, dtype=torch.int64),
+    "no number": torch.full((2, 1, 28, 28), math.nan),
+}
 
 
 @pytest.mark.parametrize("images", NOT_IMAGES.values(), ids=NOT_IMAGES.keys())
 def test_what_is_no_image_is_refused(tiny, images):
-    for refused in (lambda: geometry.jacobian(tiny, images), lambda: geometry.length_element(tiny, images, images),
-                    lambda: geometry.path(tiny, images[:1], first(7)),
-                    lambda: geometry.path(tiny, first(7), images[:1]),
-                    lambda: next(geometry.plane(tiny, first(3), first(7), images[:1]))):
+    for refused in (
+        lambda: geometry.jacobian(tiny, images),
+        lambda: geometry.length_element(tiny, images, images),
+        lambda: geometry.path(tiny, images[:1], first(7)),
+        lambda: geometry.path(tiny, first(7), images[:1]),
+        lambda: next(geometry.plane(tiny, first(3), first(7), images[:1])),
+    ):
         with pytest.raises(ValueError, match="^expected (images|pixels)"):
             refused()
 
 
 # --- linear maps and their transposes -------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("channels, out, side", [(32, 64, 14), (3, 5, 7), (2, 1, 4)])
 def test_the_fourier_convolution_is_pytorchs_and_so_is_its_transpose(channels, out, side):
@@ -247,7 +260,7 @@ def test_the_fourier_convolution_is_pytorchs_and_so_is_its_transpose(channels, o
     assert (convolution(x) - expected).abs().max() <= 1e-13 * expected.abs().max()
 
     g = torch.randn(17, 10, out, side, side, generator=generator, dtype=torch.float64)
-    assert 17 * 10 > SIGNALS
+    assert SIGNALS < 17 * 10
     expected = conv_transpose2d(g.flatten(0, 1), layer.weight, padding=2).unflatten(0, (17, 10))
     assert convolution.transposed(g).shape == expected.shape
     assert (convolution.transposed(g) - expected).abs().max() <= 1e-13 * expected.abs().max()
@@ -259,7 +272,8 @@ def test_a_linear_map_and_its_transpose_are_adjoint(kind):
     linear, shape_in, shape_out = {
         "dense": (Dense(network.layers[3]), (1024,), (10,)),
         "direct": (DirectConvolution(network.layers[0]), (1, 28, 28), (32, 28, 28)),
-        "fourier": (FourierConvolution(network.layers[1], 14), (32, 14, 14), (64, 14, 14))}[kind]
+        "fourier": (FourierConvolution(network.layers[1], 14), (32, 14, 14), (64, 14, 14)),
+    }[kind]
     generator = torch.Generator().manual_seed(1)
     count = SIGNALS // 10 + 1  # ten cotangents each
     x = torch.randn(10 * count, *shape_in, generator=generator, dtype=torch.float64)
@@ -271,6 +285,7 @@ def test_a_linear_map_and_its_transpose_are_adjoint(kind):
 
 
 # --- singular values ------------------------------------------------------------------------------------------------
+
 
 def orthonormal(rows: int, generator: torch.Generator) -> Tensor:
     """(rows, 10), with orthonormal columns."""
@@ -317,6 +332,7 @@ def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name
 
 
 # --- the length element ---------------------------------------------------------------------------------------------
+
 
 def affine(offsets: list[float], slopes: list[float]) -> tuple[Network, Tensor]:
     """A network whose logits are `offsets` at the black image, and a direction along which they rise by `slopes`."""
@@ -383,8 +399,10 @@ def test_the_cnns_length_element_is_the_formula_as_it_stands():
 
 
 @settings(deadline=None, max_examples=30)
-@given(factor=st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3) | st.sampled_from([1e-100, 1e100]),
-       name=st.sampled_from(["sigmoid-mlp/vanilla", "sigmoid-mlp/saturated"]))
+@given(
+    factor=st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3) | st.sampled_from([1e-100, 1e100]),
+    name=st.sampled_from(["sigmoid-mlp/vanilla", "sigmoid-mlp/saturated"]),
+)
 def test_in_a_direction_c_times_as_long_it_is_c_times_as_large(factor, name):
     direction = random_images(3, seed=2) - 0.5
     once = geometry.length_element(load(name), first_images(3), direction)
@@ -395,19 +413,30 @@ def test_in_a_direction_c_times_as_long_it_is_c_times_as_large(factor, name):
 
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/vanilla", "cnn/vanilla"])
 def test_in_no_direction_it_is_exactly_zero(name):
-    assert torch.equal(geometry.length_element(load(name), first_images(3), torch.zeros(3, 1, 28, 28)),
-                       torch.zeros(3, dtype=torch.float64))
+    assert torch.equal(
+        geometry.length_element(load(name), first_images(3), torch.zeros(3, 1, 28, 28)),
+        torch.zeros(3, dtype=torch.float64),
+    )
 
 
-@pytest.mark.parametrize("direction", [torch.zeros(1, 28, 28), torch.zeros(1, 1, 28, 28), torch.zeros(2, 784),
-                                       torch.full((2, 1, 28, 28), math.nan), torch.full((2, 1, 28, 28), math.inf)],
-                         ids=["one image", "a batch of one", "flat", "nan", "infinite"])
+@pytest.mark.parametrize(
+    "direction",
+    [
+        torch.zeros(1, 28, 28),
+        torch.zeros(1, 1, 28, 28),
+        torch.zeros(2, 784),
+        torch.full((2, 1, 28, 28), math.nan),
+        torch.full((2, 1, 28, 28), math.inf),
+    ],
+    ids=["one image", "a batch of one", "flat", "nan", "infinite"],
+)
 def test_a_direction_unlike_the_images_or_not_finite_is_refused(tiny, direction):
     with pytest.raises(ValueError, match="^expected a finite direction of the images' shape"):
         geometry.length_element(tiny, first_images(2), direction)
 
 
 # --- the path -------------------------------------------------------------------------------------------------------
+
 
 @functools.cache
 def path_of(name: str, source: int = 0, target: int = 6, points: int = 11) -> geometry.Path:
@@ -445,9 +474,18 @@ def test_a_path_has_what_it_promises_at_its_points_and_nodes(name):
     network, path = load(name), path_of(name)
     source, target = first(0).double(), first(6).double()
     count = len(path.nodes)
-    shapes = {"t": (11,), "images": (11, 1, 28, 28), "probabilities": (11, 10), "length_element": (11,),
-              "singular_values": (11, 10), "nodes": (count,), "probabilities_at_nodes": (count, 10),
-              "element_at_nodes": (count,), "length_so_far": (count,), "spectrum": (10,)}
+    shapes = {
+        "t": (11,),
+        "images": (11, 1, 28, 28),
+        "probabilities": (11, 10),
+        "length_element": (11,),
+        "singular_values": (11, 10),
+        "nodes": (count,),
+        "probabilities_at_nodes": (count, 10),
+        "element_at_nodes": (count,),
+        "length_so_far": (count,),
+        "spectrum": (10,),
+    }
     for field, shape in shapes.items():
         assert getattr(path, field).shape == shape and getattr(path, field).dtype == torch.float64, field
     for field in ("length", "arc_length", "geodesic", "flatness", "transition", "participation"):
@@ -494,8 +532,13 @@ def test_a_path_has_what_it_promises_at_its_points_and_nodes(name):
 @pytest.mark.parametrize("name, source, target", [("sigmoid-mlp/saturated", 3, 7), ("relu-mlp/saturated", 3, 7)])
 def test_the_length_is_that_of_a_polygon_of_very_many_sides(name, source, target):
     network = load(name)
-    expected = literal.chord_length(literal.parameters(network), first(source).double().numpy(),
-                                    first(target).double().numpy(), network.activation, steps=2**16)
+    expected = literal.chord_length(
+        literal.parameters(network),
+        first(source).double().numpy(),
+        first(target).double().numpy(),
+        network.activation,
+        steps=2**16,
+    )
     found = path_of(name, source, target, points=201)
     assert expected > 5  # through several classes
     assert found.length == pytest.approx(expected, rel=2e-3)
@@ -559,8 +602,9 @@ def patience(monkeypatch):
     monkeypatch.setattr(geometry._Affine, "measured", counted)
 
 
-@pytest.mark.parametrize("name, source, target", [("sigmoid-mlp/saturated", 5105, 4401),
-                                                  ("relu-mlp/saturated", 3179, 5087)])
+@pytest.mark.parametrize(
+    "name, source, target", [("sigmoid-mlp/saturated", 5105, 4401), ("relu-mlp/saturated", 3179, 5087)]
+)
 def test_a_path_that_the_network_does_not_notice_comes_to_an_end(name, source, target, patience):
     images = data.load("test").images
     path = geometry.path(load(name), images[source], images[target], points=11)
@@ -585,12 +629,23 @@ def test_a_path_of_fewer_than_two_points_is_refused(tiny, points):
         geometry.path(tiny, first(3), first(7), points=points)
 
 
-@pytest.mark.parametrize("wrong", [torch.zeros(2, 1, 28, 28), torch.zeros(0, 1, 28, 28), torch.zeros(28, 28),
-                                   torch.zeros(2, 28, 28), torch.zeros(1, 1, 28, 29)],
-                         ids=lambda image: str(tuple(image.shape)))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.zeros(2, 1, 28, 28),
+        torch.zeros(0, 1, 28, 28),
+        torch.zeros(28, 28),
+        torch.zeros(2, 28, 28),
+        torch.zeros(1, 1, 28, 29),
+    ],
+    ids=lambda image: str(tuple(image.shape)),
+)
 def test_anything_but_one_image_is_refused(tiny, wrong):
-    for refused in (lambda: geometry.path(tiny, wrong, first(7)), lambda: geometry.path(tiny, first(7), wrong),
-                    lambda: next(geometry.plane(tiny, wrong, first(7), first(3)))):
+    for refused in (
+        lambda: geometry.path(tiny, wrong, first(7)),
+        lambda: geometry.path(tiny, first(7), wrong),
+        lambda: next(geometry.plane(tiny, wrong, first(7), first(3))),
+    ):
         with pytest.raises(ValueError, match="^expected (one image|images of shape)"):
             refused()
 
@@ -630,14 +685,24 @@ def test_flatness_is_the_literal_one(parts):
     assert 0.01 * (1 - 1e-9) <= found <= 1
 
 
-@pytest.mark.parametrize("spectrum, expected", [
-    ([1.0] * 10, 10), ([1.0] + [0.0] * 9, 1), ([3.0, 3.0] + [0.0] * 8, 2), ([2.0, 1.0] + [0.0] * 8, 25 / 17),
-    ([1e-200] * 5 + [0.0] * 5, 5), ([1e200] * 10, 10), ([0.0] * 10, 0)])
+@pytest.mark.parametrize(
+    "spectrum, expected",
+    [
+        ([1.0] * 10, 10),
+        ([1.0] + [0.0] * 9, 1),
+        ([3.0, 3.0] + [0.0] * 8, 2),
+        ([2.0, 1.0] + [0.0] * 8, 25 / 17),
+        ([1e-200] * 5 + [0.0] * 5, 5),
+        ([1e200] * 10, 10),
+        ([0.0] * 10, 0),
+    ],
+)
 def test_participation_counts_the_singular_values_that_take_part(spectrum, expected):
     assert geometry._participation(torch.tensor(spectrum, dtype=torch.float64)) == pytest.approx(expected, rel=1e-14)
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
+
 
 def triangle() -> tuple[Tensor, Tensor, Tensor]:
     return first(3).double(), first(7).double(), first(0).double()
@@ -670,9 +735,11 @@ def coordinates(plane: geometry.Plane, row: int, column: int) -> np.ndarray:
 
 @pytest.mark.parametrize("angle", ["acute", "obtuse at the first corner", "obtuse at the second"])
 def test_a_plane_has_values_inside_the_triangle_and_none_outside(tiny, angle):
-    corners = {"acute": triangle(),
-               "obtuse at the first corner": ((first(1) + first(8)) / 2, first(8), (first(1) + first(7)) / 2),
-               "obtuse at the second": (first(8), (first(1) + first(8)) / 2, (first(1) + first(7)) / 2)}[angle]
+    corners = {
+        "acute": triangle(),
+        "obtuse at the first corner": ((first(1) + first(8)) / 2, first(8), (first(1) + first(7)) / 2),
+        "obtuse at the second": (first(8), (first(1) + first(8)) / 2, (first(1) + first(7)) / 2),
+    }[angle]
     plane = last_plane(tiny, side=23, corners=corners)
     (width, _), (along, _) = plane.corners[1:]
     found = "obtuse at the first corner" if along < 0 else "obtuse at the second" if along > width else "acute"
@@ -695,8 +762,7 @@ def test_a_plane_has_values_inside_the_triangle_and_none_outside(tiny, angle):
     assert (plane.predicted[0][(plane.x >= 0) & (plane.x <= plane.corners[1, 0])] >= 0).all()
 
 
-@pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "sigmoid-mlp/vanilla", "relu-mlp/saturated",
-                                  "cnn/vanilla"])
+@pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "sigmoid-mlp/vanilla", "relu-mlp/saturated", "cnn/vanilla"])
 def test_at_each_point_of_a_plane_it_is_what_the_network_makes_of_the_image_there(name):
     network, images = load(name), triangle()
     plane = last_plane(network, side=9)
@@ -751,8 +817,13 @@ def test_a_plane_fills_up_from_record_to_record():
 
 def test_three_images_on_one_line_are_refused(tiny):
     source, target, other = triangle()
-    for images in ((source, target, (source + target) / 2), (source, source, target), (source, target, source),
-                   (source, target, target), (source, source, source)):
+    for images in (
+        (source, target, (source + target) / 2),
+        (source, source, target),
+        (source, target, source),
+        (source, target, target),
+        (source, source, source),
+    ):
         with pytest.raises(ValueError, match="on one line$"):
             next(geometry.plane(tiny, *images))
     almost = (source + target) / 2 + 1e-3 * (other - source)
@@ -771,6 +842,7 @@ def test_a_plane_may_have_but_two_points_a_side(tiny):
 
 # --- what the paper's Fig. 4 shows ----------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def contrasts() -> dict[str, list[geometry.Path]]:
     """By training: 200 paths, the same for both, between images of different classes that both get right."""
@@ -781,8 +853,10 @@ def contrasts() -> dict[str, list[geometry.Path]]:
     pairs = right[torch.randint(len(right), (300, 2), generator=generator)]
     pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:200]
     assert len(pairs) == 200
-    return {training: [geometry.path(network, images[source], images[target], points=21) for source, target in pairs]
-            for training, network in networks.items()}
+    return {
+        training: [geometry.path(network, images[source], images[target], points=21) for source, target in pairs]
+        for training, network in networks.items()
+    }
 
 
 def both(contrasts: dict[str, list[geometry.Path]], figure: Callable[[geometry.Path], float]) -> list[np.ndarray]:

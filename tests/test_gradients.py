@@ -90,8 +90,13 @@ def test_softened_takes_every_derivative_at_a_tempered_place(examples):
     images, labels = examples.images[:10].double(), examples.labels[:10]
     taken = Way("softened", temperature).gradient(network, images, Objective(labels))
     hidden = network.pre_activations(images)
-    slope, _ = zip(*(true_slope(h.numpy() / temperature, int(label), "cross-entropy")
-                     for h, label in zip(hidden[-1], labels, strict=True)), strict=True)
+    slope, _ = zip(
+        *(
+            true_slope(h.numpy() / temperature, int(label), "cross-entropy")
+            for h, label in zip(hidden[-1], labels, strict=True)
+        ),
+        strict=True,
+    )
     g = torch.tensor(np.array(slope))
     for layer, h in zip(reversed(network.layers[1:]), reversed(hidden[:-1]), strict=True):
         g = (g @ layer.weight) * (torch.sigmoid(h / temperature) * torch.sigmoid(-h / temperature))
@@ -106,9 +111,13 @@ def test_an_images_gradient_does_not_depend_on_the_others(examples, way):
     network = checkpoints.load("sigmoid-mlp/saturated").double()
     together = Way(way, 3.0).gradient(network, examples.images.double(), Objective(examples.labels))
     for index in range(10):
-        alone = Way(way, 3.0).gradient(network, examples.images[index:index + 1].double(), Objective(examples.labels[index:index + 1]))
+        alone = Way(way, 3.0).gradient(
+            network, examples.images[index : index + 1].double(), Objective(examples.labels[index : index + 1])
+        )
         scale = together.direction[index].abs().max()
-        np.testing.assert_allclose(alone.direction[0].numpy(), together.direction[index].numpy(), atol=float(1e-9 * scale))
+        np.testing.assert_allclose(
+            alone.direction[0].numpy(), together.direction[index].numpy(), atol=float(1e-9 * scale)
+        )
         assert alone.log_factor[0] == pytest.approx(float(together.log_factor[index]), abs=1e-9)
 
 

@@ -5,13 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from satcore import checkpoints, data, grids
 from satcore.grids import PAIRS, Setting
 
+from satcore import checkpoints, data, grids
+
 NAMES = checkpoints.names()
-EVERY = [pytest.param(name, setting, id=f"{name} {setting.source} {setting.attack} {setting.gradient}")
-         for name in NAMES for setting in grids.shipped(name)]
+EVERY = [
+    pytest.param(name, setting, id=f"{name} {setting.source} {setting.attack} {setting.gradient}")
+    for name in NAMES
+    for setting in grids.shipped(name)
+]
 
 
 def filled(network, **settings) -> grids.Grid:
@@ -78,23 +81,29 @@ def test_another_checkpoints_grid_and_another_settings_are_not_taken_for_it(grid
     setting = Setting(attack="Adam", steps=60)
     grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
     assert grids.load("relu-mlp/vanilla", "abd", setting, tmp_path) is None
-    for other in (Setting(), Setting(attack="Adam", steps=61), Setting("least confident", "Adam", steps=60),
-                  Setting(attack="Adam", gradient="exact", steps=60),
-                  Setting(attack="Adam", gradient="softened", temperature=3.0, steps=60)):
+    for other in (
+        Setting(),
+        Setting(attack="Adam", steps=61),
+        Setting("least confident", "Adam", steps=60),
+        Setting(attack="Adam", gradient="exact", steps=60),
+        Setting(attack="Adam", gradient="softened", temperature=3.0, steps=60),
+    ):
         assert grids.load("relu-mlp/vanilla", "abc", other, tmp_path) is None
 
 
 def test_a_damaged_grid_is_refused_in_one_sentence(grid, tmp_path):
     setting = Setting(attack="Adam", steps=60)
     grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
-    path, = tmp_path.rglob("*.npz")
+    (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="expected a grid in .*, got a damaged file"):
         grids.load("relu-mlp/vanilla", "abc", setting, tmp_path)
 
 
-@pytest.mark.parametrize("wrong, message", [
-    ({"source": "random"}, "expected sources out of"), ({"attack": "FGSM"}, "expected an attack out of")])
+@pytest.mark.parametrize(
+    "wrong, message",
+    [({"source": "random"}, "expected sources out of"), ({"attack": "FGSM"}, "expected an attack out of")],
+)
 def test_other_settings_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Setting(**wrong)

@@ -42,7 +42,9 @@ def test_the_table_shows_what_is_stored_with_the_checkpoints():
     for name in checkpoints.names():
         measured = checkpoints.describe(name).measurements
         assert table.loc[name, "FGSM, ours (%)"] == round(100 * measured["fgsm_accuracy"], 2)
-        assert table.loc[name, "worst case of all attacks (%)"] == round(100 * reality.shipped()[name].left("worst case").share, 2)
+        assert table.loc[name, "worst case of all attacks (%)"] == round(
+            100 * reality.shipped()[name].left("worst case").share, 2
+        )
         if name in TABLE_1:
             assert (table.loc[name, "clean, paper (%)"], table.loc[name, "FGSM, paper (%)"]) == TABLE_1[name]
 
@@ -50,8 +52,10 @@ def test_the_table_shows_what_is_stored_with_the_checkpoints():
 def test_a_card_says_that_the_gradient_was_zero_exactly_where_it_was():
     index = 17
     page = opened(pick="by index", index=str(index))
-    zero = [bool(attacks.fgsm(checkpoints.load(name), *data.example("test", index)).zero_gradient)
-            for name in checkpoints.names()]
+    zero = [
+        bool(attacks.fgsm(checkpoints.load(name), *data.example("test", index)).zero_gradient)
+        for name in checkpoints.names()
+    ]
     assert everything_said(page).count("**exactly zero**: FGSM left the image as it was") == sum(zero)
     assert any(zero) and not all(zero)
 
@@ -64,10 +68,22 @@ def test_a_link_reproduces_the_screen():
     assert f"Test image {chosen:,}: a 7" in [image.proto.imgs[0].caption for image in page.get("image")]
 
 
-@pytest.mark.parametrize("parameters", [
-    {"digit": "eleven"}, {"digit": "11"}, {"pick": "the prettiest"}, {"judge": "../../etc/passwd"},
-    {"epsilon": "nan"}, {"epsilon": "7"}, {"epsilon": "-1"}, {"pick": "by index", "index": "10000"},
-    {"pick": "by index", "index": "-1"}, {"pick": "random", "seed": "99999999999999999999"}, {"nonsense": "1"}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"digit": "eleven"},
+        {"digit": "11"},
+        {"pick": "the prettiest"},
+        {"judge": "../../etc/passwd"},
+        {"epsilon": "nan"},
+        {"epsilon": "7"},
+        {"epsilon": "-1"},
+        {"pick": "by index", "index": "10000"},
+        {"pick": "by index", "index": "-1"},
+        {"pick": "random", "seed": "99999999999999999999"},
+        {"nonsense": "1"},
+    ],
+)
 def test_a_garbled_link_is_never_a_traceback(parameters):
     page = opened(**parameters)
     assert not page.exception
@@ -145,7 +161,7 @@ def test_the_figure_shows_what_is_right_only_for_want_of_a_gradient():
 def test_a_perturbation_is_drawn_orange_where_raised_blue_where_lowered_and_not_where_nothing_changed():
     before, after = data.load("test").images[0, 0].numpy(), data.load("test").images[0, 0].numpy().copy()
     after[0, 0], after[27, 27] = before[0, 0] + 0.25, before[27, 27] - 0.25
-    change = pictures.attacked(before, after, "#ff0000")[:, 240 + pictures.GAP:]
+    change = pictures.attacked(before, after, "#ff0000")[:, 240 + pictures.GAP :]
     first, last = pictures.FRAME, pictures.FRAME + 28 * pictures.SCALE - 1
     assert tuple(change[first, first]) == (*pictures.RAISED, 255)
     assert tuple(change[last, last]) == (*pictures.LOWERED, 255)

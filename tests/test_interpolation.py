@@ -108,8 +108,12 @@ def test_what_is_drawn_is_what_the_library_computes(name):
     network = drawn["networks"][TRAININGS.index(training)]
     ends = (data.example("test", index).images for index in indices(drawn))
     path = geometry.path(checkpoints.load(name), *ends, points=51)
-    for key, expected in (("nodes", path.nodes), ("probabilities", path.probabilities_at_nodes),
-                          ("element", path.element_at_nodes), ("soFar", path.length_so_far)):
+    for key, expected in (
+        ("nodes", path.nodes),
+        ("probabilities", path.probabilities_at_nodes),
+        ("element", path.element_at_nodes),
+        ("soFar", path.length_so_far),
+    ):
         np.testing.assert_allclose(numbers(network[key]), expected.flatten(), rtol=1e-5, atol=1e-30, err_msg=key)
     assert network["transition"] == pytest.approx(path.transition)
 
@@ -128,8 +132,12 @@ def test_every_number_comes_with_what_it_means():
         path = live.paths([network["name"]], *indices(drawn), 51)[network["name"]]
         labels, values, texts = zip(*network["figures"], strict=True)
         assert labels == tuple(path_view.FIGURES)
-        assert values == (f"{path.length:.3g}", f"{path.geodesic:.3g}", f"{path.flatness:.0%}".replace("%", " %"),
-                          f"{path.participation:.2f}")
+        assert values == (
+            f"{path.length:.3g}",
+            f"{path.geodesic:.3g}",
+            f"{path.flatness:.0%}".replace("%", " %"),
+            f"{path.participation:.2f}",
+        )
         assert f"{path.arc_length:.4g}" in texts[0]
         assert texts == tuple(text.format(arc_length=path.arc_length) for text in path_view.FIGURES.values())
         assert not any("{" in text for text in texts)
@@ -149,7 +157,7 @@ def test_networks_still_to_come_have_a_place_already(short_path, monkeypatch):
 
     def one_more(names, *_):
         seen.append(min(len(seen) + 1, len(names)))
-        return {name: short_path for name in names[:seen[-1]]}
+        return {name: short_path for name in names[: seen[-1]]}
 
     monkeypatch.setattr(live, "paths", one_more)
     drawn = payload(opened(**QUICK))
@@ -212,15 +220,31 @@ def test_a_link_leads_to_the_plane():
     assert page.query_params == PLANE
 
 
-@pytest.mark.parametrize("parameters", [
-    {"family": "transformer"}, {"family": ""}, {"source": "eleven"}, {"target": "11"}, {"points": "7"},
-    {"points": "-51"}, {"scale": "cubic"}, {"view": "Nowhere"}, {"eyes": "nobody"}, {"which": "the prettiest"},
-    {"t": "noon"},
-    {"which": "by index", "source_index": "-1"}, {"which": "by index", "target_index": "10000"},
-    {"which": "by index", "source_index": "nan"}, {"which": "random", "draw": "99999999999999999999"},
-    {"which": "random", "draw": "-1"}, {"view": "Plane", "grid": "3", "third": "1"},
-    {"view": "Plane", "grid": "50", "third": "../../etc/passwd", "source": "7"}, {"nonsense": "1"}],
-    ids=lambda parameters: "&".join(f"{name}={value}" for name, value in parameters.items()))
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"family": "transformer"},
+        {"family": ""},
+        {"source": "eleven"},
+        {"target": "11"},
+        {"points": "7"},
+        {"points": "-51"},
+        {"scale": "cubic"},
+        {"view": "Nowhere"},
+        {"eyes": "nobody"},
+        {"which": "the prettiest"},
+        {"t": "noon"},
+        {"which": "by index", "source_index": "-1"},
+        {"which": "by index", "target_index": "10000"},
+        {"which": "by index", "source_index": "nan"},
+        {"which": "random", "draw": "99999999999999999999"},
+        {"which": "random", "draw": "-1"},
+        {"view": "Plane", "grid": "3", "third": "1"},
+        {"view": "Plane", "grid": "50", "third": "../../etc/passwd", "source": "7"},
+        {"nonsense": "1"},
+    ],
+    ids=lambda parameters: "&".join(f"{name}={value}" for name, value in parameters.items()),
+)
 def test_a_garbled_link_is_never_a_traceback(parameters):
     page = opened(**{**QUICK, **parameters})
     assert not page.exception
@@ -261,7 +285,8 @@ def test_the_planes_corners_are_shown_and_marked():
     for spec in charts(page):
         marks = [trace for trace in spec["data"] if trace["type"] == "scatter"]
         assert sorted(mark["hovertemplate"].split("<")[0] for mark in marks) == sorted(
-            2 * [f"the image of a {digit}" for digit in (1, 5, 7)])
+            2 * [f"the image of a {digit}" for digit in (1, 5, 7)]
+        )
 
 
 def test_a_plane_that_is_known_is_not_computed_again(monkeypatch):
@@ -294,8 +319,13 @@ def test_npz_holds_every_field_of_every_network(short_path, small_plane):
 def test_csv_holds_a_row_a_network_and_point(short_path):
     rows = list(csv.DictReader(io.StringIO(downloads.csv_of_paths({"a/b": short_path, "c/d": short_path}))))
     assert [row["network"] for row in rows] == 5 * ["a/b"] + 5 * ["c/d"]
-    assert list(rows[0]) == ["network", "t", *(f"p{k}" for k in range(10)), "length_element",
-                             *(f"sigma{k}" for k in range(1, 11))]
+    assert list(rows[0]) == [
+        "network",
+        "t",
+        *(f"p{k}" for k in range(10)),
+        "length_element",
+        *(f"sigma{k}" for k in range(1, 11)),
+    ]
     for row, k in zip(rows, 2 * [0, 1, 2, 3, 4], strict=True):
         assert float(row["t"]) == short_path.t[k]
         assert [float(row[f"p{digit}"]) for digit in range(10)] == short_path.probabilities[k].tolist()
@@ -311,8 +341,11 @@ def test_the_same_in_python_gives_the_numbers_on_screen():
     for network, (name, length, geodesic, flatness, participation) in zip(drawn, lines, strict=True):
         assert network["name"] == name
         assert [value for _, value, _ in network["figures"]] == [
-            f"{float(length):.3g}", f"{float(geodesic):.3g}", f"{float(flatness):.0%}".replace("%", " %"),
-            f"{float(participation):.2f}"]
+            f"{float(length):.3g}",
+            f"{float(geodesic):.3g}",
+            f"{float(flatness):.0%}".replace("%", " %"),
+            f"{float(participation):.2f}",
+        ]
 
 
 def test_the_planes_python_is_on_screen_and_runs(small_plane):
@@ -330,7 +363,8 @@ def test_says_so_where_a_family_has_no_networks(other_folder):
     assert not page.exception
     assert [error.value for error in page.error] == [
         "expected a trained network of the family sigmoid-mlp, got none: "
-        "train them with `python -m satcore train --all`"]
+        "train them with `python -m satcore train --all`"
+    ]
     assert payload(opened(**QUICK))["networks"]
 
 

@@ -46,8 +46,10 @@ def test_pgd_is_the_literal_loop(tiny, examples):
         found = attacks.pgd(tiny, image, label, epsilon=epsilon, steps=steps, step_size=size)
         x, taken = image, 0
         while taken < steps and tiny(x).argmax(1) == label:
-            x = torch.minimum(torch.maximum(x + size * loss_gradient(tiny, x, label).sign(), (image - epsilon).clamp(0, 1)),
-                              (image + epsilon).clamp(0, 1))
+            x = torch.minimum(
+                torch.maximum(x + size * loss_gradient(tiny, x, label).sign(), (image - epsilon).clamp(0, 1)),
+                (image + epsilon).clamp(0, 1),
+            )
             taken += 1
         assert int(found.iterations) == taken
         assert bool(found.success) == bool(tiny(x).argmax(1) != label)
@@ -56,14 +58,30 @@ def test_pgd_is_the_literal_loop(tiny, examples):
 
 
 @settings(deadline=None, max_examples=25)
-@given(epsilon=st.floats(0, 1), steps=st.integers(1, 8), restarts=st.integers(1, 3), seed=st.integers(0, 2**32),
-       gradient=st.sampled_from(["autograd", "exact", "softened"]), loss=st.sampled_from(["cross-entropy", "margin"]))
+@given(
+    epsilon=st.floats(0, 1),
+    steps=st.integers(1, 8),
+    restarts=st.integers(1, 3),
+    seed=st.integers(0, 2**32),
+    gradient=st.sampled_from(["autograd", "exact", "softened"]),
+    loss=st.sampled_from(["cross-entropy", "margin"]),
+)
 def test_pgd_stays_within_epsilon_and_the_range(epsilon, steps, restarts, seed, gradient, loss):
     network, generator = build("sigmoid-mlp", 16), torch.Generator().manual_seed(seed)
     images, labels = torch.rand(4, 1, 28, 28, generator=generator), torch.randint(10, (4,), generator=generator)
-    result = attacks.pgd(network, images, labels, epsilon=epsilon, steps=steps, restarts=restarts, seed=seed,
-                         gradient=gradient, temperature=2.0, loss=loss)
-    assert 0 <= result.images.min() and result.images.max() <= 1
+    result = attacks.pgd(
+        network,
+        images,
+        labels,
+        epsilon=epsilon,
+        steps=steps,
+        restarts=restarts,
+        seed=seed,
+        gradient=gradient,
+        temperature=2.0,
+        loss=loss,
+    )
+    assert result.images.min() >= 0 and result.images.max() <= 1
     assert (result.images - images).abs().max() <= epsilon + 2e-7
     assert torch.equal(result.success, network(result.images).argmax(1) != labels)
 
@@ -71,8 +89,10 @@ def test_pgd_stays_within_epsilon_and_the_range(epsilon, steps, restarts, seed, 
 def test_more_restarts_never_break_less_and_the_seed_decides(tiny):
     images, labels = data.load("test")
     examples = images[:600], labels[:600]
-    once, thrice, again, other = (attacks.pgd(tiny, *examples, epsilon=0.04, steps=4, restarts=restarts, seed=seed)
-                                  for restarts, seed in ((1, 0), (6, 0), (6, 0), (6, 1)))
+    once, thrice, again, other = (
+        attacks.pgd(tiny, *examples, epsilon=0.04, steps=4, restarts=restarts, seed=seed)
+        for restarts, seed in ((1, 0), (6, 0), (6, 0), (6, 1))
+    )
     assert (thrice.success | ~once.success).all() and thrice.success.sum() > once.success.sum()
     assert torch.equal(thrice.images, again.images) and not torch.equal(thrice.images, other.images)
 
@@ -94,12 +114,25 @@ def test_adam_is_torchs_adam_on_the_image(exact_tiny, examples):
         assert not any(bool(step.result.success) for step in steps[:-1])
 
 
-@pytest.mark.parametrize("attack, more", [
-    (attacks.pgd_steps, {"steps": 15}), (attacks.adam_steps, {"steps": 15}), (attacks.lbfgs_steps, {"steps": 15}),
-    (attacks.square_steps, {"queries": 40}), (attacks.fgsm_steps, {})])
+@pytest.mark.parametrize(
+    "attack, more",
+    [
+        (attacks.pgd_steps, {"steps": 15}),
+        (attacks.adam_steps, {"steps": 15}),
+        (attacks.lbfgs_steps, {"steps": 15}),
+        (attacks.square_steps, {"queries": 40}),
+        (attacks.fgsm_steps, {}),
+    ],
+)
 class TestEveryAttack:
     def targeted(self, network, examples, attack, more):
-        return attack(network, examples.images.to(next(network.parameters()).dtype), goals(network, examples), targeted=True, **more)
+        return attack(
+            network,
+            examples.images.to(next(network.parameters()).dtype),
+            goals(network, examples),
+            targeted=True,
+            **more,
+        )
 
     def test_says_what_is_so(self, tiny, examples, attack, more):
         *_, last = self.targeted(tiny, examples, attack, more)
@@ -109,11 +142,13 @@ class TestEveryAttack:
         moved = (result.images - examples.images).flatten(1)
         np.testing.assert_allclose(result.l2.numpy(), moved.norm(dim=1).numpy(), rtol=1e-5)
         np.testing.assert_allclose(result.linf.numpy(), moved.abs().amax(1).numpy(), rtol=1e-6)
-        assert 0 <= result.images.min() and result.images.max() <= 1
+        assert result.images.min() >= 0 and result.images.max() <= 1
 
     def test_yields_steps_that_do_not_change(self, tiny, examples, attack, more):
-        kept = [(step, step.images.clone(), step.logits.clone(), step.running.clone(), step.result.images.clone())
-                for step in self.targeted(tiny, examples, attack, more)]
+        kept = [
+            (step, step.images.clone(), step.logits.clone(), step.running.clone(), step.result.images.clone())
+            for step in self.targeted(tiny, examples, attack, more)
+        ]
         assert [kept[0][0].iteration, kept[0][1].equal(examples.images)] == [0, True]
         for step, images, logits, running, best in kept:
             assert torch.equal(step.images, images) and torch.equal(step.logits, logits)
@@ -132,7 +167,7 @@ class TestEveryAttack:
     def test_attacks_an_image_alone_as_among_others(self, exact_tiny, examples, attack, more):
         *_, together = self.targeted(exact_tiny, examples, attack, more)
         for index in range(0, COUNT, 6):
-            one = data.Examples(examples.images[index:index + 1], examples.labels[index:index + 1])
+            one = data.Examples(examples.images[index : index + 1], examples.labels[index : index + 1])
             *_, alone = self.targeted(exact_tiny, one, attack, more)
             # In a step of ±ε the sign of a gradient that is zero but for rounding is anyone's guess.
             apart = (alone.result.images[0] - together.result.images[index]).abs() > 1e-6
@@ -154,10 +189,14 @@ class TestEveryAttack:
         images, labels = examples
         seen = tiny(images).argmax(1)
         for wrong, message in (
-                ((images + 0.5, labels), "expected pixels in [0, 1], got values from 0.5 to 1.5"),
-                ((images[:, 0], labels), "expected images of shape (N, 1, 28, 28), got (30, 28, 28)"),
-                ((images, labels + 5), "expected labels in 0…9, got values from 5 to 14"),
-                ((images, seen), f"expected targets that the network doesn't see yet, got {int(seen[0])} for image 0, which it sees as that")):
+            ((images + 0.5, labels), "expected pixels in [0, 1], got values from 0.5 to 1.5"),
+            ((images[:, 0], labels), "expected images of shape (N, 1, 28, 28), got (30, 28, 28)"),
+            ((images, labels + 5), "expected labels in 0…9, got values from 5 to 14"),
+            (
+                (images, seen),
+                f"expected targets that the network doesn't see yet, got {int(seen[0])} for image 0, which it sees as that",
+            ),
+        ):
             with pytest.raises(ValueError) as refusal:
                 next(attack(tiny, *wrong, targeted=True, **more))
             assert str(refusal.value) == message
@@ -188,8 +227,10 @@ def test_a_gradient_that_is_exactly_zero_ends_the_attack(examples):
 
 def test_what_autograd_cannot_move_is_moved_exactly_and_fooled_softened(examples):
     network = checkpoints.load("sigmoid-mlp/saturated")
-    autograd, exact, softened = (attacks.pgd(network, *examples, gradient=way, temperature=30.0).success.float().mean()
-                                 for way in ("autograd", "exact", "softened"))
+    autograd, exact, softened = (
+        attacks.pgd(network, *examples, gradient=way, temperature=30.0).success.float().mean()
+        for way in ("autograd", "exact", "softened")
+    )
     assert autograd < 0.2 < 0.5 < exact < softened == 1
 
 
@@ -240,7 +281,9 @@ def test_networks_work_under_foolbox_as_they_are(examples):
         _, images, fooled = foolbox.attacks.FGSM()(model, *examples, epsilons=0.25)
         ours = attacks.fgsm(network, *examples, epsilon=0.25)
         assert torch.equal(fooled, ours.success) and (images == ours.images).float().mean() > 0.999
-        _, _, fooled = foolbox.attacks.LinfPGD(abs_stepsize=0.02, steps=20, random_start=False)(model, *examples, epsilons=0.1)
+        _, _, fooled = foolbox.attacks.LinfPGD(abs_stepsize=0.02, steps=20, random_start=False)(
+            model, *examples, epsilons=0.1
+        )
         assert (fooled <= attacks.pgd(network, *examples, epsilon=0.1, steps=20, step_size=0.02).success).all()
 
 
@@ -251,5 +294,7 @@ def test_a_transfer_can_be_followed_and_takes_its_gradient_in_any_way(tiny, exam
         *_, last = attacks.transfer_steps(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0)
         broken[way] = int(last.result.success.sum())
         assert not last.running.any()
-        assert last.result.success.equal(attacks.transfer(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0).success)
+        assert last.result.success.equal(
+            attacks.transfer(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0).success
+        )
     assert broken["softened"] > broken["autograd"]  # the margin of a saturated network has a gradient, and a poor one

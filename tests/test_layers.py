@@ -60,14 +60,18 @@ def test_the_matrices_drawn_are_block_means_of_the_librarys(activations):
             rdm = representations.rdm(activations[network["name"]][layer]).numpy()
             blocks = rdm.reshape(100, 10, 100, 10).mean((1, 3))
             np.testing.assert_allclose(numbers(values).reshape(100, 100), blocks, rtol=1e-4, atol=1e-6 * blocks.max())
-    assert drawn["high"] == pytest.approx(max(numbers(values).max() for network in drawn["networks"] for values in network["layers"]))
+    assert drawn["high"] == pytest.approx(
+        max(numbers(values).max() for network in drawn["networks"] for values in network["layers"])
+    )
 
 
 def test_the_curves_by_layer_are_the_librarys_numbers(activations):
     labels = data.load("test").labels[representations.sample("test")]
     between, within, ratio, silhouette, readout, rsa = charts(opened("representations", **RELU))
     for k, name in enumerate(PAIR):
-        expected = [representations.separation(representations.rdm(there), labels) for there in activations[name].values()]
+        expected = [
+            representations.separation(representations.rdm(there), labels) for there in activations[name].values()
+        ]
         assert between["data"][k]["y"] == pytest.approx([there.between for there in expected])
         assert within["data"][k]["y"] == pytest.approx([there.within for there in expected])
         assert ratio["data"][k]["y"] == pytest.approx([there.ratio for there in expected])
@@ -80,7 +84,9 @@ def test_networks_of_different_depth_stand_side_by_side():
     drawn = component(opened("representations", left="relu-mlp/vanilla", right="cnn/control", colours="log"))
     assert drawn["layers"] == ["pixels", "layer 1", "layer 2", "layer 3", "softmax"]
     assert [[values is None for values in network["layers"]] for network in drawn["networks"]] == [
-        [False, False, False, True, False], [False] * 5]
+        [False, False, False, True, False],
+        [False] * 5,
+    ]
 
 
 def test_a_network_beside_itself_is_shown_once():
@@ -94,8 +100,13 @@ def test_one_layer_in_full_comes_with_numbers_and_picture(activations):
     labels = data.load("test").labels[representations.sample("test")]
     for name, chart in zip(PAIR, charts(page), strict=True):
         means = representations.class_means(representations.rdm(activations[name]["layer 1"]), labels)
-        np.testing.assert_allclose(np.array(chart["data"][0]["z"], float) if isinstance(chart["data"][0]["z"], list)
-                                   else np.frombuffer(base64.b64decode(chart["data"][0]["z"]["bdata"])).reshape(10, 10), means, rtol=1e-9)
+        np.testing.assert_allclose(
+            np.array(chart["data"][0]["z"], float)
+            if isinstance(chart["data"][0]["z"], list)
+            else np.frombuffer(base64.b64decode(chart["data"][0]["z"]["bdata"])).reshape(10, 10),
+            means,
+            rtol=1e-9,
+        )
     assert len(page.get("image")) == 2
 
 
@@ -117,9 +128,15 @@ def test_two_dimensions_show_the_sample_and_an_image_that_travels():
     assert all(name in everything_said(page) for name in PAIR)
 
 
-@pytest.mark.parametrize(("predicted", "zero", "says"), [
-    ([3, 3, 3], True, "exactly zero"), ([3, 3, 3], False, "stays a 3 up to ε = 0.20"),
-    ([3, 5, 5], False, "taken for a 5 from ε = 0.100 on"), ([8, 8, 8], False, "before the attack already")])
+@pytest.mark.parametrize(
+    ("predicted", "zero", "says"),
+    [
+        ([3, 3, 3], True, "exactly zero"),
+        ([3, 3, 3], False, "stays a 3 up to ε = 0.20"),
+        ([3, 5, 5], False, "taken for a 5 from ε = 0.100 on"),
+        ([8, 8, 8], False, "before the attack already"),
+    ],
+)
 def test_what_becomes_of_an_image_is_said_in_words(predicted, zero, says):
     assert says in tables.travel(predicted, zero, (0.0, 0.1, 0.2), 3)
 
@@ -171,9 +188,22 @@ def test_the_mechanism_draws_sampled_points_on_their_limit():
 
 
 @pytest.mark.parametrize("page", ["representations", "weights"])
-@pytest.mark.parametrize("parameters", [
-    {"left": "nobody"}, {"right": "../../etc/passwd"}, {"view": "Nowhere"}, {"sample": "-1"}, {"sample": "9" * 30}, {"colours": "red"},
-    {"layer": "layer 9", "view": "One layer in full"}, {"method": "magic"}, {"attacked": "eleven"}, {"threshold": "99"}, {"kurtosis": "nan"}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"left": "nobody"},
+        {"right": "../../etc/passwd"},
+        {"view": "Nowhere"},
+        {"sample": "-1"},
+        {"sample": "9" * 30},
+        {"colours": "red"},
+        {"layer": "layer 9", "view": "One layer in full"},
+        {"method": "magic"},
+        {"attacked": "eleven"},
+        {"threshold": "99"},
+        {"kurtosis": "nan"},
+    ],
+)
 def test_a_garbled_link_is_never_a_traceback(page, parameters):
     there = opened(page, **(RELU | parameters))
     assert not there.exception
@@ -196,18 +226,31 @@ def test_the_python_that_a_page_hands_out_computes_the_same(activations):
     assert f"between={expected.between}" in out.getvalue()
 
 
-@pytest.mark.parametrize("lines", [
-    downloads.weights_code([PAIR[0]]), downloads.saturation_code([PAIR[0]]), downloads.mechanism_code([PAIR[0]], 2),
-    downloads.embedding_code([PAIR[0]], "PCA", 0)])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        downloads.weights_code([PAIR[0]]),
+        downloads.saturation_code([PAIR[0]]),
+        downloads.mechanism_code([PAIR[0]], 2),
+        downloads.embedding_code([PAIR[0]], "PCA", 0),
+    ],
+)
 def test_all_python_that_the_pages_hand_out_runs(lines):
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(lines, {})
     assert PAIR[0] in out.getvalue()
 
 
-@pytest.mark.parametrize("page, view", [
-    ("representations", "One layer in full"), ("representations", "Two dimensions"),
-    ("weights", "Weights"), ("weights", "Pre-activations"), ("weights", "A linear mechanism")])
+@pytest.mark.parametrize(
+    "page, view",
+    [
+        ("representations", "One layer in full"),
+        ("representations", "Two dimensions"),
+        ("weights", "Weights"),
+        ("weights", "Pre-activations"),
+        ("weights", "A linear mechanism"),
+    ],
+)
 def test_every_view_can_be_taken_away(page, view):
     there = opened(page, view=view, **RELU)
     assert not there.exception and len(there.get("download_button")) == 1 and len(there.code) == 1

@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
+from satcore.lbfgsb import minimise
 from scipy.optimize import minimize
 from torch.nn.functional import cross_entropy
 
 from satcore import data
-from satcore.lbfgsb import minimise
 
 
 def ended(function, start, steps):
@@ -21,11 +21,21 @@ def scipys(function, start, steps):
     """Points, values and iterations of each problem, by scipy with as little tolerance."""
     results = []
     for number, row in enumerate(start):
+
         def one(x, index=torch.tensor([number])):
             values, gradients, _ = function(torch.from_numpy(x)[None], index)
             return float(values), gradients[0].numpy()
-        results.append(minimize(one, row.numpy(), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(row),
-                                options={"maxiter": steps, "ftol": 0, "gtol": 0}))
+
+        results.append(
+            minimize(
+                one,
+                row.numpy(),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(0, 1)] * len(row),
+                options={"maxiter": steps, "ftol": 0, "gtol": 0},
+            )
+        )
     return np.array([r.x for r in results]), np.array([r.fun for r in results]), np.array([r.nit for r in results])
 
 
@@ -111,7 +121,9 @@ def test_a_problem_alone_goes_as_it_does_among_others():
     function, start = quadratics()
     together = ended(function, start, 8)
     for number in range(len(start)):
-        alone = ended(lambda points, index, number=number: function(points, index + number), start[number:number + 1], 8)
+        alone = ended(
+            lambda points, index, number=number: function(points, index + number), start[number : number + 1], 8
+        )
         np.testing.assert_allclose(alone.points[0].numpy(), together.points[number].numpy(), atol=1e-9)
 
 
@@ -119,7 +131,7 @@ def test_points_stay_in_the_box_and_values_never_rise():
     function, start = quadratics(seed=3)
     values = None
     for iterate in minimise(function, start, 60):
-        assert 0 <= iterate.points.min() and iterate.points.max() <= 1
+        assert iterate.points.min() >= 0 and iterate.points.max() <= 1
         assert values is None or (iterate.values <= values + 1e-12).all()  # but by rounding
         values = iterate.values
 

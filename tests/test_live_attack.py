@@ -12,11 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from satcore.dashboard.attack_run import SCALARS, Run, Settings
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, checkpoints, data
 from satcore.dashboard import attack_run, downloads
-from satcore.dashboard.attack_run import SCALARS, Run, Settings
 
 ROOT = Path(__file__).parent.parent
 MLPS = tuple(f"sigmoid-mlp/{training}" for training in ("vanilla", "adversarial", "saturated", "control"))
@@ -32,7 +32,9 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest) -> dict:
     """What the view was told, by network."""
-    told = next(told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "networks" in told)
+    told = next(
+        told for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if "networks" in told
+    )
     return {network["name"]: network for network in told["networks"]}
 
 
@@ -51,9 +53,16 @@ def ended(run: Run) -> Run:
     return run
 
 
-@pytest.mark.parametrize("attack, parameters", [
-    ("FGSM", {"epsilon": 0.25}), ("PGD", {"epsilon": 0.25, "steps": 20}), ("Adam", {"steps": 60}), ("L-BFGS", {"steps": 60}),
-    ("Square", {"epsilon": 0.25, "queries": 60})])
+@pytest.mark.parametrize(
+    "attack, parameters",
+    [
+        ("FGSM", {"epsilon": 0.25}),
+        ("PGD", {"epsilon": 0.25, "steps": 20}),
+        ("Adam", {"steps": 60}),
+        ("L-BFGS", {"steps": 60}),
+        ("Square", {"epsilon": 0.25, "queries": 60}),
+    ],
+)
 def test_a_run_ends_where_the_attack_itself_does(attack, parameters):
     run = ended(run_of(attack, **parameters))
     images, labels = data.example("test", INDEX)
@@ -62,7 +71,11 @@ def test_a_run_ends_where_the_attack_itself_does(attack, parameters):
         result = function(checkpoints.load(name), images, labels, targeted=False, **parameters)
         last = run.traces[name].rows[-1]
         assert (last[SCALARS.index("seen")] != int(labels)) == bool(result.success)
-        assert f"{int(result.iterations):,} " in run.traces[name].says or bool(result.zero_gradient) or not int(result.iterations)
+        assert (
+            f"{int(result.iterations):,} " in run.traces[name].says
+            or bool(result.zero_gradient)
+            or not int(result.iterations)
+        )
         if bool(result.success):
             assert run.traces[name].says.startswith("Fooled after")
 
@@ -77,7 +90,16 @@ def test_what_is_said_of_a_gradient_that_is_zero_is_true():
 
 
 def test_an_image_that_is_seen_as_neither_is_not_still_the_source():
-    run = ended(run_of("L-BFGS", target=7, names=("relu-mlp/saturated", "relu-mlp/control"), steps=1000, gradient="softened", temperature=30.0))
+    run = ended(
+        run_of(
+            "L-BFGS",
+            target=7,
+            names=("relu-mlp/saturated", "relu-mlp/control"),
+            steps=1000,
+            gradient="softened",
+            temperature=30.0,
+        )
+    )
     for trace in run.traces.values():
         seen = int(trace.rows[-1][SCALARS.index("seen")])
         if seen not in (3, 7):
@@ -90,17 +112,22 @@ def test_an_image_that_was_misread_is_not_said_to_have_been_fooled():
     images, labels = data.load("test")
     index = int((checkpoints.load(MLPS[0])(images).argmax(1) != labels).nonzero()[0])
     for attack, parameters in (("PGD", ()), ("FGSM", ()), ("Square", ())):
-        run = ended(Run(Settings(MLPS[:1], int(labels[index]), None, attack, parameters), images[index:index + 1]))
+        run = ended(Run(Settings(MLPS[:1], int(labels[index]), None, attack, parameters), images[index : index + 1]))
         assert run.traces[MLPS[0]].says.endswith("before any attack.")
 
 
 def test_an_image_that_was_misread_is_said_to_have_been_seen_as_what_it_was():
     images, labels = data.load("test")
     network = checkpoints.load("relu-mlp/vanilla")
-    before, after = (network(x).argmax(1) for x in (images[:500], attacks.fgsm(network, images[:500], labels[:500]).images))
+    before, after = (
+        network(x).argmax(1) for x in (images[:500], attacks.fgsm(network, images[:500], labels[:500]).images)
+    )
     index = int(((before != labels[:500]) & (after != before)).nonzero()[0])
-    run = ended(Run(Settings(("relu-mlp/vanilla",), int(labels[index]), None, "FGSM", ()), images[index:index + 1]))
-    assert run.traces["relu-mlp/vanilla"].says == f"It sees {attack_run._a(before[index])} before any attack, and {attack_run._a(after[index])} after it."
+    run = ended(Run(Settings(("relu-mlp/vanilla",), int(labels[index]), None, "FGSM", ()), images[index : index + 1]))
+    assert (
+        run.traces["relu-mlp/vanilla"].says
+        == f"It sees {attack_run._a(before[index])} before any attack, and {attack_run._a(after[index])} after it."
+    )
 
 
 def test_a_step_costs_little_garbage_collection():
@@ -113,7 +140,9 @@ def test_a_network_that_sees_the_target_already_says_so_and_the_others_go_on():
     seen = {name: checkpoints.load(name)(images).argmax(1) for name in MLPS[:2]}
     index = int(((seen[MLPS[0]] == labels) & (seen[MLPS[1]] != labels)).nonzero()[0])
     target = int(seen[MLPS[1]][index])
-    run = ended(Run(Settings(MLPS[:2], int(labels[index]), target, "Adam", (("steps", 100),)), images[index:index + 1]))
+    run = ended(
+        Run(Settings(MLPS[:2], int(labels[index]), target, "Adam", (("steps", 100),)), images[index : index + 1])
+    )
     assert list(run.refused) == [MLPS[1]] and "doesn't see yet" in run.refused[MLPS[1]]
     assert run.traces[MLPS[0]].rows and not run.traces[MLPS[1]].rows
 
@@ -168,6 +197,7 @@ def test_the_python_that_is_offered_repeats_the_attack(tmp_path, monkeypatch, ca
 
 # ---- the page
 
+
 def test_it_opens_ready_to_play():
     page = opened()
     assert not page.exception and not page.error
@@ -205,11 +235,15 @@ def test_a_link_reproduces_the_setup(attack, gradient):
 def test_the_images_own_digit_as_target_is_refused_in_one_line():
     page = opened(target="3")
     assert not page.exception
-    assert [error.value for error in page.error] == ["expected a digit to go to other than the image's own, got 3 for a 3"]
+    assert [error.value for error in page.error] == [
+        "expected a digit to go to other than the image's own, got 3 for a 3"
+    ]
 
 
 def test_garbage_in_the_address_is_no_catastrophe():
-    page = opened(attack="magic", gradient="up", target="twelve", radius="nan", steps="-1", rate="", temperature="0", family="x")
+    page = opened(
+        attack="magic", gradient="up", target="twelve", radius="nan", steps="-1", rate="", temperature="0", family="x"
+    )
     assert not page.exception
 
 
@@ -223,6 +257,7 @@ def test_drawing_asks_for_a_drawing():
 
 # ---- a drawn digit
 
+
 def test_a_digit_of_mnist_is_still_seen_as_what_it_is():
     images, labels = data.load("test")
     again = torch.stack([data.centred(image) for image in images[:300, 0]])[:, None]
@@ -232,7 +267,9 @@ def test_a_digit_of_mnist_is_still_seen_as_what_it_is():
     # Far off the centre and half the size, too, as somebody may draw it.
     small = torch.zeros(300, 28, 28)
     small[:, 14:, :14] = torch.nn.functional.interpolate(images[:300], (14, 14), mode="bilinear", antialias=True)[:, 0]
-    assert (network(torch.stack([data.centred(image.clamp(0, 1)) for image in small])[:, None]).argmax(1) == labels[:300]).float().mean() > 0.9
+    assert (
+        network(torch.stack([data.centred(image.clamp(0, 1)) for image in small])[:, None]).argmax(1) == labels[:300]
+    ).float().mean() > 0.9
     assert (network(small[:, None]).argmax(1) == labels[:300]).float().mean() < 0.6
 
 
@@ -240,10 +277,10 @@ def test_a_digit_of_mnist_is_still_seen_as_what_it_is():
 @given(st.integers(0, 2**32), st.integers(1, 28), st.integers(1, 28), st.integers(0, 27), st.integers(0, 27))
 def test_wherever_it_was_drawn_its_mass_comes_to_the_centre(seed, height, width, top, left):
     drawing = torch.zeros(28, 28)
-    box = drawing[top:top + height, left:left + width]
+    box = drawing[top : top + height, left : left + width]
     box[:] = 0.2 + 0.8 * torch.rand(box.shape, generator=torch.Generator().manual_seed(seed))
     field = data.centred(drawing)
-    assert 0 <= field.min() and field.max() <= 1
+    assert field.min() >= 0 and field.max() <= 1
     rows, columns = field.amax(1).nonzero().flatten(), field.amax(0).nonzero().flatten()
     assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 == 20
     place = torch.arange(28.0)
@@ -251,9 +288,15 @@ def test_wherever_it_was_drawn_its_mass_comes_to_the_centre(seed, height, width,
         assert abs(float((field.sum(1 - axis) * place).sum() / field.sum()) - 13.5) <= 0.51
 
 
-@pytest.mark.parametrize("drawing, message", [
-    (torch.zeros(28, 28), "expected a drawing, got an empty field"),
-    (torch.full((28, 28), 2.0), "values in"), (torch.full((28, 28), torch.nan), "values in"), (torch.ones(1, 28, 28), "two dimensions")])
+@pytest.mark.parametrize(
+    "drawing, message",
+    [
+        (torch.zeros(28, 28), "expected a drawing, got an empty field"),
+        (torch.full((28, 28), 2.0), "values in"),
+        (torch.full((28, 28), torch.nan), "values in"),
+        (torch.ones(1, 28, 28), "two dimensions"),
+    ],
+)
 def test_other_drawings_are_refused(drawing, message):
     with pytest.raises(ValueError, match=message):
         data.centred(drawing)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.test_browser import DESKTOP, LIVE, PATIENCE, PHONE, address, browser, says, settled, visit  # noqa: F401
 
+
 def scrubber(page: Page):
     return page.get_by_role("slider", name="Back through the trace")
 
@@ -57,6 +58,7 @@ def test_a_finished_run_fits_the_screen(visit, viewport, scheme):  # noqa: F811
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     rights = page.locator("section, section svg, canvas, .scrub *, .note").evaluate_all(
-        "(all) => all.map((element) => element.getBoundingClientRect().right)")
+        "(all) => all.map((element) => element.getBoundingClientRect().right)"
+    )
     assert max(rights) <= viewport["width"]
     assert page.asked_elsewhere == []

@@ -20,8 +20,9 @@ def images() -> torch.Tensor:
 @pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp"])
 def test_the_mlps_pre_activations_are_the_literal_ones(family, images):
     network = build(family, hidden=20).double()
-    expected = literal.mlp_pre_activations(literal.parameters(network), images.double().numpy(),
-                                           activation=family.removesuffix("-mlp"))
+    expected = literal.mlp_pre_activations(
+        literal.parameters(network), images.double().numpy(), activation=family.removesuffix("-mlp")
+    )
     found = network.pre_activations(images.double())
     assert [h.shape for h in found] == [(3, 20), (3, 20), (3, 10)]
     for h, literal_h in zip(found, expected, strict=True):
@@ -74,15 +75,19 @@ def test_the_gradient_through_pooling_before_phi_is_that_through_pooling_after_i
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("family, shapes", [
-    ("sigmoid-mlp", [(20, 784), (20,), (20, 20), (20,), (10, 20), (10,)]),
-    ("relu-mlp", [(20, 784), (20,), (20, 20), (20,), (10, 20), (10,)]),
-    ("cnn", [(32, 1, 5, 5), (32,), (64, 32, 5, 5), (64,), (1024, 3136), (1024,), (10, 1024), (10,)]),
-])
+@pytest.mark.parametrize(
+    "family, shapes",
+    [
+        ("sigmoid-mlp", [(20, 784), (20,), (20, 20), (20,), (10, 20), (10,)]),
+        ("relu-mlp", [(20, 784), (20,), (20, 20), (20,), (10, 20), (10,)]),
+        ("cnn", [(32, 1, 5, 5), (32,), (64, 32, 5, 5), (64,), (1024, 3136), (1024,), (10, 1024), (10,)]),
+    ],
+)
 def test_parameters_come_as_weight_and_bias_layer_by_layer(family, shapes):
     named = list(build(family, hidden=20).named_parameters())
-    assert [name for name, _ in named] == [f"layers.{layer}.{kind}" for layer in range(len(shapes) // 2)
-                                           for kind in ("weight", "bias")]
+    assert [name for name, _ in named] == [
+        f"layers.{layer}.{kind}" for layer in range(len(shapes) // 2) for kind in ("weight", "bias")
+    ]
     assert [tuple(parameter.shape) for _, parameter in named] == shapes
 
 

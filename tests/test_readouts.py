@@ -21,7 +21,7 @@ def clusters(per_class: int, units: int = 12, seed: int = 0) -> tuple[Tensor, Te
 
 def test_a_silhouette_is_the_literal_one():
     activations, labels = gaussian(12, 3), torch.tensor([0, 0, 0, 0, 3, 3, 3, 3, 3, 7, 7, 9])
-    distance = [[np.sqrt(np.mean((a - b)**2)) for b in activations.numpy()] for a in activations.numpy()]
+    distance = [[np.sqrt(np.mean((a - b) ** 2)) for b in activations.numpy()] for a in activations.numpy()]
     scores = []
     for a in range(12):
         to = {digit: [distance[a][b] for b in range(12) if labels[b] == digit and b != a] for digit in (0, 3, 7, 9)}
@@ -96,8 +96,9 @@ def test_the_pca_is_the_singular_value_decomposition_up_to_sign():
     found = embedding(activations, "PCA")
     for axis in (0, 1):
         expected = u[:, axis] * s[axis]
-        np.testing.assert_allclose(found[:, axis] * np.sign(found[0, axis]), expected * np.sign(expected[0]),
-                                   rtol=0, atol=1e-11)
+        np.testing.assert_allclose(
+            found[:, axis] * np.sign(found[0, axis]), expected * np.sign(expected[0]), rtol=0, atol=1e-11
+        )
 
 
 @pytest.mark.parametrize("method", ["pca", "UMAP", ""])
@@ -107,13 +108,17 @@ def test_another_method_is_refused(method):
     assert str(refusal.value) == f"expected a method out of PCA, MDS, t-SNE, got {method!r}"
 
 
-@pytest.mark.parametrize("labels, came", [
-    (torch.zeros(3, dtype=torch.int64), "torch.int64 of shape (3,)"), (torch.zeros(4), "torch.float32 of shape (4,)")])
+@pytest.mark.parametrize(
+    "labels, came",
+    [(torch.zeros(3, dtype=torch.int64), "torch.int64 of shape (3,)"), (torch.zeros(4), "torch.float32 of shape (4,)")],
+)
 def test_labels_of_another_kind_are_refused(labels, came):
     good = torch.tensor([0, 0, 1, 1])
-    for call in (lambda: silhouette(rdm(gaussian(4, 2)), labels),
-                 lambda: linear_readout(gaussian(4, 2), labels, gaussian(4, 2), good),
-                 lambda: linear_readout(gaussian(4, 2), good, gaussian(4, 2), labels)):
+    for call in (
+        lambda: silhouette(rdm(gaussian(4, 2)), labels),
+        lambda: linear_readout(gaussian(4, 2), labels, gaussian(4, 2), good),
+        lambda: linear_readout(gaussian(4, 2), good, gaussian(4, 2), labels),
+    ):
         with pytest.raises(ValueError) as refusal:
             call()
         assert str(refusal.value) == f"expected int64 labels of shape (4,), got {came}"

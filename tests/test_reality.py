@@ -4,11 +4,11 @@ import dataclasses
 import json
 
 import pytest
+from satcore.checks import MEANINGS
+from satcore.reality import EDGES, EPSILON, Plan, Reality
 
 from satcore import attacks, checkpoints, data, evaluation, reality
 from satcore.__main__ import main
-from satcore.checks import MEANINGS
-from satcore.reality import EDGES, EPSILON, Plan, Reality
 
 NAMES = checkpoints.names()
 
@@ -62,13 +62,23 @@ def test_what_is_kept_comes_back_and_belongs_to_its_weights(found, tmp_path):
     assert reality.load("relu-mlp/saturated", "a" * 64, tmp_path) is None
 
 
-@pytest.mark.parametrize("damage", [lambda text: text[:100], lambda text: "", lambda text: "[]", lambda text: text.replace('"clean"', '"dirty"'),
-                                    lambda text: text.replace('"epsilons": [0.05, ', '"epsilons": [')])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:100],
+        lambda text: "",
+        lambda text: "[]",
+        lambda text: text.replace('"clean"', '"dirty"'),
+        lambda text: text.replace('"epsilons": [0.05, ', '"epsilons": ['),
+    ],
+)
 def test_a_damaged_file_is_refused(damage, found, tmp_path):
     reality.save("relu-mlp/vanilla", "a" * 64, found, tmp_path)
     path = tmp_path / "relu-mlp" / "vanilla.json"
     path.write_text(damage(path.read_text()))
-    with pytest.raises(ValueError, match="expected what was found out about relu-mlp/vanilla in .*, got a damaged file"):
+    with pytest.raises(
+        ValueError, match="expected what was found out about relu-mlp/vanilla in .*, got a damaged file"
+    ):
         reality.load("relu-mlp/vanilla", "a" * 64, tmp_path)
 
 
@@ -98,11 +108,17 @@ def test_the_worst_case_is_bracketed(name, shipped):
 def test_what_is_cheap_to_find_out_again_is_found_again(name, shipped):
     """On the very images; rounding on another machine may move one."""
     there, network = shipped[name], checkpoints.load(name)
-    images, labels = (tensor[:there.images] for tensor in data.load("test"))
+    images, labels = (tensor[: there.images] for tensor in data.load("test"))
     for rung, attack, settings in (("FGSM, autograd", attacks.fgsm, {}), ("PGD, autograd", attacks.pgd, {"steps": 40})):
         again = evaluation.still_right(attack, network, images, labels, epsilon=EPSILON, **settings)
         assert abs(again * there.images - there.left(rung).count) <= 1.5
-    assert abs(evaluation.right_in_noise(network, images, labels, epsilon=EPSILON) * there.images - there.left("noise").count) <= 1.5
+    assert (
+        abs(
+            evaluation.right_in_noise(network, images, labels, epsilon=EPSILON) * there.images
+            - there.left("noise").count
+        )
+        <= 1.5
+    )
 
 
 def test_the_published_robustness_is_gone(shipped):

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from satcore.checks import MEANINGS
+from satcore.dashboard.reality_run import CellRun
 from streamlit.testing.v1 import AppTest
 
 from satcore import checkpoints, reality
-from satcore.checks import MEANINGS
 from satcore.dashboard import downloads, ladder_view, live, tables
-from satcore.dashboard.reality_run import CellRun
 from satcore.paper import TABLE_1
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,9 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest, field: str):
     """What the component with this field was told."""
-    return next(told[field] for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if field in told)
+    return next(
+        told[field] for told in (json.loads(view.proto.json) for view in page.get("bidi_component")) if field in told
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,10 @@ def test_it_opens_with_every_network_and_every_rung(found):
             else:
                 left = found[row["name"]].left(rung)
                 assert cell["percent"] == 100 * left.share
-                assert f"{left.count} of {left.total} images right" in cell["says"] and f"{100 * left.interval[1]:.1f} %" in cell["says"]
+                assert (
+                    f"{left.count} of {left.total} images right" in cell["says"]
+                    and f"{100 * left.interval[1]:.1f} %" in cell["says"]
+                )
 
 
 def test_the_first_sentence_is_what_the_figure_says(found):
@@ -56,15 +61,30 @@ def test_the_first_sentence_is_what_the_figure_says(found):
     for name in ("sigmoid-mlp/saturated", "relu-mlp/saturated", "cnn/saturated"):
         assert f"{TABLE_1[name][1]:.1f}" in said and f"{100 * found[name].left('FGSM, autograd').share:.1f}" in said
     some = max(there.left("worst case").share for there in found.values()) > 0
-    assert ("no network gets more than" in said) == some and ("none of the networks gets a single image right" in said) != some
+    assert ("no network gets more than" in said) == some and (
+        "none of the networks gets a single image right" in said
+    ) != some
 
 
 def test_a_link_reproduces_the_screen(found):
-    page = opened(within="0.1", family="cnn", rungs="noise", softness="100", cell_network="cnn/control", cell_rung="noise", images="50")
+    page = opened(
+        within="0.1",
+        family="cnn",
+        rungs="noise",
+        softness="100",
+        cell_network="cnn/control",
+        cell_rung="noise",
+        images="50",
+    )
     assert not page.exception and not page.error
-    assert drawn(page, "rows")[0]["cells"][-1]["percent"] == 100 * found["sigmoid-mlp/vanilla"].left("worst case", 0.1).share
+    assert (
+        drawn(page, "rows")[0]["cells"][-1]["percent"]
+        == 100 * found["sigmoid-mlp/vanilla"].left("worst case", 0.1).share
+    )
     assert [pills.value for pills in page.get("button_group") if pills.key == "rungs"] == [["noise"]]
-    assert page.selectbox(key="cell_network").value == "cnn/control" and page.selectbox(key="cell_rung").value == "noise"
+    assert (
+        page.selectbox(key="cell_network").value == "cnn/control" and page.selectbox(key="cell_rung").value == "noise"
+    )
     assert page.select_slider(key="softness").value == 100
 
 
@@ -76,7 +96,9 @@ def test_a_rung_that_a_network_does_not_have_cannot_be_chosen():
 
 
 def test_garbage_in_the_address_is_no_catastrophe():
-    page = opened(within="9", family="nobody", rungs="all", softness="-1", cell_network="", cell_rung="?", images="none")
+    page = opened(
+        within="9", family="nobody", rungs="all", softness="-1", cell_network="", cell_rung="?", images="none"
+    )
     assert not page.exception and not page.error
 
 
@@ -85,7 +107,9 @@ def test_every_check_of_every_network_is_shown(found):
     assert [check["name"] for check in checks] == list(MEANINGS)
     for check in checks:
         for verdict in filter(None, check["verdicts"]):
-            made = next(made for made in found[f"relu-mlp/{verdict['training']}"].checks if made["name"] == check["name"])
+            made = next(
+                made for made in found[f"relu-mlp/{verdict['training']}"].checks if made["name"] == check["name"]
+            )
             assert verdict["passed"] == made["passed"]
 
 
@@ -130,10 +154,20 @@ def test_without_what_was_found_the_page_says_what_to_do(monkeypatch):
 
 def test_the_csv_has_every_figure(found):
     rows = list(csv.DictReader(io.StringIO(downloads.csv_of_reality(found))))
-    one = next(row for row in rows if (row["network"], row["attack"], row["epsilon"]) == ("relu-mlp/saturated", "PGD, exact", "0.25"))
+    one = next(
+        row
+        for row in rows
+        if (row["network"], row["attack"], row["epsilon"]) == ("relu-mlp/saturated", "PGD, exact", "0.25")
+    )
     assert int(one["right"]) == found["relu-mlp/saturated"].left("PGD, exact").count
-    assert {row["attack"] for row in rows} == {"clean", "proven", *next(there for there in found.values() if "transfer" in there.right).right}
-    assert len(rows) == sum(1 + len(there.epsilons) * (len(there.right) + (None not in there.proven)) for there in found.values())
+    assert {row["attack"] for row in rows} == {
+        "clean",
+        "proven",
+        *next(there for there in found.values() if "transfer" in there.right).right,
+    }
+    assert len(rows) == sum(
+        1 + len(there.epsilons) * (len(there.right) + (None not in there.proven)) for there in found.values()
+    )
 
 
 def test_the_python_that_is_offered_runs(monkeypatch):

@@ -4,9 +4,9 @@ import dataclasses
 import json
 
 import pytest
+from satcore.saturation import Annealing
 
 from satcore.recipes import FAMILIES, RECIPES, TRAININGS, Phase, Recipe, control
-from satcore.saturation import Annealing
 
 SHORT = Phase(epochs=2, batch_size=600, learning_rate=1e-2)
 
@@ -17,9 +17,19 @@ def lams(recipe: Recipe) -> list[float]:
 
 def test_there_are_twelve_in_the_order_of_table_1():
     assert list(RECIPES) == [
-        "sigmoid-mlp/vanilla", "sigmoid-mlp/adversarial", "sigmoid-mlp/saturated", "sigmoid-mlp/control",
-        "relu-mlp/vanilla", "relu-mlp/adversarial", "relu-mlp/saturated", "relu-mlp/control",
-        "cnn/vanilla", "cnn/adversarial", "cnn/saturated", "cnn/control"]
+        "sigmoid-mlp/vanilla",
+        "sigmoid-mlp/adversarial",
+        "sigmoid-mlp/saturated",
+        "sigmoid-mlp/control",
+        "relu-mlp/vanilla",
+        "relu-mlp/adversarial",
+        "relu-mlp/saturated",
+        "relu-mlp/control",
+        "cnn/vanilla",
+        "cnn/adversarial",
+        "cnn/saturated",
+        "cnn/control",
+    ]
 
 
 def test_each_goes_by_its_own_name():
@@ -30,8 +40,12 @@ def test_each_goes_by_its_own_name():
 
 def test_the_penalty_is_on_every_layer_and_stronger_on_the_cnns_read_out():
     for recipe in RECIPES.values():
-        assert recipe.complementary == {"sigmoid-mlp": ("sigmoid",) * 3, "relu-mlp": ("relu",) * 3,
-                                        "cnn": ("relu", "relu", "relu", "linear")}[recipe.family]
+        assert (
+            recipe.complementary
+            == {"sigmoid-mlp": ("sigmoid",) * 3, "relu-mlp": ("relu",) * 3, "cnn": ("relu", "relu", "relu", "linear")}[
+                recipe.family
+            ]
+        )
 
 
 def test_only_saturated_networks_are_penalised_and_only_adversarial_ones_see_attacks():
@@ -50,8 +64,10 @@ def test_the_control_is_the_saturated_recipe_but_for_lambda(family):
     saturated, without = RECIPES[f"{family}/saturated"], RECIPES[f"{family}/control"]
     assert without == control(saturated)
     assert set(lams(without)) == {0.0}
-    phases = tuple(dataclasses.replace(phase, penalty=penalised.penalty)
-                   for phase, penalised in zip(without.phases, saturated.phases, strict=True))
+    phases = tuple(
+        dataclasses.replace(phase, penalty=penalised.penalty)
+        for phase, penalised in zip(without.phases, saturated.phases, strict=True)
+    )
     assert dataclasses.replace(without, name=saturated.name, phases=phases) == saturated
 
 
@@ -62,15 +78,18 @@ def test_a_recipe_survives_json(name):
     assert again == recipe and hash(again) == hash(recipe)
 
 
-@pytest.mark.parametrize("damage, error", [
-    (lambda fields: fields.pop("phases"), KeyError),
-    (lambda fields: fields.pop("hidden"), TypeError),
-    (lambda fields: fields.update(colour="red"), TypeError),
-    (lambda fields: fields["phases"][0].pop("penalty"), KeyError),
-    (lambda fields: fields["phases"][0].update(momentum=0.9), TypeError),
-    (lambda fields: fields.update(phases=3), TypeError),
-    (lambda fields: fields.update(name="relu-mlp/other"), ValueError),
-])
+@pytest.mark.parametrize(
+    "damage, error",
+    [
+        (lambda fields: fields.pop("phases"), KeyError),
+        (lambda fields: fields.pop("hidden"), TypeError),
+        (lambda fields: fields.update(colour="red"), TypeError),
+        (lambda fields: fields["phases"][0].pop("penalty"), KeyError),
+        (lambda fields: fields["phases"][0].update(momentum=0.9), TypeError),
+        (lambda fields: fields.update(phases=3), TypeError),
+        (lambda fields: fields.update(name="relu-mlp/other"), ValueError),
+    ],
+)
 def test_other_json_is_no_recipe(damage, error):
     fields = json.loads(json.dumps(dataclasses.asdict(RECIPES["relu-mlp/vanilla"])))
     damage(fields)
@@ -78,14 +97,26 @@ def test_other_json_is_no_recipe(damage, error):
         Recipe.from_json(fields)
 
 
-@pytest.mark.parametrize("name", ["relu-mlp", "relu-mlp/", "vanilla", "relu-mlp/other", "tanh-mlp/vanilla",
-                                  "relu-mlp/vanilla/2", "", "Relu-MLP/vanilla"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu-mlp",
+        "relu-mlp/",
+        "vanilla",
+        "relu-mlp/other",
+        "tanh-mlp/vanilla",
+        "relu-mlp/vanilla/2",
+        "",
+        "Relu-MLP/vanilla",
+    ],
+)
 def test_another_name_is_refused(name):
     with pytest.raises(ValueError) as refusal:
         Recipe(name, 16, (SHORT,), ("relu",) * 3)
     assert str(refusal.value) == (
         "expected a name family/training with a family out of sigmoid-mlp, relu-mlp, cnn "
-        f"and a training out of vanilla, adversarial, saturated, control, got {name!r}")
+        f"and a training out of vanilla, adversarial, saturated, control, got {name!r}"
+    )
 
 
 def test_another_precision_is_refused():
@@ -93,14 +124,20 @@ def test_another_precision_is_refused():
         Recipe("relu-mlp/vanilla", 16, (SHORT,), ("relu",) * 3, precision="float16")
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"complementary": ("relu",) * 2}, "expected 3 complementary functions out of relu, sigmoid, linear"),
-    ({"complementary": ("relu", "relu", "tanh")}, "expected 3 complementary functions out of relu, sigmoid, linear"),
-    ({"name": "cnn/vanilla"}, "expected 4 complementary functions out of relu, sigmoid, linear"),
-    ({"hidden": 0}, "expected a hidden width of at least 1, or 0 for the CNN, got 0"),
-    ({"hidden": "wide"}, "expected a hidden width of at least 1, or 0 for the CNN, got 'wide'"),
-    ({"phases": ()}, "expected at least one phase, got none"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"complementary": ("relu",) * 2}, "expected 3 complementary functions out of relu, sigmoid, linear"),
+        (
+            {"complementary": ("relu", "relu", "tanh")},
+            "expected 3 complementary functions out of relu, sigmoid, linear",
+        ),
+        ({"name": "cnn/vanilla"}, "expected 4 complementary functions out of relu, sigmoid, linear"),
+        ({"hidden": 0}, "expected a hidden width of at least 1, or 0 for the CNN, got 0"),
+        ({"hidden": "wide"}, "expected a hidden width of at least 1, or 0 for the CNN, got 'wide'"),
+        ({"phases": ()}, "expected at least one phase, got none"),
+    ],
+)
 def test_a_recipe_that_fits_no_network_is_refused(change, message):
     with pytest.raises(ValueError) as refusal:
         dataclasses.replace(RECIPES["relu-mlp/vanilla"], **change)
@@ -129,7 +166,13 @@ def test_every_epoch_falls_in_its_phase():
     recipe = Recipe("relu-mlp/vanilla", 16, phases, ("relu",) * 3)
     assert recipe.epochs == 6
     assert [recipe.phase_of(epoch) for epoch in range(6)] == [
-        (phases[0], 0), (phases[0], 1), (phases[1], 0), (phases[2], 0), (phases[2], 1), (phases[2], 2)]
+        (phases[0], 0),
+        (phases[0], 1),
+        (phases[1], 0),
+        (phases[2], 0),
+        (phases[2], 1),
+        (phases[2], 2),
+    ]
     with pytest.raises(IndexError):
         recipe.phase_of(6)
 

@@ -18,8 +18,11 @@ from satcore.recipes import FAMILIES
 from satcore.representations import Separation, class_means, layers, rdm, rsa, sample, separation
 from tests import literal
 
-HIDDEN = {"sigmoid-mlp": ("layer 1", "layer 2"), "relu-mlp": ("layer 1", "layer 2"),
-          "cnn": ("layer 1", "layer 2", "layer 3")}
+HIDDEN = {
+    "sigmoid-mlp": ("layer 1", "layer 2"),
+    "relu-mlp": ("layer 1", "layer 2"),
+    "cnn": ("layer 1", "layer 2", "layer 3"),
+}
 
 
 def scipys(activations: Tensor) -> np.ndarray:
@@ -60,8 +63,15 @@ def test_an_rdm_of_saturated_units_is_right_where_float32_is_off_by_orders():
     # Two classes of units at 0 or 1, and images of one class that differ by some 1e-5.
     rows = np.repeat(generator.integers(0, 2, (2, 300)), 4, axis=0) + 1e-5 * generator.random((8, 300))
     activations = torch.from_numpy(rows.astype(np.float32))
-    exact = np.array([[float(sum((Fraction(a) - Fraction(b))**2 for a, b in zip(one, other, strict=True)) / 300)
-                       for other in activations.tolist()] for one in activations.tolist()])
+    exact = np.array(
+        [
+            [
+                float(sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(one, other, strict=True)) / 300)
+                for other in activations.tolist()
+            ]
+            for one in activations.tolist()
+        ]
+    )
     found = rdm(activations).numpy()
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-15 * exact.max())
     assert 0 < exact[0, 1] < 1e-10 and found[0, 1] == pytest.approx(exact[0, 1], rel=1e-4)
@@ -92,7 +102,7 @@ def test_reordering_the_images_reorders_the_rdm(activations, random):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32), st.sampled_from([1, -2, 2**20, -2**30]))
+@given(st.integers(0, 2**32), st.sampled_from([1, -2, 2**20, -(2**30)]))
 def test_a_shift_common_to_all_images_changes_nothing(seed, shift):
     # Multiples of 2⁻¹⁰, to which the shift is added without rounding.
     activations = (gaussian(6, 9, seed) * 2**10).round() / 2**10
@@ -125,8 +135,12 @@ def test_the_layers_of_an_mlp_are_the_literal_ones(family):
     images = data.load("test").images[:20].double()
     phi = literal.sigmoid if family == "sigmoid-mlp" else literal.relu
     h1, h2, h3 = literal.mlp_pre_activations(literal.parameters(network), images.numpy(), family.removesuffix("-mlp"))
-    expected = {"pixels": images.numpy().reshape(20, 784), "layer 1": phi(h1), "layer 2": phi(h2),
-                "softmax": softmax(h3)}
+    expected = {
+        "pixels": images.numpy().reshape(20, 784),
+        "layer 1": phi(h1),
+        "layer 2": phi(h2),
+        "softmax": softmax(h3),
+    }
     found = layers(network, images)
     assert list(found) == list(expected)
     for name, values in expected.items():
@@ -139,8 +153,13 @@ def test_the_layers_of_the_cnn_are_the_literal_ones_after_pooling():
     images = data.load("test").images[:3].double()
     h1, h2, h3, h4 = literal.cnn_pre_activations(literal.parameters(network), images.numpy())
     relu, pool = literal.relu, literal.max_pool
-    expected = {"pixels": images.numpy(), "layer 1": pool(relu(h1)), "layer 2": pool(relu(h2)), "layer 3": relu(h3),
-                "softmax": softmax(h4)}
+    expected = {
+        "pixels": images.numpy(),
+        "layer 1": pool(relu(h1)),
+        "layer 2": pool(relu(h2)),
+        "layer 3": relu(h3),
+        "softmax": softmax(h4),
+    }
     found = layers(network, images)
     assert list(found) == list(expected)
     assert [values.shape[1] for values in found.values()] == [784, 6272, 3136, 1024, 10]
@@ -167,7 +186,7 @@ def test_no_more_than_a_batch_is_given_to_the_network_and_no_image_is_lost(monke
     sizes, network = [], build("relu-mlp", 16)
     whole = Network.pre_activations
     monkeypatch.setattr(Network, "pre_activations", lambda self, x: sizes.append(len(x)) or whole(self, x))
-    images = data.load("test").images[:2 * representations.BATCH + 1]
+    images = data.load("test").images[: 2 * representations.BATCH + 1]
     found = layers(network, images)
     assert sizes == [representations.BATCH, representations.BATCH, 1]
     assert all(len(values) == len(images) for values in found.values())
@@ -189,11 +208,15 @@ def test_no_images_have_layers_too():
     assert shapes == {"pixels": (0, 784), "layer 1": (0, 16), "layer 2": (0, 16), "softmax": (0, 10)}
 
 
-@pytest.mark.parametrize("images, message", [
-    (torch.zeros(2, 784), "expected images of shape (N, 1, 28, 28), got (2, 784)"),
-    (torch.zeros(1, 1, 28, 28, dtype=torch.uint8), "expected images of a floating-point dtype, got torch.uint8"),
-    (torch.full((1, 1, 28, 28), 255.0), "expected pixels in [0, 1], got values from 255 to 255"),
-    (torch.full((1, 1, 28, 28), math.nan), "expected pixels in [0, 1], got values from nan to nan")])
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (torch.zeros(2, 784), "expected images of shape (N, 1, 28, 28), got (2, 784)"),
+        (torch.zeros(1, 1, 28, 28, dtype=torch.uint8), "expected images of a floating-point dtype, got torch.uint8"),
+        (torch.full((1, 1, 28, 28), 255.0), "expected pixels in [0, 1], got values from 255 to 255"),
+        (torch.full((1, 1, 28, 28), math.nan), "expected pixels in [0, 1], got values from nan to nan"),
+    ],
+)
 def test_layers_of_what_are_no_images_are_refused(images, message):
     assert refused(layers, build("relu-mlp", 16), images) == message
 
@@ -221,19 +244,22 @@ def test_all_of_the_rarest_class_can_be_sampled():
     assert len(sample("test", 892).unique()) == 8920
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("test", 0), "expected from 1 to 892 examples a class, got 0"),
-    (("test", 893), "expected from 1 to 892 examples a class, got 893"),
-    (("train", 5422), "expected from 1 to 5421 examples a class, got 5422"),
-    (("test", 1, -1), "expected a seed from 0 to 2⁶³−1, got -1"),
-    (("test", 1, 2**63), f"expected a seed from 0 to 2⁶³−1, got {2**63}"),
-    (("validation",), 'expected the split "train" or "test", got \'validation\'')])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("test", 0), "expected from 1 to 892 examples a class, got 0"),
+        (("test", 893), "expected from 1 to 892 examples a class, got 893"),
+        (("train", 5422), "expected from 1 to 5421 examples a class, got 5422"),
+        (("test", 1, -1), "expected a seed from 0 to 2⁶³−1, got -1"),
+        (("test", 1, 2**63), f"expected a seed from 0 to 2⁶³−1, got {2**63}"),
+        (("validation",), 'expected the split "train" or "test", got \'validation\''),
+    ],
+)
 def test_a_sample_there_is_not_is_refused(arguments, message):
     assert refused(sample, *arguments) == message
 
 
-LABELS = st.lists(st.integers(0, 9), min_size=3, max_size=15).filter(
-    lambda labels: 1 < len(set(labels)) < len(labels))
+LABELS = st.lists(st.integers(0, 9), min_size=3, max_size=15).filter(lambda labels: 1 < len(set(labels)) < len(labels))
 
 
 @settings(deadline=None, max_examples=50)
@@ -254,12 +280,16 @@ def test_classes_of_equal_images_are_infinitely_far_apart():
     assert separation(d, torch.tensor([4, 4, 1])) == Separation(0, 4, math.inf)
 
 
-@pytest.mark.parametrize("labels, message", [
-    ([0, 1, 2], "expected at least two images of one class and two classes, got 3 images of 3 classes"),
-    ([5, 5, 5], "expected at least two images of one class and two classes, got 3 images of 1 classes"),
-    ([0, 1], "expected int64 labels of shape (3,), got torch.int64 of shape (2,)"),
-    ([0, 1, 10], "expected labels in 0…9, got values from 0 to 10"),
-    ([0.0, 1.0, 1.0], "expected int64 labels of shape (3,), got torch.float32 of shape (3,)")])
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ([0, 1, 2], "expected at least two images of one class and two classes, got 3 images of 3 classes"),
+        ([5, 5, 5], "expected at least two images of one class and two classes, got 3 images of 1 classes"),
+        ([0, 1], "expected int64 labels of shape (3,), got torch.int64 of shape (2,)"),
+        ([0, 1, 10], "expected labels in 0…9, got values from 0 to 10"),
+        ([0.0, 1.0, 1.0], "expected int64 labels of shape (3,), got torch.float32 of shape (3,)"),
+    ],
+)
 def test_a_separation_of_other_labels_is_refused(labels, message):
     assert refused(separation, torch.zeros(3, 3), torch.tensor(labels)) == message
 
@@ -280,8 +310,9 @@ def test_class_means_are_those_of_pairs_of_two_images(labels, seed):
     pairs = {(row, column): [] for row in range(10) for column in range(10)}
     for a, b in itertools.permutations(range(len(labels)), 2):
         pairs[labels[a], labels[b]].append(d[a, b].item())
-    expected = [[np.mean(pairs[row, column]) if pairs[row, column] else math.nan for column in range(10)]
-                for row in range(10)]
+    expected = [
+        [np.mean(pairs[row, column]) if pairs[row, column] else math.nan for column in range(10)] for row in range(10)
+    ]
     found = class_means(d, torch.tensor(labels))
     assert found.dtype == torch.float64
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=0)
@@ -340,28 +371,56 @@ def separations() -> dict[str, dict[str, Separation]]:
     """By network, then by layer."""
     indices = sample("test", 100, 0)
     images, labels = (values[indices] for values in data.load("test"))
-    return {f"{family}/{training}": {name: separation(rdm(values), labels) for name, values in
-                                     layers(checkpoints.load(f"{family}/{training}"), images).items()}
-            for family in FAMILIES for training in ("vanilla", "saturated")}
+    return {
+        f"{family}/{training}": {
+            name: separation(rdm(values), labels)
+            for name, values in layers(checkpoints.load(f"{family}/{training}"), images).items()
+        }
+        for family in FAMILIES
+        for training in ("vanilla", "saturated")
+    }
 
 
 def hidden_layers(reasons: dict[tuple[str, str], str]) -> list:
     """Every hidden layer of every family, those with a reason as ones for which the claim doesn't hold."""
-    return [pytest.param(family, layer, marks=[pytest.mark.xfail(strict=True, reason=reasons[family, layer])]
-                         if (family, layer) in reasons else []) for family in FAMILIES for layer in HIDDEN[family]]
+    return [
+        pytest.param(
+            family,
+            layer,
+            marks=[pytest.mark.xfail(strict=True, reason=reasons[family, layer])] if (family, layer) in reasons else [],
+        )
+        for family in FAMILIES
+        for layer in HIDDEN[family]
+    ]
 
 
-@pytest.mark.parametrize("family, layer", hidden_layers({
-    ("sigmoid-mlp", "layer 1"): SIGMOID_NEARER, ("sigmoid-mlp", "layer 2"): SIGMOID_NEARER,
-    ("cnn", "layer 2"): CONVOLUTIONS}))
+@pytest.mark.parametrize(
+    "family, layer",
+    hidden_layers(
+        {
+            ("sigmoid-mlp", "layer 1"): SIGMOID_NEARER,
+            ("sigmoid-mlp", "layer 2"): SIGMOID_NEARER,
+            ("cnn", "layer 2"): CONVOLUTIONS,
+        }
+    ),
+)
 def test_classes_lie_farther_apart_in_the_saturated_network(separations, family, layer):
     # 89 times at least in the ReLU MLP, 260 times in the CNN's dense layer, but 1.13 in its first convolution.
     assert separations[f"{family}/saturated"][layer].between > 1.1 * separations[f"{family}/vanilla"][layer].between
 
 
-@pytest.mark.parametrize("family, layer", hidden_layers({
-    ("relu-mlp", "layer 1"): NO_RATIO, ("relu-mlp", "layer 2"): NO_RATIO,
-    ("cnn", "layer 1"): NO_RATIO, ("cnn", "layer 2"): NO_RATIO, ("cnn", "layer 3"): NO_RATIO}))
+@pytest.mark.parametrize(
+    "family, layer",
+    hidden_layers(
+        {
+            ("relu-mlp", "layer 1"): NO_RATIO,
+            ("relu-mlp", "layer 2"): NO_RATIO,
+            ("cnn", "layer 1"): NO_RATIO,
+            ("cnn", "layer 2"): NO_RATIO,
+            ("cnn", "layer 3"): NO_RATIO,
+        }
+    ),
+)
 def test_classes_lie_farther_apart_in_the_saturated_network_by_what_they_are_wide(separations, family, layer):
     # 1.15 times at least in the first layer of the sigmoid MLP, 1.9 times in the second.
     assert separations[f"{family}/saturated"][layer].ratio > 1.1 * separations[f"{family}/vanilla"][layer].ratio
@@ -376,19 +435,35 @@ def test_classes_lie_farther_apart_the_deeper_the_layer(separations, family, tra
         assert upper.ratio > 1.1 * lower.ratio
 
 
-@pytest.mark.parametrize("family", [
-    "sigmoid-mlp", "relu-mlp", pytest.param("cnn", marks=pytest.mark.xfail(strict=True, reason=CONVOLUTIONS))])
+@pytest.mark.parametrize(
+    "family",
+    ["sigmoid-mlp", "relu-mlp", pytest.param("cnn", marks=pytest.mark.xfail(strict=True, reason=CONVOLUTIONS))],
+)
 def test_the_saturated_networks_classes_gain_on_the_vanilla_ones_the_deeper_the_layer(separations, family):
-    gains = [separations[f"{family}/saturated"][layer].between / separations[f"{family}/vanilla"][layer].between
-             for layer in HIDDEN[family]]
+    gains = [
+        separations[f"{family}/saturated"][layer].between / separations[f"{family}/vanilla"][layer].between
+        for layer in HIDDEN[family]
+    ]
     for lower, upper in itertools.pairwise(gains):
         assert upper > 1.05 * lower
 
 
-@pytest.mark.parametrize("name", [
-    "sigmoid-mlp/saturated",
-    *(pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=NOT_NEAR_ZERO))
-      for name in ("sigmoid-mlp/vanilla", "relu-mlp/vanilla", "relu-mlp/saturated", "cnn/vanilla", "cnn/saturated"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sigmoid-mlp/saturated",
+        *(
+            pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=NOT_NEAR_ZERO))
+            for name in (
+                "sigmoid-mlp/vanilla",
+                "relu-mlp/vanilla",
+                "relu-mlp/saturated",
+                "cnn/vanilla",
+                "cnn/saturated",
+            )
+        ),
+    ],
+)
 def test_images_of_one_class_are_nearly_the_same_in_the_last_hidden_layer(separations, name):
     assert separations[name][HIDDEN[name.split("/")[0]][-1]].ratio > 10
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from satcore.saturation import COMPLEMENTARY, Annealing, penalty, saturated_share
 
 from satcore.recipes import RECIPES
-from satcore.saturation import COMPLEMENTARY, Annealing, penalty, saturated_share
 
 NAMES = ("relu", "sigmoid", "linear")
 
@@ -43,8 +43,9 @@ def test_the_relus_is_the_distance_to_the_nearest_point_without_slope():
 
 
 def test_the_sigmoids_stays_right_where_the_sigmoid_rounds_to_one():
-    h = torch.tensor([sign * size for size in (1.0, 16.0, 37.0, 100.0, 400.0, 700.0) for sign in (1, -1)],
-                     dtype=torch.float64)
+    h = torch.tensor(
+        [sign * size for size in (1.0, 16.0, 37.0, 100.0, 400.0, 700.0) for sign in (1, -1)], dtype=torch.float64
+    )
     y = torch.sigmoid(h)
     assert (y * (1 - y))[4] == 0  # what the form y(1 − y) makes of h = 37
     expected = [closed_form(value, "sigmoid") for value in h.tolist()]
@@ -84,10 +85,12 @@ def test_the_penaltys_gradient_is_that_of_central_differences():
     width = 1e-5
     for layer, gradient in enumerate(gradients):
         for unit in range(gradient.numel()):
+
             def shifted(by: float) -> float:
                 moved = [h.detach().clone() for h in hs]
                 moved[layer].view(-1)[unit] += by
                 return penalty(moved, NAMES).item()
+
             slope = (shifted(width) - shifted(-width)) / (2 * width)
             # Rounding of a sum of some 50, 1e-14, over the width; the cubic term is far below that.
             assert gradient.flatten()[unit].item() == pytest.approx(slope, abs=2e-9)
@@ -105,7 +108,7 @@ def test_the_penaltys_gradient_survives_where_autograd_of_the_sigmoid_is_zero():
 def test_the_penalty_does_not_depend_on_the_batch_size(seed, count, copies):
     hs = layers(seed, count)
     whole = penalty(hs, NAMES).item()
-    alone = [penalty([h[i:i + 1] for h in hs], NAMES).item() for i in range(count)]
+    alone = [penalty([h[i : i + 1] for h in hs], NAMES).item() for i in range(count)]
     repeated = penalty([torch.cat([h] * copies) for h in hs], NAMES).item()
     # f(z) = z has either sign, so the sum may cancel: rounding is relative to some hundred terms of size 3.
     assert whole == pytest.approx(sum(alone) / count, rel=1e-12, abs=1e-12)
@@ -126,8 +129,9 @@ def test_the_saturated_share_counts_values_below_the_threshold():
     assert saturated_share(torch.tensor([-7.0, -6.9, 0.0, 6.9, 7.0]), "sigmoid").item() == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("family, denominator, steps", [
-    ("sigmoid-mlp", 1_000, 1740), ("relu-mlp", 10**10, 399), ("cnn", 10**5, 1)])
+@pytest.mark.parametrize(
+    "family, denominator, steps", [("sigmoid-mlp", 1_000, 1740), ("relu-mlp", 10**10, 399), ("cnn", 10**5, 1)]
+)
 def test_the_recipes_lambda_rises_as_the_paper_says_and_stays_there(family, denominator, steps):
     recipe = RECIPES[f"{family}/saturated"]
     lams = []
@@ -138,11 +142,11 @@ def test_the_recipes_lambda_rises_as_the_paper_says_and_stays_there(family, deno
     maximum = steps / denominator
     assert maximum == {"sigmoid-mlp": 1.74, "relu-mlp": 3.99e-8, "cnn": 1e-5}[family]
     assert lams[:first] == [0] * first and first >= 1
-    rising = lams[first - 1:first + steps]
+    rising = lams[first - 1 : first + steps]
     # k·step and k/denominator round differently, by a unit or two in the last place.
     assert rising == pytest.approx([k / denominator for k in range(steps + 1)], rel=1e-15, abs=0)
     assert rising[-1] == maximum
-    assert lams[first + steps:] == [maximum] * (recipe.epochs - first - steps)
+    assert lams[first + steps :] == [maximum] * (recipe.epochs - first - steps)
     assert lams == sorted(lams)
 
 

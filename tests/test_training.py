@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from satcore.saturation import Annealing
 
 from satcore import data, training
 from satcore.networks import Network, build
 from satcore.recipes import Phase, Recipe
-from satcore.saturation import Annealing
 from satcore.training import EpochRecord, train
 from tests import literal
 
@@ -27,22 +27,49 @@ STEADY = {"batch_size": 6_000, "learning_rate": 2e-2, "beta2": 0.95, "adam_epsil
 
 LITERAL = {
     "vanilla": Recipe("relu-mlp/vanilla", 16, (Phase(epochs=1, **STEADY),), ("relu",) * 3, precision="float32"),
-    "a falling rate": Recipe("sigmoid-mlp/vanilla", 16, (Phase(epochs=2, last_learning_rate=1e-3, **STEADY),),
-                             ("sigmoid",) * 3, precision="float32"),
-    "adversarial": Recipe("relu-mlp/adversarial", 16, (Phase(epochs=1, clean_share=0.3, **STEADY),), ("relu",) * 3,
-                          epsilon=0.2, precision="float32"),
-    "penalised sigmoid": Recipe("sigmoid-mlp/saturated", 16,
-                                (Phase(epochs=2, penalty=Annealing(0.1, 0.2, 0.25), **STEADY),),
-                                ("sigmoid", "sigmoid", "linear"), precision="float32"),
-    "penalised ReLU": Recipe("relu-mlp/saturated", 16, (Phase(epochs=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
-                             ("relu",) * 3, precision="float32"),
-    "frozen": Recipe("relu-mlp/saturated", 16,
-                     (Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),), ("relu",) * 3,
-                     precision="float32"),
-    "frozen later": Recipe("relu-mlp/saturated", 16,
-                           (Phase(epochs=1, **STEADY),
-                            Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY)), ("relu",) * 3,
-                           precision="float32"),
+    "a falling rate": Recipe(
+        "sigmoid-mlp/vanilla",
+        16,
+        (Phase(epochs=2, last_learning_rate=1e-3, **STEADY),),
+        ("sigmoid",) * 3,
+        precision="float32",
+    ),
+    "adversarial": Recipe(
+        "relu-mlp/adversarial",
+        16,
+        (Phase(epochs=1, clean_share=0.3, **STEADY),),
+        ("relu",) * 3,
+        epsilon=0.2,
+        precision="float32",
+    ),
+    "penalised sigmoid": Recipe(
+        "sigmoid-mlp/saturated",
+        16,
+        (Phase(epochs=2, penalty=Annealing(0.1, 0.2, 0.25), **STEADY),),
+        ("sigmoid", "sigmoid", "linear"),
+        precision="float32",
+    ),
+    "penalised ReLU": Recipe(
+        "relu-mlp/saturated",
+        16,
+        (Phase(epochs=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
+        ("relu",) * 3,
+        precision="float32",
+    ),
+    "frozen": Recipe(
+        "relu-mlp/saturated",
+        16,
+        (Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
+        ("relu",) * 3,
+        precision="float32",
+    ),
+    "frozen later": Recipe(
+        "relu-mlp/saturated",
+        16,
+        (Phase(epochs=1, **STEADY), Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY)),
+        ("relu",) * 3,
+        precision="float32",
+    ),
 }
 
 
@@ -53,9 +80,16 @@ def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float
     for phase in recipe.phases:
         orders = [training._order(seed, epoch + k) for k in range(phase.epochs)]
         tensors, of_phase = literal.train_mlp(
-            tensors, *data.load("train"), orders, phase, activation=recipe.family.removesuffix("-mlp"),
-            phi_c=recipe.complementary, epsilon=recipe.epsilon, rates=[phase.rate(k) for k in range(phase.epochs)],
-            lams=[phase.penalty(k) for k in range(phase.epochs)])
+            tensors,
+            *data.load("train"),
+            orders,
+            phase,
+            activation=recipe.family.removesuffix("-mlp"),
+            phi_c=recipe.complementary,
+            epsilon=recipe.epsilon,
+            rates=[phase.rate(k) for k in range(phase.epochs)],
+            lams=[phase.penalty(k) for k in range(phase.epochs)],
+        )
         losses += of_phase
         epoch += phase.epochs
     return tensors, losses
@@ -100,13 +134,20 @@ def test_an_epochs_order_is_a_permutation_of_its_own():
 
 # From here on an epoch is over the first 6,000 images, so that many of them cost little.
 
+
 @pytest.fixture
 def short_epochs(monkeypatch):
     monkeypatch.setattr(training, "TRAINING_IMAGES", 6_000)
 
 
-HOT = Recipe("relu-mlp/saturated", 16, complementary=("relu", "linear", "relu"), epsilon=0.1, precision="float32",
-             phases=(Phase(epochs=2, batch_size=600, learning_rate=0.1, penalty=Annealing(0, 1e-6, 1e-6)),))
+HOT = Recipe(
+    "relu-mlp/saturated",
+    16,
+    complementary=("relu", "linear", "relu"),
+    epsilon=0.1,
+    precision="float32",
+    phases=(Phase(epochs=2, batch_size=600, learning_rate=0.1, penalty=Annealing(0, 1e-6, 1e-6)),),
+)
 
 
 def test_a_record_holds_what_it_says(short_epochs):
@@ -125,7 +166,8 @@ def test_a_record_holds_what_it_says(short_epochs):
     assert 0 < zero < 1_000 and 0 < robust < right  # so that nothing below is so by chance
     # Shares of a thousand, in float32.
     assert [last.accuracy, last.fgsm_accuracy, last.zero_gradient] == pytest.approx(
-        [right / 1_000, robust / 1_000, zero / 1_000], abs=1e-6)
+        [right / 1_000, robust / 1_000, zero / 1_000], abs=1e-6
+    )
 
     hs = last.network.pre_activations(images)
     phi_c = [literal.complementary(h, name).double() for h, name in zip(hs, HOT.complementary, strict=True)]
@@ -156,6 +198,7 @@ def test_the_seed_decides_the_weights(short_epochs):
     def trained(seed):
         *_, last = train(HOT, "cpu", seed)
         return bits(last.network)
+
     assert trained(1) == trained(1) != trained(2)
 
 
@@ -192,10 +235,22 @@ def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
 
 
 # Two phases, the second on cached features, and products in bfloat16 as in the recipes that ship.
-TWO_PHASES = Recipe("relu-mlp/saturated", 16, complementary=("relu",) * 3, phases=(
-    Phase(epochs=2, batch_size=600, learning_rate=1e-2),
-    Phase(epochs=3, batch_size=300, learning_rate=1e-2, last_learning_rate=1e-3, frozen=1,
-          penalty=Annealing(step=1e-4, maximum=2e-4))))
+TWO_PHASES = Recipe(
+    "relu-mlp/saturated",
+    16,
+    complementary=("relu",) * 3,
+    phases=(
+        Phase(epochs=2, batch_size=600, learning_rate=1e-2),
+        Phase(
+            epochs=3,
+            batch_size=300,
+            learning_rate=1e-2,
+            last_learning_rate=1e-3,
+            frozen=1,
+            penalty=Annealing(step=1e-4, maximum=2e-4),
+        ),
+    ),
+)
 
 
 def bits(network: Network) -> bytes:
@@ -217,8 +272,11 @@ def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRe
     raise AssertionError("the run ended first")
 
 
-@pytest.mark.parametrize("after", [[1], [2], [3], [4], [1, 2, 3, 4]],
-                         ids=["in phase 1", "at the border", "early in phase 2", "late in phase 2", "every epoch"])
+@pytest.mark.parametrize(
+    "after",
+    [[1], [2], [3], [4], [1, 2, 3, 4]],
+    ids=["in phase 1", "at the border", "early in phase 2", "late in phase 2", "every epoch"],
+)
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
     whole = list(train(TWO_PHASES, "cpu"))
     state = tmp_path / "deeper" / "run.safetensors"
@@ -228,15 +286,19 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
     assert [r.epoch for r in rest] == list(range(after[-1] + 1, 6))
     assert bits(rest[-1].network) == bits(whole[-1].network)
     assert rest[0].seconds > record.seconds
-    for resumed, uninterrupted in zip(rest, whole[after[-1]:], strict=True):
+    for resumed, uninterrupted in zip(rest, whole[after[-1] :], strict=True):
         same = [dataclasses.replace(r, seconds=0, network=None) for r in (resumed, uninterrupted)]
         assert same[0] == same[1]
 
 
 def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, monkeypatch):
     monkeypatch.setattr(training, "TRAINING_IMAGES", 200)
-    recipe = Recipe("cnn/vanilla", 0, complementary=("relu", "relu", "relu", "linear"),
-                    phases=(Phase(epochs=2, batch_size=50, learning_rate=1e-3),))
+    recipe = Recipe(
+        "cnn/vanilla",
+        0,
+        complementary=("relu", "relu", "relu", "linear"),
+        phases=(Phase(epochs=2, batch_size=50, learning_rate=1e-3),),
+    )
     monkeypatch.setattr(training, "PROBED", 10)
     *_, whole = train(recipe, "cpu")
     interrupt(recipe, tmp_path / "run", after=1)
@@ -257,8 +319,10 @@ def test_keeping_the_state_does_not_change_the_run(tmp_path, saved_always):
 
 
 # As TWO_PHASES, but long enough to be killed at many places.
-LONG = dataclasses.replace(TWO_PHASES, phases=(
-    dataclasses.replace(TWO_PHASES.phases[0], epochs=10), dataclasses.replace(TWO_PHASES.phases[1], epochs=20)))
+LONG = dataclasses.replace(
+    TWO_PHASES,
+    phases=(dataclasses.replace(TWO_PHASES.phases[0], epochs=10), dataclasses.replace(TWO_PHASES.phases[1], epochs=20)),
+)
 
 TO_BE_KILLED = """
 import sys
@@ -321,21 +385,27 @@ def test_the_state_of_another_recipe_or_seed_is_refused(tmp_path, saved_always):
     state = tmp_path / "run"
     interrupt(TWO_PHASES, state, after=1)
     other = dataclasses.replace(TWO_PHASES, name="relu-mlp/control")
-    rate = dataclasses.replace(TWO_PHASES, phases=(dataclasses.replace(TWO_PHASES.phases[0], learning_rate=2e-2),
-                                                   TWO_PHASES.phases[1]))
+    rate = dataclasses.replace(
+        TWO_PHASES, phases=(dataclasses.replace(TWO_PHASES.phases[0], learning_rate=2e-2), TWO_PHASES.phases[1])
+    )
     for recipe, seed in ((other, 0), (rate, 0), (TWO_PHASES, 1)):
         assert refused(recipe, state, seed) == (
             f"expected the state of {recipe.name} with seed {seed} in {state}, got that of another recipe or seed; "
-            "delete it to start again")
+            "delete it to start again"
+        )
 
 
-@pytest.mark.parametrize("damage", {
-    "truncated": lambda content: content[:-1],
-    "half": lambda content: content[:len(content) // 2],
-    "empty": lambda content: b"",
-    "garbage": lambda content: np.random.default_rng(0).bytes(len(content)),
-    "a header that is no JSON": lambda content: content[:8] + b"?" + content[9:],
-}.items(), ids=lambda item: item[0])
+@pytest.mark.parametrize(
+    "damage",
+    {
+        "truncated": lambda content: content[:-1],
+        "half": lambda content: content[: len(content) // 2],
+        "empty": lambda content: b"",
+        "garbage": lambda content: np.random.default_rng(0).bytes(len(content)),
+        "a header that is no JSON": lambda content: content[:8] + b"?" + content[9:],
+    }.items(),
+    ids=lambda item: item[0],
+)
 def test_a_damaged_state_is_refused(tmp_path, saved_always, damage):
     state = tmp_path / "run"
     interrupt(TWO_PHASES, state, after=1)

@@ -16,13 +16,26 @@ from hypothesis import strategies as st
 from satcore import checkpoints, data, weights
 from satcore.networks import Network, build
 from satcore.recipes import FAMILIES
-from satcore.weights import (BINS, THRESHOLDS, Saturation, excess_kurtosis, limiting_ratio, linear_robustness,
-                             pearson_vii, pearson_vii_density, resampled, saturation, scaled_ratios, shape)
+from satcore.weights import (
+    BINS,
+    THRESHOLDS,
+    Saturation,
+    excess_kurtosis,
+    limiting_ratio,
+    linear_robustness,
+    pearson_vii,
+    pearson_vii_density,
+    resampled,
+    saturation,
+    scaled_ratios,
+    shape,
+)
 from tests import literal
 
 # Whole multiples of a thousandth, so that differing values differ by more than rounding.
-VALUES = st.lists(st.integers(-10**6, 10**6).map(lambda n: n / 1000), min_size=2, max_size=60).filter(
-    lambda values: len(set(values)) > 1)
+VALUES = st.lists(st.integers(-(10**6), 10**6).map(lambda n: n / 1000), min_size=2, max_size=60).filter(
+    lambda values: len(set(values)) > 1
+)
 
 
 @given(VALUES)
@@ -119,15 +132,21 @@ def test_the_pearson_vii_density_is_the_papers_formula(kurtosis):
     norm = math.exp(math.lgamma(m) - math.lgamma(m - 1 / 2)) / (alpha * math.sqrt(math.pi))
     w = np.linspace(-30, 30, 601)
     # lgamma's values near m = 300 are some 1400, and their difference loses as many units in the last place.
-    expected = norm * (1 + (w / alpha)**2)**-m
+    expected = norm * (1 + (w / alpha) ** 2) ** -m
     np.testing.assert_allclose(pearson_vii_density(w, kurtosis), expected, rtol=2e-12, atol=0)
 
 
 @pytest.mark.parametrize("kurtosis", [0.0, 0.01, 0.5, 3.0, 50.0, 1000.0, math.inf])
 def test_the_pearson_vii_density_integrates_to_one_with_unit_variance(kurtosis):
     for power, expected in ((0, 1), (1, 0), (2, 1)):
-        found, _ = scipy.integrate.quad(lambda w, power=power: w**power * pearson_vii_density(w, kurtosis),
-                                        -np.inf, np.inf, epsabs=1e-11, epsrel=1e-11, limit=500)
+        found, _ = scipy.integrate.quad(
+            lambda w, power=power: w**power * pearson_vii_density(w, kurtosis),
+            -np.inf,
+            np.inf,
+            epsabs=1e-11,
+            epsrel=1e-11,
+            limit=500,
+        )
         assert found == pytest.approx(expected, abs=1e-8)
 
 
@@ -139,11 +158,11 @@ def test_the_pearson_vii_density_has_that_kurtosis(kurtosis):
 
 def test_the_pearson_vii_density_is_gaussian_at_zero_and_t_with_four_degrees_of_freedom_at_infinity():
     w = np.linspace(-8, 8, 161)
-    gaussian = np.exp(-w**2 / 2) / np.sqrt(2 * np.pi)
+    gaussian = np.exp(-(w**2) / 2) / np.sqrt(2 * np.pi)
     np.testing.assert_allclose(pearson_vii_density(w, 0), gaussian, rtol=1e-13)
     # Of the first order in γ₂, and of the fourth power of w.
     np.testing.assert_allclose(pearson_vii_density(w[50:111], 1e-9), gaussian[50:111], rtol=1e-8)
-    t4 = 3 / 8 * np.sqrt(2) * (1 + w**2 / 2)**-2.5
+    t4 = 3 / 8 * np.sqrt(2) * (1 + w**2 / 2) ** -2.5
     np.testing.assert_allclose(pearson_vii_density(w, math.inf), t4, rtol=1e-13)
     np.testing.assert_allclose(pearson_vii_density(w, 1e9), t4, rtol=1e-7)
 
@@ -179,15 +198,18 @@ def test_resampling_a_layer_gives_its_distribution():
     assert scipy.stats.ks_2samp(drawn, weight.double().numpy().ravel()).pvalue > 0.01
 
 
-@pytest.mark.parametrize("w1, w2, expected", [
-    ([3, 0], [0, 4], 9 / 7), ([1, 1, 0], [0, 0, -2], 2 / 4), ([2, -1], [1, 2], 5 / 4), ([0, 0], [1, 0], 0)])
+@pytest.mark.parametrize(
+    "w1, w2, expected",
+    [([3, 0], [0, 4], 9 / 7), ([1, 1, 0], [0, 0, -2], 2 / 4), ([2, -1], [1, 2], 5 / 4), ([0, 0], [1, 0], 0)],
+)
 def test_the_linear_robustness_is_equation_14(w1, w2, expected):
     w1, w2 = torch.tensor(w1, dtype=torch.float32), torch.tensor(w2, dtype=torch.float32)
     assert linear_robustness(w1, w2) == pytest.approx(expected, rel=1e-15)
 
 
 PAIRS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=8).filter(
-    lambda pairs: any(map(any, pairs)))
+    lambda pairs: any(map(any, pairs))
+)
 
 
 @settings(deadline=None)
@@ -211,7 +233,8 @@ def test_two_orthogonal_prototypes_are_told_apart_up_to_it_and_no_farther(pairs,
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 2), (2, 2)), ((), ()), ((3,), (3,))])
 def test_prototypes_that_are_not_two_different_vectors_are_refused(shapes):
     assert refused(linear_robustness, *map(torch.ones, shapes)) == (
-        f"expected two different, finite vectors of one length, got shapes {shapes[0]} and {shapes[1]}")
+        f"expected two different, finite vectors of one length, got shapes {shapes[0]} and {shapes[1]}"
+    )
 
 
 def test_scaled_ratios_are_equation_14_of_unit_vectors_over_their_mean_component():
@@ -219,8 +242,10 @@ def test_scaled_ratios_are_equation_14_of_unit_vectors_over_their_mean_component
     rest = iter(drawn)
     found = scaled_ratios(lambda rng, size: next(rest), repeats=2, seed=0, dimension=3)
     # The first w₁'s zero doesn't count in its mean component.
-    expected = [linear_robustness(torch.tensor(w1) / length, torch.tensor(w2) / other) / strength
-                for (w1, w2), length, other, strength in zip(drawn, (5, 3), (5, 3), (0.7, 5 / 9), strict=True)]
+    expected = [
+        linear_robustness(torch.tensor(w1) / length, torch.tensor(w2) / other) / strength
+        for (w1, w2), length, other, strength in zip(drawn, (5, 3), (5, 3), (0.7, 5 / 9), strict=True)
+    ]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
@@ -265,7 +290,7 @@ def test_scaled_ratios_meet_their_limit(kurtosis):
 def test_the_limiting_ratio_is_its_closed_form(kurtosis):
     freedom, beta = 4 + 6 / kurtosis, scipy.special.beta
     # E|w₂ − w₁| is 4∫wfF, and wf the derivative of −(ν + w²)/(ν − 1)·f: by parts, 4∫(ν + w²)/(ν − 1)·f².
-    difference = 4 * math.sqrt(freedom) / (freedom - 1) * beta(1 / 2, freedom - 1 / 2) / beta(1 / 2, freedom / 2)**2
+    difference = 4 * math.sqrt(freedom) / (freedom - 1) * beta(1 / 2, freedom - 1 / 2) / beta(1 / 2, freedom / 2) ** 2
     size = 2 * math.sqrt(freedom) / (freedom - 1) / beta(1 / 2, freedom / 2)
     assert limiting_ratio(kurtosis) == pytest.approx(freedom / (freedom - 2) / (difference * size), rel=1e-8)
 
@@ -291,7 +316,7 @@ def larger(family: str, scale: float) -> Network:
 def literal_saturation(h: np.ndarray, activation: str) -> list[float]:
     """Share of φ′(h) < τ, for every τ."""
     size = np.exp(-np.abs(h))
-    slope = size / (1 + size)**2 if activation == "sigmoid" else (h > 0).astype(float)
+    slope = size / (1 + size) ** 2 if activation == "sigmoid" else (h > 0).astype(float)
     # No ties, within which rounding decides.
     assert all((np.abs(slope / tau - 1) > 1e-12).all() for tau in THRESHOLDS)
     return [np.mean(slope < tau) for tau in THRESHOLDS]
@@ -355,7 +380,7 @@ def test_the_saturation_of_a_float32_network_is_that_of_its_pre_activations():
     *_, last = saturation(network, images)
     for found, h in zip(last[:-1], network.pre_activations(images), strict=False):
         size = np.exp(-np.abs(h.double().numpy()))
-        slope = size / (1 + size)**2
+        slope = size / (1 + size) ** 2
         for share, tau in zip(found.saturated, THRESHOLDS, strict=True):
             # A threshold's h, at most 37, is rounded to float32, and with it its φ′ by 2e-6 of itself.
             undecided = np.mean(np.abs(slope / tau - 1) < 3e-6)
@@ -365,8 +390,7 @@ def test_the_saturation_of_a_float32_network_is_that_of_its_pre_activations():
 def test_the_saturation_grows_batch_by_batch_to_the_whole():
     network, images = larger("sigmoid-mlp", 80.0), data.load("test").images[:1001].double()
     records = list(saturation(network, images))
-    assert [[found.done for found in record] for record in records] == [
-        [500 / 1001] * 3, [1000 / 1001] * 3, [1] * 3]
+    assert [[found.done for found in record] for record in records] == [[500 / 1001] * 3, [1000 / 1001] * 3, [1] * 3]
     for layer, units in enumerate((16, 16, 10)):
         histograms = [record[layer].histogram for record in records]
         assert [histogram.counts.sum() for histogram in histograms] == [500 * units, 1000 * units, 1001 * units]
@@ -388,10 +412,14 @@ def test_the_saturation_is_streamed_twice_and_a_batch_at_a_time(monkeypatch):
     assert sizes == 2 * [500, 500, 1]
 
 
-@pytest.mark.parametrize("images, message", [
-    (torch.zeros(0, 1, 28, 28), "expected at least one image, got none"),
-    (torch.zeros(2, 784), "expected images of shape (N, 1, 28, 28), got (2, 784)"),
-    (torch.full((1, 1, 28, 28), 2.0), "expected pixels in [0, 1], got values from 2 to 2")])
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (torch.zeros(0, 1, 28, 28), "expected at least one image, got none"),
+        (torch.zeros(2, 784), "expected images of shape (N, 1, 28, 28), got (2, 784)"),
+        (torch.full((1, 1, 28, 28), 2.0), "expected pixels in [0, 1], got values from 2 to 2"),
+    ],
+)
 def test_the_saturation_over_what_are_no_images_is_refused(images, message):
     assert refused(lambda: next(saturation(build("relu-mlp", 16), images))) == message
 
@@ -403,9 +431,15 @@ CONVOLUTIONS = "the CNN's convolutions are frozen while the penalty is on"
 
 def every_layer(reasons: dict[tuple[str, int], str], hidden: bool = False) -> list:
     """Every layer of every family, those with a reason as ones for which the claim doesn't hold."""
-    return [pytest.param(family, layer, marks=[pytest.mark.xfail(strict=True, reason=reasons[family, layer])]
-                         if (family, layer) in reasons else [])
-            for family in FAMILIES for layer in range(1, 5 - (family != "cnn") - hidden)]
+    return [
+        pytest.param(
+            family,
+            layer,
+            marks=[pytest.mark.xfail(strict=True, reason=reasons[family, layer])] if (family, layer) in reasons else [],
+        )
+        for family in FAMILIES
+        for layer in range(1, 5 - (family != "cnn") - hidden)
+    ]
 
 
 def both(family: str, layer: int) -> list[torch.Tensor]:
@@ -435,24 +469,34 @@ def test_the_saturated_relu_mlp_reaches_farther_down_than_up(layer):
 @pytest.fixture(scope="module")
 def saturations() -> dict[str, list[Saturation]]:
     images = data.load("test").images[:200]
-    return {f"{family}/{training}": list(saturation(checkpoints.load(f"{family}/{training}"), images))[-1]
-            for family in FAMILIES for training in ("vanilla", "saturated")}
+    return {
+        f"{family}/{training}": list(saturation(checkpoints.load(f"{family}/{training}"), images))[-1]
+        for family in FAMILIES
+        for training in ("vanilla", "saturated")
+    }
 
 
-@pytest.mark.parametrize("family, layer", every_layer({
-    ("cnn", 2): CONVOLUTIONS,
-    ("cnn", 3): "the saturated CNN's dense layer has fewer units at 0, not more"}, hidden=True))
+@pytest.mark.parametrize(
+    "family, layer",
+    every_layer(
+        {("cnn", 2): CONVOLUTIONS, ("cnn", 3): "the saturated CNN's dense layer has fewer units at 0, not more"},
+        hidden=True,
+    ),
+)
 def test_more_units_are_saturated_in_the_saturated_network(saturations, family, layer):
-    vanilla, saturated = (saturations[f"{family}/{training}"][layer - 1].saturated
-                          for training in ("vanilla", "saturated"))
+    vanilla, saturated = (
+        saturations[f"{family}/{training}"][layer - 1].saturated for training in ("vanilla", "saturated")
+    )
     # For every threshold; for the sigmoid, nearly all units even for the least.
     assert (saturated > vanilla + 0.1).all()
 
 
 @pytest.mark.parametrize("family, layer", every_layer({("cnn", 1): CONVOLUTIONS, ("cnn", 2): CONVOLUTIONS}))
 def test_saturated_pre_activations_reach_farther(saturations, family, layer):
-    vanilla, saturated = (np.abs(saturations[f"{family}/{training}"][layer - 1].histogram.edges[[0, -1]]).max()
-                          for training in ("vanilla", "saturated"))
+    vanilla, saturated = (
+        np.abs(saturations[f"{family}/{training}"][layer - 1].histogram.edges[[0, -1]]).max()
+        for training in ("vanilla", "saturated")
+    )
     assert saturated > 10 * vanilla
 
 

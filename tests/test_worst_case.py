@@ -52,12 +52,14 @@ def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, exampl
         assert (name is not None) == bool(found.broken[index]) and (name == WRONG_BEFORE) == bool(wrong_before[index])
         if name in first:
             assert not first[name][index]
-            earlier = list(first)[:list(first).index(name)]
+            earlier = list(first)[: list(first).index(name)]
             assert all(first[there][index] for there in earlier)
 
 
 def test_nothing_is_broken_within_nothing(tiny, examples):
-    assert torch.equal(worst_case(tiny, *examples, epsilon=0.0).broken, tiny(examples.images).argmax(1) != examples.labels)
+    assert torch.equal(
+        worst_case(tiny, *examples, epsilon=0.0).broken, tiny(examples.images).argmax(1) != examples.labels
+    )
 
 
 def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
@@ -68,20 +70,27 @@ def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
 
 def test_the_worst_case_falls_as_epsilon_grows(tiny, examples):
     brackets = list(evaluation.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.01, 0.05, 0.1)))
-    for shares in ([left(bracket.rungs)["worst case"] for bracket in brackets], [int(bracket.proven.sum()) for bracket in brackets]):
+    for shares in (
+        [left(bracket.rungs)["worst case"] for bracket in brackets],
+        [int(bracket.proven.sum()) for bracket in brackets],
+    ):
         assert shares == sorted(shares, reverse=True) and shares[0] > shares[-1]
     for bracket in brackets:
         assert (bracket.rungs[-1].right | ~bracket.proven).all()  # what is proven is right
 
 
 def test_a_cnn_has_no_proof(examples):
-    bracket, = evaluation.accuracy_against_epsilon(build("cnn"), examples.images[:2], examples.labels[:2], epsilons=(0.3,))
+    (bracket,) = evaluation.accuracy_against_epsilon(
+        build("cnn"), examples.images[:2], examples.labels[:2], epsilons=(0.3,)
+    )
     assert bracket.proven is None
 
 
 def test_one_rung_alone_is_the_ladders(tiny, examples):
     source = checkpoints.load("relu-mlp/vanilla")
-    rungs = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {"clean": int((tiny(examples.images).argmax(1) == examples.labels).sum())}
+    rungs = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {
+        "clean": int((tiny(examples.images).argmax(1) == examples.labels).sum())
+    }
     for name, count in rungs.items():
         reached = list(evaluation.one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
         assert [there.total for there in reached] == [10, 20, 24]
@@ -117,8 +126,12 @@ def test_a_rung_that_is_not_there_is_refused(name, tiny, examples):
 def test_softening_is_the_softened_rungs(tiny, examples):
     for fgsm, pgd in evaluation.accuracy_against_temperature(tiny, *examples, epsilon=0.06, temperatures=(1.0, 10.0)):
         for rung, attack in ((fgsm, evaluation.fgsm), (pgd, evaluation.pgd)):
-            wrong = [attack(tiny, *examples, epsilon=0.06, gradient="softened", temperature=rung.temperature, loss=loss).success
-                     for loss in ("cross-entropy", "margin")]
+            wrong = [
+                attack(
+                    tiny, *examples, epsilon=0.06, gradient="softened", temperature=rung.temperature, loss=loss
+                ).success
+                for loss in ("cross-entropy", "margin")
+            ]
             assert torch.equal(rung.right, ~(wrong[0] | wrong[1]))
 
 
@@ -130,18 +143,29 @@ def test_of_the_published_robustness_nothing_is_left(name, examples):
     assert (~evaluation.fgsm(network, *examples).success).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("spoil, message", [
-    (lambda x, y: (x * torch.nan, y, 0.1), "expected pixels"), (lambda x, y: (x * 255, y, 0.1), "expected pixels"), (lambda x, y: (x, y + 20, 0.1), "expected labels"),
-    (lambda x, y: (x, y[:-1], 0.1), "expected int64 labels of shape"), (lambda x, y: (x, y, float("nan")), "expected an epsilon"),
-    (lambda x, y: (x, y, 7.0), "expected an epsilon"), (lambda x, y: (x[:0], y[:0], 0.1), "expected at least one image")])
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda x, y: (x * torch.nan, y, 0.1), "expected pixels"),
+        (lambda x, y: (x * 255, y, 0.1), "expected pixels"),
+        (lambda x, y: (x, y + 20, 0.1), "expected labels"),
+        (lambda x, y: (x, y[:-1], 0.1), "expected int64 labels of shape"),
+        (lambda x, y: (x, y, float("nan")), "expected an epsilon"),
+        (lambda x, y: (x, y, 7.0), "expected an epsilon"),
+        (lambda x, y: (x[:0], y[:0], 0.1), "expected at least one image"),
+    ],
+)
 def test_what_the_attacks_refuse_is_refused_by_all(spoil, message, tiny, examples):
     images, labels, epsilon = spoil(*examples)
-    for call in (lambda: worst_case(tiny, images, labels, epsilon=epsilon), lambda: list(ladder(tiny, images, labels, epsilon=epsilon)),
-                 lambda: list(evaluation.one_rung("clean", tiny, images, labels, epsilon=epsilon)),
-                 lambda: list(evaluation.accuracy_against_epsilon(tiny, images, labels, epsilons=(epsilon,))),
-                 lambda: list(evaluation.accuracy_against_temperature(tiny, images, labels, epsilon=epsilon)),
-                 lambda: evaluation.right_in_noise(tiny, images, labels, epsilon=epsilon),
-                 lambda: evaluation.still_right(evaluation.fgsm, tiny, images, labels, epsilon=epsilon)):
+    for call in (
+        lambda: worst_case(tiny, images, labels, epsilon=epsilon),
+        lambda: list(ladder(tiny, images, labels, epsilon=epsilon)),
+        lambda: list(evaluation.one_rung("clean", tiny, images, labels, epsilon=epsilon)),
+        lambda: list(evaluation.accuracy_against_epsilon(tiny, images, labels, epsilons=(epsilon,))),
+        lambda: list(evaluation.accuracy_against_temperature(tiny, images, labels, epsilon=epsilon)),
+        lambda: evaluation.right_in_noise(tiny, images, labels, epsilon=epsilon),
+        lambda: evaluation.still_right(evaluation.fgsm, tiny, images, labels, epsilon=epsilon),
+    ):
         with pytest.raises(ValueError, match=message):
             call()
 

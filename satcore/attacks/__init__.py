@@ -11,5 +11,19 @@ from satcore.attacks.result import AttackResult, Step
 from satcore.attacks.square import square, square_steps
 from satcore.attacks.transfer import transfer, transfer_steps
 
-__all__ = ["AttackResult", "Step", "adam", "adam_steps", "fgsm", "fgsm_steps", "lbfgs", "lbfgs_steps", "pgd", "pgd_steps",
-           "square", "square_steps", "transfer", "transfer_steps"]
+__all__ = [
+    "AttackResult",
+    "Step",
+    "adam",
+    "adam_steps",
+    "fgsm",
+    "fgsm_steps",
+    "lbfgs",
+    "lbfgs_steps",
+    "pgd",
+    "pgd_steps",
+    "square",
+    "square_steps",
+    "transfer",
+    "transfer_steps",
+]

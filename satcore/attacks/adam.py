@@ -19,8 +19,17 @@ def adam(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> Att
     return last(adam_steps(network, images, targets, **settings))
 
 
-def adam_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: int = 1000, learning_rate: float = 0.01,
-               gradient: str = "autograd", temperature: float = 1.0, targeted: bool = True) -> Iterator[Step]:
+def adam_steps(
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    steps: int = 1000,
+    learning_rate: float = 0.01,
+    gradient: str = "autograd",
+    temperature: float = 1.0,
+    targeted: bool = True,
+) -> Iterator[Step]:
     """Adam, step by step, pixels kept in [0, 1], until an image is classified as its target or can't move any more.
 
     Nothing else bounds the perturbation. Not `targeted`: away from the classes `targets`. The gradient that underflows

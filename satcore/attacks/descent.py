@@ -25,6 +25,13 @@ def check(images: Tensor, labels: Tensor, *, epsilon: float = 0.0, **counts: int
             raise ValueError(f"expected 1 or more {name}, got {count!r}")
 
 
+def check_some(images: Tensor, labels: Tensor, epsilon: float = 0.0) -> None:
+    """Raise ValueError as `check` does, and for no images at all."""
+    check(images, labels, epsilon=epsilon)
+    if len(images) == 0:
+        raise ValueError("expected at least one image, got none")
+
+
 def begun(network: nn.Module, images: Tensor, objective: Objective, **settings) -> Standing:
     """An attack before its first step. Raises ValueError as `check` and `at_first` do."""
     check(images, objective.labels, **settings)
@@ -37,12 +44,16 @@ def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
     standing = Standing.at(images, logits, objective)
     if objective.targeted and bool(standing.reached.any()):
         image = int(standing.reached.nonzero()[0])
-        raise ValueError("expected targets that the network doesn't see yet, "
-                         f"got {int(objective.labels[image])} for image {image}, which it sees as that")
+        raise ValueError(
+            "expected targets that the network doesn't see yet, "
+            f"got {int(objective.labels[image])} for image {image}, which it sees as that"
+        )
     return standing
 
 
-def descend(network: nn.Module, standing: Standing, way: Way, update: Update, steps: int, iteration: int = 0) -> Iterator[Step]:
+def descend(
+    network: nn.Module, standing: Standing, way: Way, update: Update, steps: int, iteration: int = 0
+) -> Iterator[Step]:
     """`steps` steps of `update` with every image that has not got there, until it has or can't move any more.
 
     It can't where the gradient is exactly zero and the update leaves it as it is. `iteration` is that of the first Step;

@@ -24,8 +24,17 @@ def fgsm(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> Atta
     return last(fgsm_steps(network, images, labels, **settings))
 
 
-def fgsm_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, gradient: str = "autograd",
-               temperature: float = 1.0, loss: str = "cross-entropy", targeted: bool = False) -> Iterator[Step]:
+def fgsm_steps(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float = 0.25,
+    gradient: str = "autograd",
+    temperature: float = 1.0,
+    loss: str = "cross-entropy",
+    targeted: bool = False,
+) -> Iterator[Step]:
     """FGSM's one step: two Steps, before and after.
 
     `network` maps `images` (N, 1, 28, 28) in [0, 1] to logits (N, 10); `labels` (N,) int64 are the true classes, or, where

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from satcore.attacks.descent import begun
 from satcore.attacks.gradients import Gradient, Way
+from satcore.attacks.lbfgsb import Iterate, minimise
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
-from satcore.lbfgsb import Iterate, minimise
 
 
 def lbfgs(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> AttackResult:
@@ -17,8 +17,16 @@ def lbfgs(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> At
     return last(lbfgs_steps(network, images, targets, **settings))
 
 
-def lbfgs_steps(network: nn.Module, images: Tensor, targets: Tensor, *, steps: int = 1000, gradient: str = "autograd",
-                temperature: float = 1.0, targeted: bool = True) -> Iterator[Step]:
+def lbfgs_steps(
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    steps: int = 1000,
+    gradient: str = "autograd",
+    temperature: float = 1.0,
+    targeted: bool = True,
+) -> Iterator[Step]:
     """L-BFGS-B, a Step for each look at the loss, pixels kept in [0, 1], until an image is classified as its target or can't move.
 
     Iterates, memory and line search are each image's own and in float64; the loss and its gradient are what the network
@@ -66,7 +74,11 @@ class _Seen:
             slopes = slopes * self._in_units(taken, index)[:, None]
             at, before = self.anchors[index], self.slopes[index]
             first = self.accepted is None
-            values = torch.zeros_like(slopes[:, 0]) if first else self.anchor_values[index] + ((slopes + before) / 2 * (points - at)).sum(1)
+            values = (
+                torch.zeros_like(slopes[:, 0])
+                if first
+                else self.anchor_values[index] + ((slopes + before) / 2 * (points - at)).sum(1)
+            )
         self._remember(index, values, slopes, taken)
         return values, slopes, objective.reached(taken.logits)
 
@@ -76,8 +88,10 @@ class _Seen:
             self.accepted = self.latest
         else:  # where the line search has failed, what was seen last is not where the image is
             fresh = self.values == iterate.values
-            self.accepted = tuple(torch.where(fresh.view(-1, *[1] * (new.ndim - 1)), new, old)
-                                  for new, old in zip(self.latest, self.accepted, strict=True))
+            self.accepted = tuple(
+                torch.where(fresh.view(-1, *[1] * (new.ndim - 1)), new, old)
+                for new, old in zip(self.latest, self.accepted, strict=True)
+            )
         self.anchors, self.slopes, self.anchor_values = iterate.points, iterate.gradients, iterate.values
         return self._images(iterate.points[index]), Gradient(*(part[index] for part in self.accepted))
 

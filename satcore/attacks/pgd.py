@@ -17,9 +17,21 @@ def pgd(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> Attac
     return last(pgd_steps(network, images, labels, **settings))
 
 
-def pgd_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, steps: int = 40, restarts: int = 1,
-              step_size: float | None = None, gradient: str = "autograd", temperature: float = 1.0,
-              loss: str = "cross-entropy", targeted: bool = False, seed: int = 0) -> Iterator[Step]:
+def pgd_steps(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float = 0.25,
+    steps: int = 40,
+    restarts: int = 1,
+    step_size: float | None = None,
+    gradient: str = "autograd",
+    temperature: float = 1.0,
+    loss: str = "cross-entropy",
+    targeted: bool = False,
+    seed: int = 0,
+) -> Iterator[Step]:
     """PGD, step by step: x ← P(x + `step_size`·sgn ∂C/∂x), until an image is misclassified or its gradient is exactly zero.
 
     The first start is the image itself; each of the other `restarts` is a random point of the ε-ball, the same offset for
@@ -38,7 +50,10 @@ def pgd_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: fl
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:
         nonlocal last_index, last_balls
         if index is not last_index:  # most steps are taken with the images of the last one
-            last_index, last_balls = index, ball if len(index) == len(originals) else tuple(bound[index] for bound in ball)
+            last_index, last_balls = (
+                index,
+                ball if len(index) == len(originals) else tuple(bound[index] for bound in ball),
+            )
         return torch.sub(x, direction.sign(), alpha=size).clamp_(*last_balls)
 
     generator = torch.Generator().manual_seed(seed)

@@ -89,15 +89,30 @@ class Standing:
     def at(cls, originals: Tensor, logits: Tensor, objective: Objective) -> "Standing":
         """Before the first step: at the images themselves."""
         reached = objective.reached(logits)
-        return cls(objective, originals, originals, logits, originals, objective.values(logits), reached, reached,
-                   torch.zeros_like(objective.labels), torch.zeros_like(reached))
+        return cls(
+            objective,
+            originals,
+            originals,
+            logits,
+            originals,
+            objective.values(logits),
+            reached,
+            reached,
+            torch.zeros_like(objective.labels),
+            torch.zeros_like(reached),
+        )
 
     def seen(self, index: Tensor, images: Tensor, logits: Tensor) -> "Standing":
         """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the best."""
         objective, before, lowest = (self._of(part, index) for part in (self.objective, self.reached, self.lowest))
         values, reached = objective.values(logits), objective.reached(logits)
         better = ~before & (reached | (values < lowest))
-        there = {"images": images, "logits": logits, "reached": before | reached, "lowest": torch.where(better, values, lowest)}
+        there = {
+            "images": images,
+            "logits": logits,
+            "reached": before | reached,
+            "lowest": torch.where(better, values, lowest),
+        }
         if bool(better.all()):
             there["best"] = images
         elif bool(better.any()):
@@ -110,8 +125,14 @@ class Standing:
 
     def replaced(self, images: Tensor, logits: Tensor) -> "Standing":
         """At `images` (N, 1, 28, 28), for better or worse: what was reached before doesn't count."""
-        return replace(self, images=images, logits=logits, best=images, reached=self.objective.reached(logits),
-                       lowest=self.objective.values(logits))
+        return replace(
+            self,
+            images=images,
+            logits=logits,
+            best=images,
+            reached=self.objective.reached(logits),
+            lowest=self.objective.values(logits),
+        )
 
     def sent(self, images: Tensor) -> "Standing":
         """With those that have not got there at `images` (N, 1, 28, 28), still to be seen."""
@@ -121,14 +142,22 @@ class Standing:
         """After those at `index` (n,) have met a gradient that was exactly zero, or not: `zero` (n,)."""
         return self._with(index, zero=self.zero[index] | zero)
 
-    def step(self, iteration: int, running: Tensor, gradient: Gradient | None = None, seen: Tensor | None = None) -> Step:
+    def step(
+        self, iteration: int, running: Tensor, gradient: Gradient | None = None, seen: Tensor | None = None
+    ) -> Step:
         return Step(iteration, self.images, self.logits, running, gradient, seen, self)
 
     def result(self) -> AttackResult:
         moved = (self.best - self.originals).flatten(1)
         return AttackResult(
-            images=self.best, success=self.reached, correct_before=~self.first_reached, iterations=self.iterations,
-            linf=moved.abs().amax(1), l2=moved.norm(dim=1), zero_gradient=self.zero)
+            images=self.best,
+            success=self.reached,
+            correct_before=~self.first_reached,
+            iterations=self.iterations,
+            linf=moved.abs().amax(1),
+            l2=moved.norm(dim=1),
+            zero_gradient=self.zero,
+        )
 
     def _of(self, part, index: Tensor):
         return part if len(index) == len(self.originals) else part[index]

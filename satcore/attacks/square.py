@@ -18,8 +18,16 @@ def square(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> At
     return last(square_steps(network, images, labels, **settings))
 
 
-def square_steps(network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, queries: int = 1000,
-                 seed: int = 0, targeted: bool = False) -> Iterator[Step]:
+def square_steps(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float = 0.25,
+    queries: int = 1000,
+    seed: int = 0,
+    targeted: bool = False,
+) -> Iterator[Step]:
     """Square, query by query: first vertical stripes of ±ε, then one square a query, kept where the margin loss falls.
 
     All images are asked about the same stripes and squares, drawn with `seed`; each keeps its own. Its result's

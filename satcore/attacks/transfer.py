@@ -16,8 +16,17 @@ def transfer(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> 
     return last(transfer_steps(network, images, labels, **settings))
 
 
-def transfer_steps(network: nn.Module, images: Tensor, labels: Tensor, *, source: nn.Module, epsilon: float = 0.25,
-                   steps: int = 40, gradient: str = "autograd", temperature: float = 1.0) -> Iterator[Step]:
+def transfer_steps(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    source: nn.Module,
+    epsilon: float = 0.25,
+    steps: int = 40,
+    gradient: str = "autograd",
+    temperature: float = 1.0,
+) -> Iterator[Step]:
     """PGD on the margin of the network `source`, each of whose steps is tried on `network`.
 
     It goes on past its success on `source`: what fools that one barely may not carry over. The rest as in `pgd_steps`,

@@ -8,7 +8,6 @@ from satcore.dashboard import pictures
 from satcore.dashboard.figures import COLOURS
 from satcore.dashboard.live import FgsmView, GradientView
 
-
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -16,11 +15,16 @@ def fgsm_card(training: str, view: FgsmView) -> None:
     """The attacked image in the regime's colour, the perturbation, the prediction before and after, and a remark."""
     with st.container(border=True):
         st.markdown(f"**{training}**")
-        st.image(pictures.attacked(view.before, view.after, COLOURS[training]), width="stretch",
-                 alt=f"After FGSM on the {training} network, and what was changed: "
-                     + ("nothing" if (view.after == view.before).all() else "orange pixels raised, blue ones lowered"))
-        st.markdown(f"{_says(view.predicted_before, view.confidence_before, view.label)} → "
-                    f"{_says(view.predicted_after, view.confidence_after, view.label)}")
+        st.image(
+            pictures.attacked(view.before, view.after, COLOURS[training]),
+            width="stretch",
+            alt=f"After FGSM on the {training} network, and what was changed: "
+            + ("nothing" if (view.after == view.before).all() else "orange pixels raised, blue ones lowered"),
+        )
+        st.markdown(
+            f"{_says(view.predicted_before, view.confidence_before, view.label)} → "
+            f"{_says(view.predicted_after, view.confidence_after, view.label)}"
+        )
         st.caption(_remark(view))
 
 
@@ -28,8 +32,12 @@ def gradient_card(training: str, views: dict[str, GradientView]) -> None:
     """The gradient at one image in each of the ways, side by side, and how large it is in each."""
     with st.container(border=True):
         st.markdown(f"**{training}**")
-        st.image(pictures.gradients([view.direction for view in views.values()], COLOURS[training]), width="stretch",
-                 alt=f"The gradient of the {training} network: " + ", ".join(f"{way} {_size(view.log10_norm)}" for way, view in views.items()))
+        st.image(
+            pictures.gradients([view.direction for view in views.values()], COLOURS[training]),
+            width="stretch",
+            alt=f"The gradient of the {training} network: "
+            + ", ".join(f"{way} {_size(view.log10_norm)}" for way, view in views.items()),
+        )
         st.markdown(" · ".join(f"{way} **{_size(view.log10_norm)}**" for way, view in views.items()))
 
 

@@ -32,7 +32,9 @@ def of_planes(planes: dict[str, Plane], corners: tuple[int, int, int], side: int
 
 def of_grids(grids: dict[str, Grid], setting: Setting) -> None:
     """Buttons for the grids of some networks, filled in the way of `setting`."""
-    arrays = {f"{name}/{field}": np.asarray(value) for name, grid in grids.items() for field, value in vars(grid).items()}
+    arrays = {
+        f"{name}/{field}": np.asarray(value) for name, grid in grids.items() for field, value in vars(grid).items()
+    }
     words = f"grid-{setting.source}-{setting.attack}-{setting.gradient}".lower().replace(" ", "-")
     of_arrays(arrays, words, grid_code(list(grids), setting))
 
@@ -51,8 +53,10 @@ def npz_of_run(run: Run) -> bytes:
     """The original, and of each network the images that were kept and the steps they belong to."""
     arrays = {"original": run.image[0, 0].numpy()}
     for name, trace in run.traces.items():
-        arrays |= {f"{name}/step": np.array([row for row, _ in trace.frames]),
-                   f"{name}/images": np.array([image for _, image in trace.frames])}
+        arrays |= {
+            f"{name}/step": np.array([row for row, _ in trace.frames]),
+            f"{name}/images": np.array([image for _, image in trace.frames]),
+        }
     return _npz(arrays)
 
 
@@ -71,11 +75,13 @@ def run_code(run: Run) -> str:
     settings = run.settings
     function = {"L-BFGS": "lbfgs"}.get(settings.attack, settings.attack.lower())
     aim = settings.source if settings.target is None else settings.target
-    arguments = ", ".join(f"{name}={value!r}" for name, value in (("targeted", settings.target is not None), *settings.parameters))
+    arguments = ", ".join(
+        f"{name}={value!r}" for name, value in (("targeted", settings.target is not None), *settings.parameters)
+    )
     return f"""import numpy as np, torch
 from satcore import attacks, checkpoints
 
-image = torch.from_numpy(np.load("{settings.attack.lower()}-{settings.source}-{'other' if settings.target is None else settings.target}.npz")["original"])[None, None]
+image = torch.from_numpy(np.load("{settings.attack.lower()}-{settings.source}-{"other" if settings.target is None else settings.target}.npz")["original"])[None, None]
 for name in {[name for name in settings.names if name not in run.refused]!r}:
     result = attacks.{function}(checkpoints.load(name), image, torch.tensor([{aim}]), {arguments})
     print(name, result.success, result.iterations, result.l2, result.zero_gradient)
@@ -99,7 +105,18 @@ def csv_of_reality(found: dict[str, Reality]) -> str:
             for index, count in enumerate(counts):
                 left = Proportion(count, there.images)
                 temperature = there.temperatures[rung][index] if rung in there.temperatures else ""
-                rows.writerow([name, 0 if rung == "clean" else there.epsilons[index], rung, temperature, count, there.images, left.share, *left.interval])
+                rows.writerow(
+                    [
+                        name,
+                        0 if rung == "clean" else there.epsilons[index],
+                        rung,
+                        temperature,
+                        count,
+                        there.images,
+                        left.share,
+                        *left.interval,
+                    ]
+                )
     return text.getvalue()
 
 
@@ -123,14 +140,21 @@ for name in {names!r}:
 
 def of_rdms(rdms: dict[str, Tensor], layer: str, seed: int) -> None:
     """A button for the dissimilarities of one layer of some networks."""
-    of_arrays({name: matrix.numpy() for name, matrix in rdms.items()}, f"rdm-{layer.replace(' ', '-')}-{seed}",
-              rdm_code(list(rdms), layer, seed))
+    of_arrays(
+        {name: matrix.numpy() for name, matrix in rdms.items()},
+        f"rdm-{layer.replace(' ', '-')}-{seed}",
+        rdm_code(list(rdms), layer, seed),
+    )
 
 
 def of_histograms(found: dict[str, list], file: str, code: str) -> None:
     """A button for the histograms of every layer of some networks, and the Python that counts them again."""
-    arrays = {f"{name}/layer {number}/{what}": getattr(layer.histogram, what)
-              for name, layers in found.items() for number, layer in enumerate(layers, start=1) for what in ("edges", "counts")}
+    arrays = {
+        f"{name}/layer {number}/{what}": getattr(layer.histogram, what)
+        for name, layers in found.items()
+        for number, layer in enumerate(layers, start=1)
+        for what in ("edges", "counts")
+    }
     of_arrays(arrays, file, code)
 
 
@@ -142,15 +166,22 @@ def of_arrays(arrays: dict[str, np.ndarray], file: str, code: str) -> None:
 
 def npz(records: dict[str, Path | Plane]) -> bytes:
     """All fields of some networks' records as one NPZ, each called "network/field"."""
-    return _npz({f"{name}/{field}": np.asarray(value)
-                 for name, record in records.items() for field, value in vars(record).items()})
+    return _npz(
+        {
+            f"{name}/{field}": np.asarray(value)
+            for name, record in records.items()
+            for field, value in vars(record).items()
+        }
+    )
 
 
 def csv_of_paths(paths: dict[str, Path]) -> str:
     """A row a network and a t: probabilities, length element, singular values."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["network", "t", *(f"p{k}" for k in range(10)), "length_element", *(f"sigma{k}" for k in range(1, 11))])
+    rows.writerow(
+        ["network", "t", *(f"p{k}" for k in range(10)), "length_element", *(f"sigma{k}" for k in range(1, 11))]
+    )
     for name, path in paths.items():
         columns = (path.t[:, None], path.probabilities, path.length_element[:, None], path.singular_values)
         rows.writerows([name, *row] for row in np.hstack(columns).tolist())

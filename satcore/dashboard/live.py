@@ -148,21 +148,33 @@ def _fgsm_view(name: str, sha256: str, index: int, epsilon: float) -> FgsmView:
     attack = attacks.fgsm(there, images, labels, epsilon=epsilon)
     with torch.no_grad():
         confidence, predicted = there(torch.cat((images, attack.images))).softmax(1).max(1)
-    return FgsmView(int(labels), images[0, 0].numpy(), attack.images[0, 0].numpy(),
-                    int(predicted[0]), float(confidence[0]), int(predicted[1]), float(confidence[1]),
-                    bool(attack.zero_gradient))
+    return FgsmView(
+        int(labels),
+        images[0, 0].numpy(),
+        attack.images[0, 0].numpy(),
+        int(predicted[0]),
+        float(confidence[0]),
+        int(predicted[1]),
+        float(confidence[1]),
+        bool(attack.zero_gradient),
+    )
 
 
 @st.cache_data(max_entries=5_000, show_spinner=False)
 def _gradients(name: str, sha256: str, index: int, temperature: float) -> dict[str, GradientView]:
     images, labels = data.example("test", index)
     taken = {way: Way(way, temperature).gradient(_network(name, sha256), images, Objective(labels)) for way in WAYS}
-    return {way: GradientView(gradient.direction[0, 0].numpy(), float(gradient.log10_norm())) for way, gradient in taken.items()}
+    return {
+        way: GradientView(gradient.direction[0, 0].numpy(), float(gradient.log10_norm()))
+        for way, gradient in taken.items()
+    }
 
 
 @st.cache_resource(max_entries=300, show_spinner=False)
 def _path(name: str, sha256: str, source: int, target: int, points: int) -> geometry.Path:
-    return geometry.path(_network(name, sha256), *(data.example("test", index).images for index in (source, target)), points)
+    return geometry.path(
+        _network(name, sha256), *(data.example("test", index).images for index in (source, target)), points
+    )
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)

@@ -1,0 +1,152 @@
+"""Figures: from numbers to a `go.Figure`, in one colour a training regime."""
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from satcore.recipes import FAMILIES, TRAININGS
+
+# Told apart by colour-blind people too (after Okabe and Ito), on white and on black.
+COLOURS = {"vanilla": "#3B8BD4", "adversarial": "#E69F00", "saturated": "#C8589B", "control": "#17A085"}
+FAMILY_TITLES = {"sigmoid-mlp": "Sigmoid MLP", "relu-mlp": "ReLU MLP", "cnn": "CNN"}
+NEUTRAL = "#888888"
+DIGIT_COLOURS = (
+    "#1F77B4",
+    "#FF7F0E",
+    "#2CA02C",
+    "#D62728",
+    "#9467BD",
+    "#8C564B",
+    "#E377C2",
+    "#7F7F7F",
+    "#BCBD22",
+    "#17BECF",
+)
+TEXT_SIZE = 18
+CLEAN = {"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": NEUTRAL}}
+PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width": 2, "color": "black"}}
+PAPER_FGSM = {"symbol": "diamond", "size": 13, "color": "white", "line": {"width": 2.5, "color": "black"}}
+
+
+def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]) -> go.Figure:
+    """Table 1 as bars: accuracy under FGSM, how much of it is due to zero gradients, and the paper's figures.
+
+    `measured` maps names to `satcore.evaluation.Measurements` as dictionaries (shares), `published` names to
+    the paper's clean and FGSM accuracies (percent).
+    """
+    figure = make_subplots(
+        rows=len(FAMILIES),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.075,
+        subplot_titles=[f"<b>{FAMILY_TITLES[family]}</b>" for family in FAMILIES],
+    )
+    for row, family in enumerate(FAMILIES, start=1):
+        there = {
+            training: measured[f"{family}/{training}"] for training in TRAININGS if f"{family}/{training}" in measured
+        }
+        for training, m in there.items():
+            moved = 100 * (m["fgsm_accuracy"] - m["right_unmoved"])
+            _bar(figure, row, training, moved, pattern="", hover=f"{moved:.2f} %: attacked and still right")
+            _bar(
+                figure,
+                row,
+                training,
+                100 * m["right_unmoved"],
+                pattern="/",
+                hover=f"{100 * m['right_unmoved']:.2f} %: gradient exactly zero, image unchanged",
+            )
+            # On a long bar well inside, where it hides neither the part that is not hatched nor the paper's marks.
+            inside = {"x": 45, "font_color": "black", "bgcolor": "white", "borderpad": 2}
+            beside = {"x": 100 * m["fgsm_accuracy"], "xanchor": "left", "xshift": 14}
+            figure.add_annotation(
+                y=training,
+                row=row,
+                col=1,
+                showarrow=False,
+                font_size=TEXT_SIZE + 3,
+                text=f"<b>{100 * m['fgsm_accuracy']:.1f}</b>",
+                **(inside if m["fgsm_accuracy"] > 0.5 else beside),
+            )
+        figure.add_scatter(
+            x=[100 * m["accuracy"] for m in there.values()],
+            y=list(there),
+            row=row,
+            col=1,
+            mode="markers",
+            name="clean accuracy",
+            showlegend=False,
+            marker=CLEAN,
+            hovertemplate="%{x:.2f} % clean accuracy, ours<extra>%{y}</extra>",
+        )
+        paper = {
+            training: published[f"{family}/{training}"] for training in there if f"{family}/{training}" in published
+        }
+        for which, (marker, what) in enumerate(((PAPER_CLEAN, "without attack"), (PAPER_FGSM, "under FGSM"))):
+            figure.add_scatter(
+                x=[values[which] for values in paper.values()],
+                y=list(paper),
+                row=row,
+                col=1,
+                mode="markers",
+                showlegend=False,
+                marker=marker,
+                hovertemplate=f"%{{x:.2f}} % {what}, the paper's<extra>%{{y}}</extra>",
+            )
+    _legend(figure)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.18,
+        height=720,
+        margin={"l": 8, "r": 12, "t": 104, "b": 60},
+        font_size=TEXT_SIZE,
+        legend={
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.045,
+            "x": 0,
+            "traceorder": "normal",
+            "font_size": TEXT_SIZE - 2,
+        },
+    )
+    figure.update_annotations(selector={"xref": "paper"}, font_size=TEXT_SIZE + 2)
+    figure.update_xaxes(range=[0, 101.5], tickfont_size=TEXT_SIZE, zeroline=False)
+    figure.update_xaxes(title_text="Test images classified correctly (%)", title_font_size=TEXT_SIZE, row=3, col=1)
+    figure.update_yaxes(
+        autorange="reversed",
+        tickfont_size=TEXT_SIZE,
+        ticklabelstandoff=6,
+        categoryorder="array",
+        categoryarray=TRAININGS,
+    )
+    return figure
+
+
+def _bar(figure: go.Figure, row: int, training: str, value: float, pattern: str, hover: str) -> None:
+    figure.add_bar(
+        x=[value],
+        y=[training],
+        orientation="h",
+        row=row,
+        col=1,
+        showlegend=False,
+        marker={"color": COLOURS[training], "pattern": {"shape": pattern, "size": 9, "solidity": 0.35}},
+        hovertemplate=f"{hover}<extra>{training}</extra>",
+    )
+
+
+def _legend(figure: go.Figure) -> None:
+    """What bars, hatching and marks mean, in no regime's colour."""
+    for name, pattern in (("right after FGSM", ""), ("… because its gradient is exactly zero", "/")):
+        figure.add_bar(
+            x=[None],
+            y=[None],
+            name=name,
+            orientation="h",
+            marker={"color": NEUTRAL, "pattern": {"shape": pattern, "size": 9, "solidity": 0.35}},
+        )
+    for name, marker in (
+        ("right without attack", CLEAN),
+        ("the paper's, without attack", PAPER_CLEAN),
+        ("the paper's, after FGSM", PAPER_FGSM),
+    ):
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)

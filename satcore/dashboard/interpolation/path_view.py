@@ -1,0 +1,68 @@
+"""The straight path between two images as several networks see it: a component that plays in the browser alone."""
+
+import numpy as np
+from satcore.dashboard.encoded import component, float32, pixels
+from satcore.dashboard.figures import COLOURS
+
+from satcore import geometry
+
+FIGURES = {
+    "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
+    "every detour that was seen included: more points may find more. From the Jacobian; without it we get {arc_length:.4g}.",
+    "geodesic": "The shortest way between the two answers, 2·arccos Σ√(pq). At most π; no path can be shorter.",
+    "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
+    "1 % means change everywhere alike, 100 % all of it in jumps.",
+    "participation": "How many singular values of the Jacobian take part where the length element is largest: "
+    "(Σσ²)²/Σσ⁴, from 1 to 10.",
+}
+
+_component = component("path_view")
+
+
+def path_view(
+    paths: dict[str, geometry.Path], names: list[str], source: int, target: int, *, scale: str, file: str
+) -> None:
+    """Draw `paths` along one line from a `source` digit to a `target` digit, for those of the networks `names` whose
+    path is there; the others get a place to come.
+
+    `scale`, "log" or "linear", is that of length elements and singular values; `file` is what a saved figure is called.
+    """
+    any_path = next(iter(paths.values()))
+    _component(
+        key="path_view",
+        data={
+            "source": source,
+            "target": target,
+            "scale": scale,
+            "file": file,
+            "sourcePixels": pixels(any_path.source),
+            "targetPixels": pixels(any_path.target),
+            "networks": [_network(name, path) for name, path in paths.items()],
+            "waiting": [name for name in names if name not in paths],
+        },
+    )
+
+
+def _network(name: str, path: geometry.Path) -> dict:
+    values = {
+        "length": f"{round(path.length, 9):.3g}",
+        "geodesic": f"{round(path.geodesic, 9):.3g}",
+        "flatness": f"{100 * path.flatness:.0f} %",
+        "participation": f"{path.participation:.2f}",
+    }
+    # The spectrum at the transition belongs into its curves: between two steps of t its peak would be missed.
+    t = np.append(path.t, path.transition)
+    order = t.argsort(kind="stable")
+    spectra = np.vstack((path.singular_values, path.spectrum))[order]
+    return {
+        "name": name,
+        "colour": COLOURS[name.partition("/")[2]],
+        "transition": path.transition,
+        "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
+        "nodes": float32(path.nodes),
+        "probabilities": float32(path.probabilities_at_nodes),
+        "element": float32(path.element_at_nodes),
+        "soFar": float32(path.length_so_far),
+        "t": float32(t[order]),
+        "spectra": float32(spectra),
+    }

@@ -1,0 +1,63 @@
+"""An attack on several networks side by side: a component whose scrubber goes through the traces in the browser alone."""
+
+import numpy as np
+from satcore.dashboard.attack_run import SCALARS, Run, Trace
+from satcore.dashboard.encoded import component, float32, pixels
+from satcore.dashboard.figures import COLOURS
+
+POINTS = 400  # of a curve, at most
+FLOORS = {
+    "normal": float(np.log10(np.finfo(np.float32).tiny)),
+    "denormal": float(np.log10(np.finfo(np.float32).smallest_subnormal)),
+}
+
+_component = component("attack_view")
+
+
+def attack_view(run: Run, *, key: str) -> None:
+    """Draw where the `run` stands; while it is running only the last image of each trace, or else all that were kept."""
+    original = run.image[0, 0].float().numpy()
+    _component(
+        key=key,
+        data={
+            "source": run.settings.source,
+            "target": run.settings.target,
+            "floors": FLOORS,
+            "unit": "queries" if run.settings.attack == "Square" else "steps",
+            "networks": [
+                {
+                    "name": name,
+                    "colour": COLOURS[name.partition("/")[2]],
+                    "refused": run.refused.get(name, ""),
+                    "says": trace.says,
+                    **_drawn(trace, original, run.running),
+                }
+                for name, trace in run.traces.items()
+            ],
+        },
+    )
+
+
+def _drawn(trace: Trace, original: np.ndarray, running: bool) -> dict:
+    """The curves; and images, and what was changed in them, each magnified until its `largest` change is 1 (0…1 stands for −1…1)."""
+    frames = trace.frames[-1:] if running else trace.frames
+    images = np.array([image for _, image in frames]).reshape(-1, 784)
+    changes = images - original.reshape(784)
+    largest = np.abs(changes).max(1)
+    rows = _thinned(trace)
+    curves = np.array([trace.rows[row] for row in rows]).reshape(-1, len(SCALARS))
+    return {
+        "columns": {name: float32(column) for name, column in zip(SCALARS, curves.T, strict=True)},
+        "frameRows": np.searchsorted(rows, [row for row, _ in frames]).tolist(),
+        "largest": largest.tolist(),
+        "frames": pixels(images),
+        "changes": pixels((changes / np.where(largest, largest, 1)[:, None] + 1) / 2),
+    }
+
+
+def _thinned(trace: Trace) -> np.ndarray:
+    """Which rows are drawn: of a long trace every n-th, those with a frame, and the last."""
+    count = len(trace.rows)
+    if count <= POINTS:
+        return np.arange(count)
+    return np.union1d(np.linspace(0, count - 1, POINTS).round().astype(int), [row for row, _ in trace.frames])

@@ -1,0 +1,174 @@
+"""Figures of how much of the robustness is real, in one colour a training regime."""
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from satcore.dashboard.figures import COLOURS, NEUTRAL, TEXT_SIZE
+from satcore.reality import EDGES, EPSILON, Reality
+
+from satcore.proportions import Proportion
+
+ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2}
+FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
+TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
+
+
+def against_epsilon(found: dict[str, Reality], rung: str) -> go.Figure:
+    """What the `rung` leaves of each network against ε, with 95 % intervals; beneath the worst case, dotted, what is proven."""
+    figure = go.Figure()
+    for name, there in found.items():
+        if rung not in there.right:
+            continue
+        epsilons = [0, *there.epsilons]
+        _band(figure, name, epsilons, [there.left("clean"), *(there.left(rung, epsilon) for epsilon in there.epsilons)])
+        if rung == "worst case" and None not in there.proven:
+            figure.add_scatter(
+                x=_rooted(epsilons),
+                y=[100 * count / there.images for count in (there.clean, *there.proven)],
+                mode="lines",
+                line={"color": _colour(name), "width": 3, "dash": "dot"},
+                showlegend=False,
+                customdata=epsilons,
+                hovertemplate="ε = %{customdata:g}: %{y:.1f} % proven<extra>" + name + "</extra>",
+            )
+    figure.add_vline(x=EPSILON**0.5, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    figure.update_yaxes(title_text="right (%)", range=[-2, 103])
+    figure.update_xaxes(
+        title_text="ε, the largest change of a pixel (root scale)",
+        range=[-0.01, 0.717],
+        tickvals=_rooted(TICKS),
+        ticktext=[f"{tick:g}" for tick in TICKS],
+    )
+    return _finished(figure, rung, 400)
+
+
+def against_temperature(found: dict[str, Reality], temperature: float) -> go.Figure:
+    """What softened FGSM (dashed) and PGD leave of each network against the temperature, the one chosen marked."""
+    figure = go.Figure()
+    for name, there in found.items():
+        temperatures, *columns = zip(*there.softening, strict=True)
+        for counts, dash, attack in zip(columns, ("dash", "solid"), ("FGSM", "PGD"), strict=True):
+            figure.add_scatter(
+                x=temperatures,
+                y=[100 * count / there.images for count in counts],
+                mode="lines+markers",
+                name=name.partition("/")[2],
+                line={"color": _colour(name), "width": 4, "dash": dash},
+                marker_size=8,
+                showlegend=attack == "PGD",
+                hovertemplate=f"{attack}, T = %{{x:g}}: %{{y:.1f}} % right<extra>{name}</extra>",
+            )
+    figure.add_vline(x=temperature, line={"color": NEUTRAL, "width": 4})
+    figure.update_yaxes(title_text="right (%)", range=[-2, 103])
+    figure.update_xaxes(
+        title_text="temperature T",
+        type="log",
+        tickvals=[1, 3, 10, 30, 100, 300],
+        ticktext=["1", "3", "10", "30", "100", "300"],
+    )
+    return _finished(figure, "", 440)
+
+
+def dying(found: dict[str, Reality]) -> go.Figure:
+    """How large the gradient is at each layer, a row a layer, the logits on top; shaded where float32 and float64 have only zero."""
+    layers = [layer["layer"] for layer in next(iter(found.values())).dying][::-1]
+    figure = make_subplots(
+        rows=len(layers),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.05,
+        subplot_titles=[f"<b>{layer}</b>" for layer in layers],
+    )
+    centres = [(low + high) / 2 for low, high in zip(EDGES, EDGES[1:], strict=False)]
+    for name, there in found.items():
+        for row, layer in enumerate(reversed(there.dying), start=1):
+            figure.add_scatter(
+                x=centres,
+                y=[100 * count / there.images for count in (layer["below"] + layer["counts"][0], *layer["counts"][1:])],
+                mode="lines",
+                name=name.partition("/")[2],
+                line={"color": _colour(name), "width": 3, "shape": "hvh"},
+                showlegend=row == 1,
+                row=row,
+                col=1,
+                hovertemplate="10<sup>%{x}</sup>: %{y:.1f} % of the images<extra>" + name + "</extra>",
+            )
+    for precision, (low, high) in {
+        "float32<br>has only zero": (FLOORS["float64"], FLOORS["float32"]),
+        "float64, too": (EDGES[0], FLOORS["float64"]),
+    }.items():
+        figure.add_vrect(
+            x0=low,
+            x1=high,
+            fillcolor="#D62728",
+            opacity=0.12 if "32" in precision else 0.24,
+            line_width=0,
+            row="all",
+            col=1,
+        )
+        figure.add_annotation(
+            x=high - 4,
+            y=0.97,
+            yref="y domain",
+            xanchor="right",
+            yanchor="top",
+            text=precision,
+            showarrow=False,
+            font_size=TEXT_SIZE - 3,
+            row=1,
+            col=1,
+        )
+    figure.update_yaxes(title_text="images (%)", rangemode="tozero", nticks=4)
+    figure.update_xaxes(range=[EDGES[0], 12], showgrid=True)
+    figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(layers), col=1)
+    return _finished(figure, "", 110 + 150 * len(layers))
+
+
+def _band(figure: go.Figure, name: str, epsilons: list[float], left: list[Proportion]) -> None:
+    low, high = zip(*(there.interval for there in left), strict=True)
+    x = _rooted(epsilons)
+    figure.add_scatter(
+        x=[*x, *reversed(x)],
+        y=[100 * bound for bound in (*low, *reversed(high))],
+        mode="none",
+        fill="toself",
+        fillcolor=_colour(name),
+        opacity=0.25,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=x,
+        y=[100 * there.share for there in left],
+        mode="lines+markers",
+        name=name.partition("/")[2],
+        line={"color": _colour(name), "width": 4},
+        marker_size=8,
+        customdata=[
+            [epsilon, *(100 * bound for bound in there.interval)] for epsilon, there in zip(epsilons, left, strict=True)
+        ],
+        hovertemplate="ε = %{customdata[0]:g}: %{y:.1f} % right (95 %: %{customdata[1]:.1f} to %{customdata[2]:.1f} %)<extra>"
+        + name
+        + "</extra>",
+    )
+
+
+def _rooted(epsilons) -> list[float]:
+    """ε as drawn: most happens far below the paper's 0.25."""
+    return [epsilon**0.5 for epsilon in epsilons]
+
+
+def _colour(name: str) -> str:
+    return COLOURS[name.partition("/")[2]]
+
+
+def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 84 if title else 48, "b": 8},
+        font_size=TEXT_SIZE - 2,
+        legend=ABOVE,
+        title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE + 2, "y": 0.98} if title else None,
+    )
+    figure.update_xaxes(tickfont_size=TEXT_SIZE - 2)
+    figure.update_yaxes(tickfont_size=TEXT_SIZE - 2)
+    return figure

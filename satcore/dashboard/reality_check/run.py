@@ -1,0 +1,49 @@
+"""A cell of the ladder that is computed anew while it is looked at: state of one session, which dies with it."""
+
+import time
+from collections.abc import Iterator
+
+from satcore import data, evaluation
+from satcore.dashboard import live
+from satcore.proportions import Proportion
+
+
+class CellRun:
+    """What the rung `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, a slice of time at a time.
+
+    reached  of the images so far; None before the first
+    running  False as soon as it is done, or has been stopped
+    """
+
+    def __init__(self, name: str, rung: str, images: int, epsilon: float):
+        self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
+        self.reached: Proportion | None = None
+        self.running = True
+        self._climbing = self._climb()
+
+    @property
+    def done(self) -> float:
+        """The share of the images that have been attacked."""
+        return self.reached.total / self.images if self.reached else 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Go on for about so many `seconds`, and at least one part of the images."""
+        until, self.running = time.monotonic() + seconds, False  # should it come to nothing
+        for self.reached in self._climbing:
+            if time.monotonic() > until:
+                break
+        self.running = self.reached.total < self.images
+
+    def _climb(self) -> Iterator[Proportion]:
+        family = self.name.partition("/")[0]
+        source = live.network(f"{family}/vanilla") if self.name != f"{family}/vanilla" else None
+        test = data.load("test")
+        yield from evaluation.one_rung(
+            self.rung,
+            live.network(self.name),
+            test.images[: self.images],
+            test.labels[: self.images],
+            epsilon=self.epsilon,
+            source=source,
+            at_a_time=10 if family == "cnn" else 50,
+        )

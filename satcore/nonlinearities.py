@@ -1,0 +1,267 @@
+"""Every nonlinearity φ, and all that the rest of the house needs to know of it, in one place.
+
+Training, geometry, exact and softened gradients, saturation and proofs ask a `Nonlinearity` and know none by name:
+another one is one class here. In the paper's symbols: h a pre-activation, φ(h) a unit's output, φ_c Eq. 7.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+NARROW = 1e-9  # an interval so short that the line between its ends is mostly rounding
+HALVINGS = 50
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """`lower_slope`·h + `lower_offset` ≤ φ(h) ≤ `upper_slope`·h + `upper_offset` for each unit's h, all (N, units)."""
+
+    lower_slope: Tensor
+    lower_offset: Tensor
+    upper_slope: Tensor
+    upper_offset: Tensor
+
+
+class Nonlinearity(nn.Module):
+    """φ, applied to each entry of h alone; h has any shape and a floating-point dtype.
+
+    Called, it gives φ(h) with the derivative that PyTorch's autograd takes, as everyone's attack would.
+    """
+
+    name: ClassVar[str]
+    piecewise_linear: ClassVar[bool]  # then no slope underflows, and there is no logarithm of it
+    softens: ClassVar[bool]  # whether φ′(h/T) differs from φ′(h)
+    monotone: ClassVar[bool] = True  # then pooling the largest commutes with φ
+
+    def forward(self, h: Tensor) -> Tensor:
+        """φ(h)."""
+        raise NotImplementedError
+
+    def slope(self, h: Tensor) -> Tensor:
+        """φ′(h) to rounding, however saturated h is; at a kink the derivative that PyTorch takes."""
+        raise NotImplementedError
+
+    def log_slope(self, h: Tensor) -> Tensor:
+        """Log φ′(h), which never underflows. Raises ValueError where φ is piecewise linear."""
+        raise ValueError(f"expected a nonlinearity with a logarithm of its slope, got {self.name}, piecewise linear")
+
+    def complementary(self, h: Tensor) -> Tensor:
+        """φ_c(h), the distance from h to the nearest point where φ′ = 0 (Eq. 7), or what stands for it."""
+        raise NotImplementedError
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        """Lines below and above φ over the intervals `low`…`high` (N, units), in float64."""
+        raise NotImplementedError
+
+
+class ReLU(Nonlinearity):
+    """max(0, h)."""
+
+    name = "relu"
+    piecewise_linear = True
+    softens = False
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.relu(h)
+
+    def slope(self, h: Tensor) -> Tensor:
+        return (h > 0).to(h.dtype)
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return h.clamp(min=0)  # Eq. 7
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        return _around_hinge(low, high)
+
+
+class Ramp(Nonlinearity):
+    """min(max(0, h), k): a ReLU with an upper knee k > 0, one for the layer, which may be learned (Lyu et al. 2021)."""
+
+    name = "ramp"
+    piecewise_linear = True
+    softens = True
+
+    def __init__(self, knee: float = 1.0):
+        super().__init__()
+        self.knee = nn.Parameter(torch.tensor(float(knee)))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.minimum(torch.relu(h), self.knee.to(h.dtype))
+
+    def slope(self, h: Tensor) -> Tensor:
+        knee = self.knee.detach().to(h.dtype)
+        return ((h > 0) & (h < knee)).to(h.dtype) + (h == knee).to(h.dtype) / 2  # torch.minimum shares a tie
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return torch.minimum(h, self.knee - h).clamp(min=0)  # Eq. 7
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else, on either
+        side, the flat line or the one through both corners, whichever leaves the smaller triangle.
+        """
+        knee = self.knee.detach().to(low)
+        up, down = _around_hinge(low, high), _around_hinge(knee - high, knee - low)
+        mirrored = Enclosure(  # φ(h) = k − max(0, k − h) above 0
+            down.upper_slope,
+            knee - down.upper_offset - down.upper_slope * knee,
+            down.lower_slope,
+            knee - down.lower_offset - down.lower_slope * knee,
+        )
+        through_low = torch.where(-low > knee, 0.0, knee / (knee - low))  # above, from (low, 0) to (k, k)
+        through_high = torch.where(high - knee > knee, 0.0, knee / high)  # below, from (0, 0) to (high, k)
+        both = Enclosure(
+            through_high, torch.zeros_like(low), through_low, torch.where(through_low > 0, -through_low * low, knee)
+        )
+        return _where(high <= knee, up, _where(low < 0, both, mirrored))
+
+
+class Step(Nonlinearity):
+    """1 where h > 0, else 0; its derivative is 0 everywhere, and no gradient attack can pass it."""
+
+    name = "step"
+    piecewise_linear = True
+    softens = False
+
+    def forward(self, h: Tensor) -> Tensor:
+        return (h > 0).to(h.dtype) + 0 * h  # the second term lets autograd through, with a derivative of zero
+
+    def slope(self, h: Tensor) -> Tensor:
+        return torch.zeros_like(h)
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return torch.zeros_like(h)  # Eq. 7: φ′ = 0 wherever there is one
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        """0 or 1 where that is certain; else flat lines, but on the longer side that through (low, 0) and (0, 1) above,
+        or through (0, 0) and (high, 1) below.
+        """
+        bottom, top = (low > 0).to(low), (high > 0).to(low)
+        undecided = bottom < top
+        above = torch.where(undecided & (-low > high), 1 / (-low).clamp_min(NARROW), 0.0)
+        below = torch.where(undecided & (high > -low), 1 / high.clamp_min(NARROW), 0.0)
+        return Enclosure(below, bottom, above, top)
+
+
+class Identity(Nonlinearity):
+    """h itself: a block that only sums, or the read-out."""
+
+    name = "identity"
+    piecewise_linear = True
+    softens = False
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h
+
+    def slope(self, h: Tensor) -> Tensor:
+        return torch.ones_like(h)
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return h  # no flat point: the stronger f(z) = z, unbounded below, that the paper puts on the CNN's read-out
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        one, zero = torch.ones_like(low), torch.zeros_like(low)
+        return Enclosure(one, zero, one, zero)
+
+
+class Sigmoid(Nonlinearity):
+    """1/(1 + e⁻ʰ)."""
+
+    name = "sigmoid"
+    piecewise_linear = False
+    softens = True
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.sigmoid(h)
+
+    def slope(self, h: Tensor) -> Tensor:
+        return torch.sigmoid(h) * torch.sigmoid(-h)  # y(1 − y), as autograd has it, is 0 from h ≈ 37 on
+
+    def log_slope(self, h: Tensor) -> Tensor:
+        return logsigmoid(h) + logsigmoid(-h)
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return self.slope(h)  # Eq. 7 has no such point: σ′ takes its place
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        return _around_s(self, 1.0, low, high)
+
+
+class Tanh(Nonlinearity):
+    """The hyperbolic tangent, 2σ(2h) − 1."""
+
+    name = "tanh"
+    piecewise_linear = False
+    softens = True
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.tanh(h)
+
+    def slope(self, h: Tensor) -> Tensor:
+        return 4 * torch.sigmoid(2 * h) * torch.sigmoid(-2 * h)  # 1 − y², as autograd has it, is 0 from h ≈ 19 on
+
+    def log_slope(self, h: Tensor) -> Tensor:
+        return logsigmoid(2 * h) + logsigmoid(-2 * h) + torch.tensor(4.0, dtype=h.dtype).log()
+
+    def complementary(self, h: Tensor) -> Tensor:
+        return self.slope(h)  # as for the sigmoid
+
+    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+        return _around_s(self, 0.0, low, high)
+
+
+BY_NAME: dict[str, type[Nonlinearity]] = {kind.name: kind for kind in (ReLU, Ramp, Step, Identity, Sigmoid, Tanh)}
+
+
+def named(name: str, **parameters: float) -> Nonlinearity:
+    """The nonlinearity `name`, with the `parameters` that it has. Raises ValueError for an unknown one."""
+    if name not in BY_NAME:
+        raise ValueError(f"expected a nonlinearity out of {', '.join(BY_NAME)}, got {name!r}")
+    return BY_NAME[name](**parameters)
+
+
+def _around_hinge(low: Tensor, high: Tensor) -> Enclosure:
+    """Lines around max(0, h): the chord above, and below it the line that leaves the smaller triangle."""
+    crossing = (low < 0) & (high > 0)
+    slope = torch.where(crossing, high / (high - low).clamp_min(torch.finfo(low.dtype).tiny), (low >= 0).to(low))
+    lower = torch.where(crossing, (high > -low).to(low), slope)
+    return Enclosure(lower, torch.zeros_like(low), slope, torch.where(crossing, -slope * low, 0.0))
+
+
+def _around_s(phi: Nonlinearity, symmetry: float, low: Tensor, high: Tensor) -> Enclosure:
+    """Lines around an S: convex below 0, concave above it, with φ(−h) = `symmetry` − φ(h)."""
+    upper_slope, upper_offset = _above_s(phi, low, high)
+    slope, offset = _above_s(phi, -high, -low)  # the line below is the one above the mirrored interval, mirrored
+    return Enclosure(slope, symmetry - offset, upper_slope, upper_offset)
+
+
+def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Slope and offset of a line above φ on `low`…`high`: a chord where φ is convex, a tangent where it is concave, and
+    between them the tangent through (low, φ(low)), or the chord where there is no such tangent.
+    """
+    bottom, top, narrow = phi(low), phi(high), high - low < NARROW
+    chord = (top - bottom) / (high - low).clamp_min(NARROW)
+    touch = torch.where(low >= 0, (low + high) / 2, _touching_point(phi, low, high))
+    slope = phi.slope(touch)
+    reaches = phi(touch) + slope * (low - touch) >= bottom  # at `low` the tangent isn't below φ
+    tangent = (low >= 0) | ((high > 0) & reaches)
+    slope = torch.where(tangent, slope, chord)
+    offset = torch.where(tangent, phi(touch) - slope * touch, bottom - slope * low)
+    return torch.where(narrow, 0.0, slope), torch.where(narrow, top, offset)
+
+
+def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
+    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)) or passes just above it, by bisection; `high` where none does."""
+    bottom, left, right = phi(low), torch.zeros_like(low), high.clamp_min(0)
+    for _ in range(HALVINGS):
+        middle = (left + right) / 2
+        above = phi(middle) + phi.slope(middle) * (low - middle) >= bottom
+        left, right = torch.where(above, left, middle), torch.where(above, middle, right)
+    return right
+
+
+def _where(condition: Tensor, one: Enclosure, other: Enclosure) -> Enclosure:
+    parts = zip(vars(one).values(), vars(other).values(), strict=True)
+    return Enclosure(*(torch.where(condition, a, b) for a, b in parts))

@@ -1,0 +1,279 @@
+"""From a recipe to a stream of epoch records to a network: one loop for all networks."""
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from satcore import data
+from satcore.attacks import fgsm
+from satcore.attacks.fgsm import signed_step
+from satcore.files import write_whole
+from satcore.networks import Network, build
+from satcore.recipes import TRAINING_IMAGES, Phase, Recipe
+from satcore.training.penalty import penalty, saturated_share
+
+PROBED = 1_000  # test images on which an epoch's record is measured
+SECONDS_BETWEEN_SAVES = 10
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch came to.
+
+    epoch, epochs   which epoch this was, counted from 1, out of how many
+    lam             λ in this epoch
+    loss            mean over the epoch of the objective, without the constant penalty of frozen layers
+    penalty         Eq. 8 without its λ, on the first 1,000 test images
+    accuracy, fgsm_accuracy, zero_gradient
+                    shares of the same images: classified correctly; so after FGSM by float32 autograd;
+                    met by a gradient of exactly zero
+    saturation      by layer, the share of units with φ_c < 0.001, on the same images
+    seconds         training time so far, earlier, interrupted runs included
+    network         the trained network with the last record, else None
+    """
+
+    epoch: int
+    epochs: int
+    lam: float
+    loss: float
+    penalty: float
+    accuracy: float
+    fgsm_accuracy: float
+    zero_gradient: float
+    saturation: tuple[float, ...]
+    seconds: float
+    network: Network | None = None
+
+
+def train(recipe: Recipe, device: str | None = None, seed: int = 0, state: Path | None = None) -> Iterator[EpochRecord]:
+    """Train the recipe's network on MNIST, one record an epoch; the last one holds the network.
+
+    `device` is a torch device; without one, CUDA where there is one, else the CPU. With `state`, a file,
+    the run is kept there and taken up from there: an interrupted run ends in the very bits that an
+    uninterrupted one on the same machine ends in. Raises ValueError where that file is of another run.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network = build(recipe.architecture, seed, recipe.initial_scale)
+    network.to(device, memory_format=torch.channels_last)
+    images, labels = (tensor.to(device) for tensor in data.load("train"))
+    probe = data.Examples(*(tensor[:PROBED].to(device) for tensor in data.load("test")))
+    first, seconds = 0, 0.0
+    tensors: dict[str, Tensor] = {}
+    if state is not None and state.exists():
+        tensors, first, seconds = _read_state(state, recipe, seed)
+        for name, parameter in network.named_parameters():
+            parameter.data.copy_(tensors[name])
+    run, saved = None, time.monotonic()
+    for epoch in range(first, recipe.epochs):
+        phase, epoch_of_phase = recipe.phase_of(epoch)
+        started = time.monotonic()
+        if run is None or epoch_of_phase == 0:
+            run = None  # so that two phases' inputs are never held at once
+            run = _PhaseRun(network, recipe, phase, images, labels)
+            if epoch_of_phase > 0:
+                run.restore(tensors)
+        with _flushed_denormals():
+            loss = run.epoch(_order(seed, epoch), phase.rate(epoch_of_phase), phase.penalty(epoch_of_phase))
+        seconds += time.monotonic() - started
+        last = epoch + 1 == recipe.epochs
+        if state is not None and not last and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+            _write_state(state, run.tensors(), recipe, seed, epoch + 1, seconds)
+            saved = time.monotonic()
+        yield _record(
+            network,
+            recipe,
+            probe,
+            epoch=epoch + 1,
+            epochs=recipe.epochs,
+            lam=phase.penalty(epoch_of_phase),
+            loss=loss,
+            seconds=seconds,
+            network=_finished(network) if last else None,
+        )
+
+
+class _PhaseRun:
+    """The network, its optimiser and the training set on one device, for one phase."""
+
+    def __init__(self, network: Network, recipe: Recipe, phase: Phase, images: Tensor, labels: Tensor):
+        self.network, self.recipe, self.phase = network, recipe, phase
+        self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
+        device = labels.device
+        self.rate, self.lam = torch.zeros((), device=device), torch.zeros((), device=device)
+        self.total_loss = torch.zeros((), device=device)
+        self.trained = [
+            *network.layers[phase.frozen :].parameters(),
+            *network.nonlinearities[phase.frozen :].parameters(),
+        ]
+        self.optimiser = torch.optim.Adam(
+            self.trained,
+            lr=self.rate,
+            betas=(0.9, phase.beta2),
+            eps=phase.adam_epsilon,
+            fused=True,
+            capturable=device.type == "cuda",
+        )
+        for parameter in self.trained:  # made now and not at the first step, so that a run can be restored
+            self.optimiser.state[parameter] = {
+                "step": torch.zeros((), device=device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+        self.replay = self._captured() if device.type == "cuda" else None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that changes in training: the network's parameters and Adam's moments."""
+        moments = {
+            f"adam.{i}.{name}": tensor
+            for i, parameter in enumerate(self.trained)
+            for name, tensor in self.optimiser.state[parameter].items()
+        }
+        return {name: p.data for name, p in self.network.named_parameters()} | moments
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])
+
+    def epoch(self, order: Tensor, rate: float, lam: float) -> float:
+        """One pass over the training set; the mean loss. Synchronises only at its end."""
+        self.rate.fill_(rate)
+        self.lam.fill_(lam)
+        self.total_loss.zero_()
+        for batch in order.to(self.labels.device).split(self.phase.batch_size):
+            (self.replay or self._step)(batch)
+        return self.total_loss.item() * self.phase.batch_size / len(order)
+
+    def _step(self, batch: Tensor) -> None:
+        x, labels = self.inputs.index_select(0, batch), self.labels.index_select(0, batch)
+        adversarial = self.phase.clean_share < 1
+        pre_activations = self._pre_activations(x.requires_grad_(adversarial))
+        loss = cross_entropy(pre_activations[-1], labels)
+        if adversarial:
+            (gradient,) = torch.autograd.grad(loss, x, retain_graph=True)
+            attacked = signed_step(x.detach(), gradient, self.recipe.epsilon)
+            attacked_loss = cross_entropy(self._pre_activations(attacked)[-1], labels)
+            loss = self.phase.clean_share * loss + (1 - self.phase.clean_share) * attacked_loss  # Eq. 4
+        if self.phase.penalty.maximum > 0:
+            complementary = self.recipe.complementary[self.phase.frozen :]  # of frozen layers it is a constant
+            loss = loss + self.lam * penalty(pre_activations, complementary)  # Eq. 8
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.total_loss += loss.detach()
+
+    def _pre_activations(self, x: Tensor) -> list[Tensor]:
+        with torch.autocast(
+            x.device.type, torch.bfloat16, cache_enabled=False, enabled=self.recipe.precision == "bfloat16"
+        ):
+            pre_activations = self.network.pre_activations_above(self.phase.frozen, x)
+        return [h.float() for h in pre_activations]
+
+    def _captured(self) -> Callable[[Tensor], None]:
+        """`_step` as one CUDA graph, so that the host doesn't limit the small networks."""
+        batch = torch.arange(self.phase.batch_size, device=self.labels.device)
+        before = {name: tensor.clone() for name, tensor in self.tensors().items()}
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # PyTorch wants a few warm-up steps on a side stream before a capture
+            for _ in range(3):
+                self._step(batch)
+        torch.cuda.current_stream().wait_stream(side)
+        self.optimiser.zero_grad()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step(batch)
+        self.restore(before)
+
+        def replay(order: Tensor) -> None:
+            batch.copy_(order)
+            graph.replay()
+
+        return replay
+
+
+def _outputs_below(network: Network, frozen: int, images: Tensor) -> Tensor:
+    """What the trained layers stand on: the images, or the frozen layers' outputs, computed once."""
+    if frozen == 0:
+        return images
+    with torch.no_grad():
+        return torch.cat(
+            [network.output(frozen - 1, network.pre_activations(chunk)[frozen - 1]) for chunk in images.split(1_000)]
+        )
+
+
+def _order(seed: int, epoch: int) -> Tensor:
+    """The order of the training set in an epoch: a function of seed and epoch, so that nothing need be stored."""
+    return torch.randperm(TRAINING_IMAGES, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+
+
+def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures) -> EpochRecord:
+    with torch.no_grad():
+        pre_activations = network.pre_activations(probe.images)
+    attack = fgsm(network, *probe, epsilon=recipe.epsilon)
+    return EpochRecord(
+        penalty=penalty(pre_activations, recipe.complementary).item(),
+        accuracy=attack.correct_before.float().mean().item(),
+        fgsm_accuracy=1 - attack.success.float().mean().item(),
+        zero_gradient=attack.zero_gradient.float().mean().item(),
+        saturation=tuple(
+            saturated_share(h, name).item() for h, name in zip(pre_activations, recipe.complementary, strict=True)
+        ),
+        **figures,
+    )
+
+
+def _finished(network: Network) -> Network:
+    return network.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Denormals slow saturated networks down tenfold. Only while training: measurements need them.
+
+    The setting is the calling thread's, but a thread that starts while it is on inherits it for good: hence the work
+    beforehand that makes PyTorch start its threads. They go on with denormals, so one thread is the fast way to train.
+    """
+    torch.ones(1_000_000).mul_(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _write_state(path: Path, tensors: dict[str, Tensor], recipe: Recipe, seed: int, epoch: int, seconds: float) -> None:
+    metadata = {"run": _identity(recipe, seed), "epoch": str(epoch), "seconds": str(seconds)}
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_whole(path, safetensors.torch.save(contiguous, metadata))
+
+
+def _read_state(path: Path, recipe: Recipe, seed: int) -> tuple[dict[str, Tensor], int, float]:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # and let go of the file
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"expected the state of an interrupted run in {path}, got a file that can't be read "
+            f"({error}); delete it to start again"
+        ) from error
+    if metadata.get("run") != _identity(recipe, seed):
+        raise ValueError(
+            f"expected the state of {recipe.name} with seed {seed} in {path}, got that of another "
+            "recipe or seed; delete it to start again"
+        )
+    return tensors, int(metadata["epoch"]), float(metadata["seconds"])
+
+
+def _identity(recipe: Recipe, seed: int) -> str:
+    return json.dumps({"recipe": dataclasses.asdict(recipe), "seed": seed}, sort_keys=True)
