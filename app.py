@@ -1,18 +1,23 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
 import os
+
+# Before torch is imported: its threads are to sleep between two products. Spinning, they take the cores away from the
+# browser and from other sessions, and a step of an attack takes several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import contextlib
+import gc
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
 
-# Before torch is imported: its threads are to sleep between two products. Spinning, they take the cores away from the browser
-# and from other sessions, and a step of an attack takes several times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-ICON = Path(__file__).parent / "satcore" / "dashboard" / "icon.png"  # a named icon would be fetched from a server
+ICON = Path(__file__).parent / "satcore" / "dashboard" / "shared" / "icon.png"  # a named icon would be fetched
 
 
 def main() -> None:
+    """Run the page that is asked for; each page's first lines ask whether it came this way."""
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
     page = st.navigation(
         [
@@ -23,12 +28,28 @@ def main() -> None:
             st.Page("pages/live_attack.py", title="Live attack", icon=":material/bolt:"),
             st.Page("pages/attack_grid.py", title="Attack grid", icon=":material/apps:"),
             st.Page("pages/reality_check.py", title="Reality check", icon=":material/fact_check:"),
+            st.Page("pages/networks.py", title="Networks", icon=":material/hub:"),
         ],
         position="top",
     )
-    st.session_state["through the front door"] = True  # each page's first lines ask for it
+    st.session_state["through the front door"] = True
     page.run()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Import what takes seconds when the server starts, not when the first viewer comes."""
+    import satcore.evaluation
+    import satcore.geometry
+    import satcore.readouts  # noqa: F401
+
+    # Streamlit collects garbage after every run of a script or fragment. What is imported by now is none, and going
+    # through it takes longer than a step of an attack on four networks.
+    gc.freeze()
+    yield
 
 
 if __name__ == "__main__":
     main()
+else:
+    app = st.App(__file__, lifespan=lifespan)

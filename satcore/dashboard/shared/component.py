@@ -1,28 +1,32 @@
-"""Arrays and assets on their way into a component in the browser."""
+"""Components of our own in the browser, and arrays on their way there."""
 
 import base64
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from numpy.typing import ArrayLike
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).with_suffix(".js")
 
 
-def component(name: str):
-    """The component whose look and behaviour lie in `name`.css and `name`.js beside this file."""
+def component(python_file: str):
+    """The component whose look and behaviour lie beside the `python_file` that draws it, in its .css and .js.
+
+    Its script can call what component.js here defines.
+    """
+    here = Path(python_file)
+    css, js = (here.with_suffix(ending).read_text(encoding="utf-8") for ending in (".css", ".js"))
     return st.components.v2.component(
-        name,
-        html="<div class='view'></div>\n",
-        css=(HERE / f"{name}.css").read_text(encoding="utf-8"),
-        js=(HERE / f"{name}.js").read_text(encoding="utf-8"),
+        here.stem, html="<div class='view'></div>\n", css=css, js=HELPERS.read_text(encoding="utf-8") + js
     )
 
 
-def float32(values) -> str:
+def float32(values: ArrayLike) -> str:
+    """Numbers as little-endian float32 in base64."""
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
 
 
-def pixels(images) -> str:
-    """Images in [0, 1] as bytes."""
+def pixels(images: ArrayLike) -> str:
+    """Images in [0, 1] as bytes in base64."""
     return base64.b64encode((255 * np.asarray(images)).round().astype(np.uint8).tobytes()).decode("ascii")

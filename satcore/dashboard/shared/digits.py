@@ -1,0 +1,44 @@
+"""Test images as pages show them, and how one is chosen: in whose eyes, by which seed."""
+
+import numpy as np
+import torch
+
+from satcore import data, library
+from satcore.dashboard.shared import cache
+from satcore.networks import Network
+
+
+@cache.shared(most=24)
+def network(name: str) -> Network:
+    """The network `name`. Raises ValueError where it is not there or damaged."""
+    return library.load(name)
+
+
+@cache.copied(most=1_000)
+def _chosen(judge: str, digit: int, how: str, seed: int) -> int:
+    return data.choose(network(judge), "test", digit, how, seed)
+
+
+def index_of(how: str, needs: dict) -> int:
+    """Index of the test image that the controls ask for: by its `index`, or by `digit`, `seed` and `judge`.
+
+    Raises ValueError as `satcore.data.choose` does.
+    """
+    if how == "by index":
+        return needs["index"]
+    return _chosen(needs["judge"], needs["digit"], how, needs["seed"])
+
+
+def label_of(index: int) -> int:
+    """The digit that the test image at `index` shows."""
+    return int(data.example("test", index).labels)
+
+
+def example(index: int) -> torch.Tensor:
+    """The test image at `index`, (1, 1, 28, 28) in [0, 1]."""
+    return data.example("test", index).images
+
+
+def image_of(index: int) -> np.ndarray:
+    """The test image at `index`, (28, 28) in [0, 1]."""
+    return data.example("test", index).images[0, 0].numpy()

@@ -1,0 +1,72 @@
+"""Which networks a page shows: up to four out of all shelves, in the address, with the paper's line-ups a press away."""
+
+import streamlit as st
+
+from satcore import library
+from satcore.dashboard.shared.style import FAMILY_TITLES, Style, styles
+from satcore.library import Card
+from satcore.recipes import TRAININGS
+
+KEY, MOST = "networks", 4
+
+
+def line_up() -> dict[str, Style]:
+    """The networks chosen, each with its style, in the order in which they are shown.
+
+    Raises ValueError where there is no network on any shelf, or none is chosen.
+    """
+    cards = library.catalogue().cards
+    if not cards:
+        raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
+    presets = _presets(cards)
+    _follow_old_link(list(cards), presets)
+    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    first = next(iter(presets.values()), list(cards)[:MOST])
+    chosen = choice.multiselect(
+        "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
+    )
+    with presses.container(horizontal=True, gap="xsmall"):
+        for title, names in presets.items():
+            st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,))
+    if not chosen:
+        raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")
+    return styles(cards[name] for name in chosen)
+
+
+def in_the_eyes_of(chosen: dict[str, Style]) -> str:
+    """The network whose confidence chooses an image unless another is asked for: the saturated one, else the first."""
+    cards = library.catalogue().cards
+    return next((name for name in chosen if cards[name].training == "saturated"), next(iter(chosen)))
+
+
+def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
+    """The paper's families; vanilla beside saturated in each; and the latest of the user's own networks."""
+    shipped = [card for card in cards.values() if card.shipped]
+    found = {}
+    for family, title in FAMILY_TITLES.items():
+        found[title] = [card.name for card in shipped if card.group == family and card.training in TRAININGS]
+    pairs = [card.name for card in shipped if card.training in ("vanilla", "saturated") and card.group != "cnn"]
+    found["vanilla | saturated"] = pairs
+    found["Your own"] = [card.name for card in cards.values() if not card.shipped][-MOST:]
+    return {title: names[:MOST] for title, names in found.items() if names}
+
+
+def _choose(names: list[str]) -> None:
+    st.session_state[KEY] = names
+
+
+def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
+    """Put what an older link asks for, `family` or `left` and `right`, or names with commas, where it belongs now."""
+    asked = st.query_params
+    old = [name for key in ("family", "left", "right", KEY) for name in asked.get_all(key)]
+    if not any(key in asked for key in ("family", "left", "right")) and not any("," in name for name in old):
+        return
+    wanted = [name for value in old for name in presets.get(FAMILY_TITLES.get(value, ""), value.split(","))]
+    for key in ("family", "left", "right"):
+        if key in asked:
+            del asked[key]
+    found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
+    asked[KEY] = found
+    if found:
+        st.session_state[KEY] = found
+    st.rerun()
