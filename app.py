@@ -1,13 +1,8 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
-import os
-
-# Before torch is imported: its threads are to sleep between two products. Spinning, they take the cores away from the
-# browser and from other sessions, and a step of an attack takes several times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import contextlib
 import gc
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -39,6 +34,9 @@ def main() -> None:
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Import what takes seconds when the server starts, not when the first viewer comes."""
+    # Torch's threads are to sleep between two products. Spinning, they take the cores away from the browser and from
+    # other sessions, and a step of an attack takes several times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import satcore.evaluation
     import satcore.geometry
     import satcore.readouts  # noqa: F401

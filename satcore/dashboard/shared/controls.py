@@ -14,7 +14,13 @@ def choice_of_example(chosen: dict[str, Style], more: tuple[str, ...] = ()) -> t
     One of the `WAYS`, or one `more` way and the `digit`. `chosen` are the networks whose confidence can be asked for.
     """
     how = st.pills(
-        "Which image", (*WAYS, *more), default="most confident", required=True, wrap=True, key="pick", bind="query-params"
+        "Which image",
+        (*WAYS, *more),
+        default="most confident",
+        required=True,
+        wrap=True,
+        key="pick",
+        bind="query-params",
     )
     if how == "by index":
         return how, {"index": st.number_input("Index in the test set", 0, 9_999, 0, key="index", bind="query-params")}

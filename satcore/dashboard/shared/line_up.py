@@ -56,16 +56,19 @@ def _choose(names: list[str]) -> None:
 
 
 def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
-    """Put what an older link asks for, `family` or `left` and `right`, or names with commas, where it belongs now."""
+    """Put what an older link asks for where it belongs now: `family`, `left` and `right`, `eyes`, names with commas."""
     asked = st.query_params
-    old = [name for key in ("family", "left", "right", KEY) for name in asked.get_all(key)]
-    if not any(key in asked for key in ("family", "left", "right")) and not any("," in name for name in old):
+    old = {key: asked.get_all(key) for key in ("family", "left", "right", KEY) if key in asked}
+    if not set(old) - {KEY} and not any("," in name for name in old.get(KEY, [])):
         return
-    wanted = [name for value in old for name in presets.get(FAMILY_TITLES.get(value, ""), value.split(","))]
-    for key in ("family", "left", "right"):
+    values = [value for found in old.values() for value in found]
+    wanted = [name for value in values for name in presets.get(FAMILY_TITLES.get(value, ""), value.split(","))]
+    found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
+    if "eyes" in asked:
+        asked["judge"] = f"{asked.get('family', next(iter(FAMILY_TITLES)))}/{asked['eyes']}"
+    for key in ("family", "left", "right", "eyes"):
         if key in asked:
             del asked[key]
-    found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
     asked[KEY] = found
     if found:
         st.session_state[KEY] = found
