@@ -1,4 +1,4 @@
-"""Which networks a page shows: up to four out of all shelves, in the address, with the paper's line-ups a press away."""
+"""Which networks a page shows: up to four of all shelves, in the address, and the paper's line-ups a press away."""
 
 import streamlit as st
 
