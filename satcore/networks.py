@@ -4,6 +4,7 @@ hˡ = Aˡ(xˡ⁻¹), xˡ = φˡ(pooled hˡ), x⁰ the image, hᴰ the logits.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """w·x + b, entry by entry; w and b have the `size` (units,), or (channels, height, width), 1 where one serves all."""
+    """w·x + b, entry by entry; w and b have the `size` (units,), or (channels, height, width), 1 where one serves
+    all.
+    """
 
     size: Shape
 
@@ -257,9 +260,15 @@ class Network(nn.Module):
 
     def output(self, index: int, h: Tensor, activation: Activation | None = None) -> Tensor:
         """xˡ = φ(hˡ), pooled first, of the block at `index`, counted from 0."""
-        pooling, phi = self.architecture[index].pooling, self.nonlinearities[index]
-        h = pooling(h) if pooling else h  # φ is monotone: pooling before it is the same, on a quarter of the units
+        pooling, phi = self.architecture[index].pooling, self.phi(index)
+        h = pooling(h) if pooling else h  # where φ is monotone the same as after it, on a quarter of the units
         return activation(phi, h) if activation else phi(h)
+
+    def phi(self, index: int) -> Nonlinearity:
+        """φˡ of the block at `index`, counted from 0."""
+        phi = self.nonlinearities[index]
+        assert isinstance(phi, Nonlinearity)
+        return phi
 
     @property
     def weights(self) -> list[Tensor]:
@@ -305,7 +314,7 @@ class ElementwiseModule(nn.Module):
 def mlp(nonlinearity: str, widths: Sequence[int]) -> Architecture:
     """784 – widths – 10, dense, with the `nonlinearity` between."""
     sizes = [math.prod(IMAGE), *widths, CLASSES]
-    blocks = [Block(Dense(inputs, outputs), nonlinearity) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    blocks = [Block(Dense(inputs, outputs), nonlinearity) for inputs, outputs in itertools.pairwise(sizes)]
     return (*blocks[:-1], dataclasses.replace(blocks[-1], nonlinearity="identity"))
 
 
@@ -384,7 +393,11 @@ def _record(kind: type, fields: object) -> Any:
         lengths = defaults.get(name)
         allowed = lengths if isinstance(lengths, tuple) else (lengths,)
         whole = all(type(number) is int and least <= number <= MOST_WEIGHTS for number in numbers)
-        if not whole or isinstance(value, list) != (name in defaults) or (name in defaults and len(value) not in allowed):
+        if (
+            not whole
+            or isinstance(value, list) != (name in defaults)
+            or (name in defaults and len(value) not in allowed)
+        ):
             raise ValueError(
                 f"expected whole numbers of at least {least} as the {name} of a layer, got {str(value)[:40]}"
             )

@@ -253,7 +253,9 @@ def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Tensor, Tens
 
 
 def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
-    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)) or passes just above it, by bisection; `high` where none does."""
+    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)) or passes just above it, by bisection; `high` where none
+    does.
+    """
     bottom, left, right = phi(low), torch.zeros_like(low), high.clamp_min(0)
     for _ in range(HALVINGS):
         middle = (left + right) / 2

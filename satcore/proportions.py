@@ -20,6 +20,7 @@ class Proportion:
 
     @property
     def share(self) -> float:
+        """Count / total."""
         return self.count / self.total
 
     @property

@@ -36,8 +36,9 @@ def embedding(activations: Tensor, method: str, seed: int = 0) -> np.ndarray:
     if method not in METHODS:
         raise ValueError(f"expected a method out of {', '.join(METHODS)}, got {method!r}")
     x = activations.double().numpy()
-    if method == "PCA":
-        return PCA(2, random_state=seed).fit_transform(x)
-    if method == "MDS":
-        return MDS(2, n_init=1, init="classical_mds", max_iter=100, random_state=seed).fit_transform(x)
-    return TSNE(2, init="pca", random_state=seed).fit_transform(x)
+    ways = {
+        "PCA": PCA(2, random_state=seed),
+        "MDS": MDS(2, n_init=1, init="classical_mds", max_iter=100, random_state=seed),
+        "t-SNE": TSNE(2, init="pca", random_state=seed),
+    }
+    return np.asarray(ways[method].fit_transform(x))

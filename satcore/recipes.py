@@ -126,6 +126,7 @@ class Recipe:
 
     @property
     def epochs(self) -> int:
+        """How many there are in all."""
         return sum(phase.epochs for phase in self.phases)
 
     def phase_of(self, epoch: int) -> tuple[Phase, int]:

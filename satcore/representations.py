@@ -123,7 +123,7 @@ def rsa(one: Tensor, other: Tensor) -> float:
     _check_rdm(other)
     if one.shape != other.shape:
         raise ValueError(f"expected RDMs of one shape, got {tuple(one.shape)} and {tuple(other.shape)}")
-    row, column = torch.triu_indices(*one.shape, 1)
+    row, column = torch.triu_indices(one.shape[0], one.shape[1], 1)
     return float(torch.corrcoef(torch.stack((one[row, column], other[row, column])).double())[0, 1])
 
 

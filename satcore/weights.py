@@ -1,4 +1,6 @@
-"""What training does to the weights and the pre-activations, and why kurtotic weights resist a linear attack (Eq. 14)."""
+"""What training does to the weights and the pre-activations, and why kurtotic weights resist a linear attack (Eq.
+14).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,7 +55,8 @@ class Saturation:
     """The pre-activations of one layer over many images.
 
     histogram  of every unit's hˡ on every image
-    saturated  (16,): share of them where φ′(hˡ) is below each of the `THRESHOLDS`; None for the read-out, which has no φ
+    saturated  (16,): share of them where φ′(hˡ) is below each of the `THRESHOLDS`; None for the read-out, which has no
+               φ
     done       share of the images seen so far; the last record's is 1
     """
 
@@ -84,7 +87,8 @@ def shape(values: Tensor) -> Shape:
 
 
 def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
-    """The pre-activations of every layer over `images` (N, 1, 28, 28) in [0, 1], a record a layer, growing batch by batch.
+    """The pre-activations of every layer over `images` (N, 1, 28, 28) in [0, 1], a record a layer, growing batch by
+    batch.
 
     Streamed, twice: once for their range, once to count; no more than one batch is in memory. Raises ValueError for
     other shapes or pixels, or no image.
@@ -101,7 +105,7 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
         for layer, h in enumerate(_pre_activations(network, batch)):
             counts[layer] += torch.histc(h, BINS, *ranges[layer]).to(torch.int64).cpu().numpy()
             if layer < len(below):
-                below[layer] += _saturated(h, network.nonlinearities[layer])
+                below[layer] += _saturated(h, network.phi(layer))
         yield [
             Saturation(
                 Histogram(np.linspace(*ranges[layer], BINS + 1), counts[layer].copy()),
@@ -133,7 +137,8 @@ def pearson_vii(kurtosis: float) -> Callable[[np.random.Generator, tuple[int, ..
 
 
 def resampled(values: Tensor) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
-    """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's section 8.
+    """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's
+    section 8.
 
     Raises ValueError where there is none.
     """
@@ -159,8 +164,9 @@ def linear_robustness(w1: Tensor, w2: Tensor) -> float:
 def scaled_ratios(sample: Callable, *, repeats: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
     """ε_min of Eq. 14 over the mean |component| of w₁, for `repeats` pairs of prototypes: (repeats,).
 
-    Their components are drawn by `sample`, and the prototypes scaled to unit norm: the points of Fig. 6. 1.4 means that the
-    perturbation must be 1.4 times as strong as the prototype itself. Components that are zero don't count in the mean.
+    Their components are drawn by `sample`, and the prototypes scaled to unit norm: the points of Fig. 6. 1.4 means that
+    the perturbation must be 1.4 times as strong as the prototype itself. Components that are zero don't count in the
+    mean.
     """
     if repeats < 1:
         raise ValueError(f"expected at least one pair, got {repeats}")

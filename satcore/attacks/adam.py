@@ -15,7 +15,9 @@ BETAS, TINY = (0.9, 0.999), 1e-8  # of Kingma & Ba (2015)
 
 
 def adam(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> AttackResult:
-    """The cross-entropy towards `targets` (N,) minimised over the image by Adam; the settings are those of `adam_steps`."""
+    """The cross-entropy towards `targets` (N,) minimised over the image by Adam; the settings are those of
+    `adam_steps`.
+    """
     return last(adam_steps(network, images, targets, **settings))
 
 
@@ -33,9 +35,9 @@ def adam_steps(
     """Adam, step by step, pixels kept in [0, 1], until an image is classified as its target or can't move any more.
 
     Nothing else bounds the perturbation. Not `targeted`: away from the classes `targets`. The gradient that underflows
-    nowhere ("exact", "softened") is scaled to a largest entry of ±1, or Adam's 1e-8 would take it for nothing; autograd's
-    is taken as it is. The rest as in `fgsm_steps`; raises ValueError as it does, for fewer than 1 steps, and for a learning
-    rate that is not a positive number.
+    nowhere ("exact", "softened") is scaled to a largest entry of ±1, or Adam's 1e-8 would take it for nothing;
+    autograd's is taken as it is. The rest as in `fgsm_steps`; raises ValueError as it does, for fewer than 1 steps, and
+    for a learning rate that is not a positive number.
     """
     objective, way = Objective(targets, targeted), Way(gradient, temperature)
     if not (math.isfinite(learning_rate) and learning_rate > 0):

@@ -15,7 +15,9 @@ Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of th
 
 
 def check(images: Tensor, labels: Tensor, *, epsilon: float = 0.0, **counts: int) -> None:
-    """Raise ValueError for other images, labels, an `epsilon` outside [0, 1], and a count below 1 (of steps and the like)."""
+    """Raise ValueError for other images, labels, an `epsilon` outside [0, 1], and a count below 1 (of steps and the
+    like).
+    """
     check_images(images)
     check_labels(labels, len(images))
     if not (math.isfinite(epsilon) and 0 <= epsilon <= 1):
@@ -52,16 +54,16 @@ def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
 
 
 def descend(
-    network: nn.Module, standing: Standing, way: Way, update: Update, steps: int, iteration: int = 0
+    network: nn.Module, standing: Standing, way: Way, update: Update, steps: int, first: int = 0
 ) -> Iterator[Step]:
     """`steps` steps of `update` with every image that has not got there, until it has or can't move any more.
 
-    It can't where the gradient is exactly zero and the update leaves it as it is. `iteration` is that of the first Step;
-    the last has no gradient unless all have stopped before.
+    It can't where the gradient is exactly zero and the update leaves it as it is. `first` is the iteration of the
+    first Step; the last has no gradient unless all have stopped before.
     """
     index = (~standing.reached).nonzero().flatten()
     images = of(standing.images, ~standing.reached)
-    for iteration in range(iteration, iteration + steps):
+    for iteration in range(first, first + steps):
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
         standing = standing.seen(index, images, gradient.logits)
@@ -79,7 +81,7 @@ def descend(
         standing = standing.counted(index)
     with torch.no_grad():
         standing = standing.seen(index, images, network(images))
-    yield standing.step(iteration + 1, torch.zeros_like(standing.reached))
+    yield standing.step(first + steps, torch.zeros_like(standing.reached))
 
 
 def of(part: Tensor, chosen: Tensor) -> Tensor:

@@ -37,9 +37,10 @@ def fgsm_steps(
 ) -> Iterator[Step]:
     """FGSM's one step: two Steps, before and after.
 
-    `network` maps `images` (N, 1, 28, 28) in [0, 1] to logits (N, 10); `labels` (N,) int64 are the true classes, or, where
-    `targeted`, those to go to. `gradient` and `temperature` as in `gradients.Way`, `loss` as in `objective.Objective`.
-    Raises ValueError for anything else, for an `epsilon` outside [0, 1], and for targets that the network sees already.
+    `network` maps `images` (N, 1, 28, 28) in [0, 1] to logits (N, 10); `labels` (N,) int64 are the true classes, or,
+    where `targeted`, those to go to. `gradient` and `temperature` as in `gradients.Way`, `loss` as in
+    `objective.Objective`. Raises ValueError for anything else, for an `epsilon` outside [0, 1], and for targets that
+    the network sees already.
     """
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
     check(images, labels, epsilon=epsilon)

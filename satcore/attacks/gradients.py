@@ -28,6 +28,15 @@ class Gradient:
     log_factor: Tensor
     logits: Tensor
 
+    def __getitem__(self, index: Tensor) -> "Gradient":
+        """Those of the images at `index` (n,)."""
+        return Gradient(self.direction[index], self.log_factor[index], self.logits[index])
+
+    def put(self, index: Tensor, there: "Gradient") -> "Gradient":
+        """With those of `there` in place of the ones at `index` (n,)."""
+        pairs = zip(vars(self).values(), vars(there).values(), strict=True)
+        return Gradient(*(old.index_copy(0, index, new) for old, new in pairs))
+
     @property
     def zero(self) -> Tensor:
         """(N,) bool: exactly zero in every pixel or unit."""

@@ -10,10 +10,13 @@ from satcore.attacks.gradients import Gradient, Way
 from satcore.attacks.lbfgsb import Iterate, minimise
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import CLASSES
 
 
 def lbfgs(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> AttackResult:
-    """The cross-entropy towards `targets` (N,) minimised over the image by L-BFGS-B; the settings are those of `lbfgs_steps`."""
+    """The cross-entropy towards `targets` (N,) minimised over the image by L-BFGS-B; the settings are those of
+    `lbfgs_steps`.
+    """
     return last(lbfgs_steps(network, images, targets, **settings))
 
 
@@ -27,7 +30,8 @@ def lbfgs_steps(
     temperature: float = 1.0,
     targeted: bool = True,
 ) -> Iterator[Step]:
-    """L-BFGS-B, a Step for each look at the loss, pixels kept in [0, 1], until an image is classified as its target or can't move.
+    """L-BFGS-B, a Step for each look at the loss, pixels kept in [0, 1], until an image is classified as its target or
+    can't move.
 
     Iterates, memory and line search are each image's own and in float64; the loss and its gradient are what the network
     gives in its own dtype. Nothing else bounds the perturbation. The rest as in `adam_steps`, ValueError included.
@@ -51,9 +55,10 @@ def lbfgs_steps(
 class _Seen:
     """The function that is minimised; it remembers what it last saw of each image, and what was accepted of that.
 
-    By autograd it is the loss and its gradient. "exact" and "softened" hand out a gradient that the loss itself may not show,
-    below its rounding or softened away. There the value is the integral of that gradient from the last point accepted, by
-    the trapezoid: a line search by slopes alone, in the manner of Hager & Zhang's approximate Wolfe conditions (2005).
+    By autograd it is the loss and its gradient. "exact" and "softened" hand out a gradient that the loss itself may not
+    show, below its rounding or softened away. There the value is the integral of that gradient from the last point
+    accepted, by the trapezoid: a line search by slopes alone, in the manner of Hager & Zhang's approximate Wolfe
+    conditions (2005).
     """
 
     def __init__(self, network: nn.Module, objective: Objective, way: Way, originals: Tensor):
@@ -61,8 +66,9 @@ class _Seen:
         count, like = len(originals), {"dtype": torch.float64, "device": originals.device}
         self.anchors, self.slopes = originals.flatten(1).double(), torch.zeros(count, 784, **like)
         self.anchor_values, self.units = torch.zeros(count, **like), torch.full((count,), torch.nan, **like)
-        self.latest, self.values = None, torch.full((count,), torch.nan, **like)
-        self.accepted = None
+        zeros = originals.new_zeros
+        self.latest = Gradient(torch.zeros_like(originals), zeros(count), zeros(count, CLASSES))
+        self.values, self.accepted = torch.full((count,), torch.nan, **like), self.latest
 
     def __call__(self, points: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         objective = self.objective[index]
@@ -73,43 +79,27 @@ class _Seen:
         else:
             slopes = slopes * self._in_units(taken, index)[:, None]
             at, before = self.anchors[index], self.slopes[index]
-            first = self.accepted is None
-            values = (
-                torch.zeros_like(slopes[:, 0])
-                if first
-                else self.anchor_values[index] + ((slopes + before) / 2 * (points - at)).sum(1)
-            )
-        self._remember(index, values, slopes, taken)
+            values = self.anchor_values[index] + ((slopes + before) / 2 * (points - at)).sum(1)
+        self.latest, self.values = self.latest.put(index, taken), self.values.index_copy(0, index, values)
         return values, slopes, objective.reached(taken.logits)
 
     def accept(self, iterate: Iterate, index: Tensor) -> tuple[Tensor, Gradient]:
         """The images (n, 1, 28, 28) that `iterate` holds of those at `index` (n,), and their gradient."""
-        if self.accepted is None:
-            self.accepted = self.latest
-        else:  # where the line search has failed, what was seen last is not where the image is
-            fresh = self.values == iterate.values
-            self.accepted = tuple(
-                torch.where(fresh.view(-1, *[1] * (new.ndim - 1)), new, old)
-                for new, old in zip(self.latest, self.accepted, strict=True)
-            )
+        # Where the line search has failed, what was seen last is not where the image is.
+        fresh = (self.values == iterate.values).nonzero().flatten()
+        self.accepted = self.accepted.put(fresh, self.latest[fresh])
         self.anchors, self.slopes, self.anchor_values = iterate.points, iterate.gradients, iterate.values
-        return self._images(iterate.points[index]), Gradient(*(part[index] for part in self.accepted))
+        return self._images(iterate.points[index]), self.accepted[index]
 
     def _images(self, points: Tensor) -> Tensor:
         return points.view(-1, *self.originals.shape[1:]).to(self.originals.dtype)
 
     def _in_units(self, taken: Gradient, index: Tensor) -> Tensor:
-        """The factor that makes each image's first gradient one of largest entry 1, and keeps later ones in proportion."""
+        """The factor that makes each image's first gradient one of largest entry 1, and keeps later ones in
+        proportion.
+        """
         first = self.units[index].isnan()
         largest = taken.direction.flatten(1).abs().amax(1).double().clamp_min(1e-300)
         units = torch.where(first, taken.log_factor.double() + largest.log(), self.units[index])
         self.units = self.units.index_copy(0, index, units)
         return (taken.log_factor.double() - units).clamp(-600, 600).exp()
-
-    def _remember(self, index: Tensor, values: Tensor, slopes: Tensor, taken: Gradient) -> None:
-        parts = taken.direction, taken.log_factor, taken.logits
-        if self.latest is None:
-            self.latest, self.values = parts, values
-        else:
-            self.latest = tuple(old.index_copy(0, index, new) for old, new in zip(self.latest, parts, strict=True))
-            self.values = self.values.index_copy(0, index, values)

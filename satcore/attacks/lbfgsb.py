@@ -1,7 +1,8 @@
-"""L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995; version 3.0 of Morales & Nocedal 2011) on many problems at once, bounds [0, 1].
+"""L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995; version 3.0 of Morales & Nocedal 2011) on many problems in [0, 1] at once.
 
-Each problem has a memory, a Cauchy point, a subspace minimisation and a line search of its own, and goes through the iterates that
-scipy's takes it through, to rounding. B = θI − W M Wᵀ approximates the Hessian; W's columns are the last changes of gradient and point.
+Each problem has a memory, a Cauchy point, a subspace minimisation and a line search of its own, and goes through the
+iterates that scipy's takes it through, to rounding. B = θI − W M Wᵀ approximates the Hessian; W's columns are the last
+changes of gradient and point.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 MEMORY = 10
-BREAKPOINTS = (
-    1500  # of the Cauchy paths of all problems that are looked at first; eight times as many where they are too few
-)
+BREAKPOINTS = 1500  # of all problems' Cauchy paths that are looked at first; eight times as many where too few
 DECREASE, CURVATURE, NARROW, EVALUATIONS = 1e-3, 0.9, 0.1, 20  # of the line search: scipy's ftol, gtol, xtol, maxls
 EPS = torch.finfo(torch.float64).eps
 Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -22,7 +21,8 @@ Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Iterate:
-    """Where N problems of n variables stand after so many `rounds`, in each of which the function is asked once of every problem.
+    """Where N problems of n variables stand after so many `rounds`, in each of which the function is asked once of
+    every problem.
 
     points      (N, n) float64 in [0, 1]: those that the line searches have accepted so far
     values      (N,), and gradients (N, n), there
@@ -41,9 +41,9 @@ class Iterate:
 def minimise(function: Function, start: Tensor, steps: int) -> Iterator[Iterate]:
     """Minimise N problems at once from `start` (N, n) float64, in at most `steps` iterations each.
 
-    `function(points (k, n), index (k,))` gives values (k,), gradients (k, n) and whether (k,) the caller is content, of the
-    problems at `index`. A problem also ends where its projected gradient is exactly zero, and where an iteration lowers its
-    value no more. No problem waits for another's line search.
+    `function(points (k, n), index (k,))` gives values (k,), gradients (k, n) and whether (k,) the caller is content, of
+    the problems at `index`. A problem also ends where its projected gradient is exactly zero, and where an iteration
+    lowers its value no more. No problem waits for another's line search.
     """
     points = start.clamp(0, 1)
     index = torch.arange(len(points), device=points.device)
@@ -121,7 +121,9 @@ class _Memory:
             self.theta[which] = 1
 
     def remember(self, which: Tensor, s: Tensor, y: Tensor, g: Tensor) -> None:
-        """Of the problems `which` (k,) bool, the step s (k, n) from where the gradient was `g`, and its change y (k, n)."""
+        """Of the problems `which` (k,) bool, the step s (k, n) from where the gradient was `g`, and its change y (k,
+        n).
+        """
         rr, dr = (y * y).sum(1), (s * y).sum(1)
         new = (which & (dr > -EPS * (g * s).sum(1))).nonzero().flatten()
         if self.slots < MEMORY and bool(self.age[new].all(1).any()):
@@ -156,7 +158,9 @@ class _Memory:
         return factor[:, :, None] * matrix * factor[:, None, :]
 
     def minimum(self, x: Tensor, g: Tensor) -> Tensor:
-        """Where the quadratic model has its minimum, about: the Cauchy point (k, n), then the free variables' subspace."""
+        """Where the quadratic model has its minimum, about: the Cauchy point (k, n), then the free variables'
+        subspace.
+        """
         if not bool(self.age.any()):
             return (x - g).clamp(0, 1)
         theta, middle = self.theta[:, None], self.middle()
@@ -178,8 +182,8 @@ class _Memory:
     def _cauchy(self, x: Tensor, g: Tensor, middle: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The first local minimum of the model on the projected path P(x − t·g), (k, n), and c = W(x_cauchy − x).
 
-        The model is quadratic between the times at which variables reach their bounds; all pieces up to the `count`-th such
-        time are looked at in one go, and more in the problems where those are too few.
+        The model is quadratic between the times at which variables reach their bounds; all pieces up to the `count`-th
+        such time are looked at in one go, and more in the problems where those are too few.
         """
         times = torch.where(g < 0, (x - 1) / g, torch.where(g > 0, x / g, torch.inf))
         moving = (times > 0) & (g != 0)
@@ -222,7 +226,9 @@ def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
 
 @dataclass
 class _Running:
-    """The problems at `index` that are at work: at points x (k, n) with values f and gradients g, searching towards `target`."""
+    """The problems at `index` that are at work: at points x (k, n) with values f and gradients g, searching towards
+    `target`.
+    """
 
     index: Tensor
     x: Tensor
@@ -246,7 +252,9 @@ class _Running:
         return _Running(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def advance(self, function: Function, iterations: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """Ask the function once: which problems (k,) have accepted a point by that, and which have come to their end."""
+        """Ask the function once: which problems (k,) have accepted a point by that, and which have come to their
+        end.
+        """
         step, d = self.bracket.step[:, None], self.target - self.x
         tried = torch.where(step == 1, self.target, (self.x + step * d).clamp(0, 1))
         values, gradients, content = function(tried, self.index)
@@ -289,7 +297,9 @@ class _Running:
 
 @dataclass
 class _Bracket:
-    """The interval of each line search, as MINPACK-2's dcsrch keeps it: its best end `low`, its other end `high`, the next step."""
+    """The interval of each line search, as MINPACK-2's dcsrch keeps it: its best end `low`, its other end `high`, the
+    next step.
+    """
 
     f0: Tensor
     slope0: Tensor
@@ -359,9 +369,10 @@ class _Bracket:
         second_stage = self.second_stage | ((values <= line) & (slopes >= 0))
         # As long as no step has been good enough, the function less its wanted decrease is what is narrowed down.
         tilt = torch.where(~second_stage & (values <= self.low[1]) & (values > line), wanted, 0)
-        tilted = [torch.stack((end[0], end[1] - end[0] * tilt, end[2] - tilt)) for end in (self.low, self.high)]
+        low, high = (torch.stack((end[0], end[1] - end[0] * tilt, end[2] - tilt)) for end in (self.low, self.high))
         low, high, step, bracketed = _next_step(
-            *tilted,
+            low,
+            high,
             torch.stack((self.step, values - self.step * tilt, slopes - tilt)),
             self.bracketed,
             self.shortest_next,
@@ -391,7 +402,9 @@ class _Bracket:
 def _next_step(
     low: Tensor, high: Tensor, now: Tensor, bracketed: Tensor, shortest: Tensor, longest: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """MINPACK-2's dcstep: the interval's ends and the next step, from the minima of cubics and parabolas through what is known."""
+    """MINPACK-2's dcstep: the interval's ends and the next step, from the minima of cubics and parabolas through what
+    is known.
+    """
     (sx, fx, dx), (sy, fy, dy), (sp, fp, dp) = low, high, now
     opposite = dp * dx.sign() < 0
     cubic = _cubic(sx, fx, dx, sp, fp, dp)

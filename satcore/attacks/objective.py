@@ -39,8 +39,8 @@ class Objective:
     def slope(self, logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """Its derivative at the logits as a direction (N, 10) that never underflows, and log of what it was divided by.
 
-        Of the cross-entropy, ∂C/∂h = (1 − p_y)·(q − e_y), with q the softmax over the other classes, its derivative taken
-        at h / `temperature`: the factor may be far below any number there is, q − e_y is not.
+        Of the cross-entropy, ∂C/∂h = (1 − p_y)·(q − e_y), with q the softmax over the other classes, its derivative
+        taken at h / `temperature`: the factor may be far below any number there is, q − e_y is not.
         """
         others = self._others(logits / temperature)
         if self.loss == "cross-entropy":
@@ -53,7 +53,9 @@ class Objective:
         return (direction if self.targeted else -direction), log_factor
 
     def reached(self, logits: Tensor) -> Tensor:
-        """Where the attack has got to, (N,) bool: classified as the target, or, untargeted, as anything but the label."""
+        """Where the attack has got to, (N,) bool: classified as the target, or, untargeted, as anything but the
+        label.
+        """
         return (logits.argmax(1) == self.labels) == self.targeted
 
     def _own(self, logits: Tensor) -> Tensor:

@@ -32,11 +32,13 @@ def pgd_steps(
     targeted: bool = False,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """PGD, step by step: x ← P(x + `step_size`·sgn ∂C/∂x), until an image is misclassified or its gradient is exactly zero.
+    """PGD, step by step: x ← P(x + `step_size`·sgn ∂C/∂x), until an image is misclassified or its gradient is exactly
+    zero.
 
-    The first start is the image itself; each of the other `restarts` is a random point of the ε-ball, the same offset for
-    every image, so that no image's fate depends on the others. `step_size` is 2.5·ε/`steps` unless given; the rest as in
-    `fgsm_steps`. Raises ValueError as it does, for fewer than 1 steps or restarts, and for a step size that is not above 0.
+    The first start is the image itself; each of the other `restarts` is a random point of the ε-ball, the same offset
+    for every image, so that no image's fate depends on the others. `step_size` is 2.5·ε/`steps` unless given; the rest
+    as in `fgsm_steps`. Raises ValueError as it does, for fewer than 1 steps or restarts, and for a step size that is
+    not above 0.
     """
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps, restarts=restarts)
@@ -44,17 +46,13 @@ def pgd_steps(
     if step_size is not None and not (math.isfinite(step_size) and step_size > 0):
         raise ValueError(f"expected a step size above 0, got {step_size!r}")
     originals = standing.originals
-    ball = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
-    last_index, last_balls = None, ball
+    low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
 
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:
-        nonlocal last_index, last_balls
-        if index is not last_index:  # most steps are taken with the images of the last one
-            last_index, last_balls = (
-                index,
-                ball if len(index) == len(originals) else tuple(bound[index] for bound in ball),
-            )
-        return torch.sub(x, direction.sign(), alpha=size).clamp_(*last_balls)
+        moved = torch.sub(x, direction.sign(), alpha=size)
+        if len(index) == len(originals):
+            return moved.clamp_(low, high)
+        return moved.clamp_(low[index], high[index])
 
     generator = torch.Generator().manual_seed(seed)
     iteration = 0
@@ -64,6 +62,6 @@ def pgd_steps(
             standing = standing.sent((originals + epsilon * offset).clamp(0, 1))
         for step in descend(network, standing, way, update, steps, iteration):
             yield step
-        standing, iteration = step.standing, step.iteration + 1
+            standing, iteration = step.standing, step.iteration + 1
         if bool(standing.reached.all()):
             return

@@ -1,5 +1,7 @@
 """What every attack yields on its way, and what it returns at the end."""
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +18,8 @@ class AttackResult:
     images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not; where nothing was
                     changed they may share memory with the originals: don't write to them
     success         (N,) bool: the attacked image is classified wrongly (as the target, where there is one)
-    correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is one)
+    correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is
+                    one)
     iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)
     linf, l2        (N,): the perturbation's largest change of a pixel, and its Euclidean norm
     zero_gradient   (N,) bool: the attack met a gradient that was exactly zero in every pixel, before it got there
@@ -68,7 +71,8 @@ class Standing:
 
     originals              (N, 1, 28, 28)
     images, logits         now
-    best, lowest           (N, 1, 28, 28) and (N,): the image that reached the goal, else that of the lowest objective, and its value
+    best, lowest           (N, 1, 28, 28) and (N,): the image that reached the goal, else that of the lowest objective,
+                           and its value
     reached, first_reached (N,) bool: whether the best has got there; whether the original was there already
     iterations             (N,) int64
     zero                   (N,) bool: met a gradient that was exactly zero
@@ -103,8 +107,12 @@ class Standing:
         )
 
     def seen(self, index: Tensor, images: Tensor, logits: Tensor) -> "Standing":
-        """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the best."""
-        objective, before, lowest = (self._of(part, index) for part in (self.objective, self.reached, self.lowest))
+        """After those at `index` (n,) have been seen at `images` (n, 1, 28, 28): the first success is kept, else the
+        best.
+        """
+        everyone = len(index) == len(self.originals)
+        objective = self.objective if everyone else self.objective[index]
+        before, lowest = self._of(self.reached, index), self._of(self.lowest, index)
         values, reached = objective.values(logits), objective.reached(logits)
         better = ~before & (reached | (values < lowest))
         there = {
@@ -119,7 +127,7 @@ class Standing:
             there["best"] = torch.where(better[:, None, None, None], images, self._of(self.best, index))
         return self._with(index, **there)
 
-    def counted(self, index: Tensor, steps: int = 1) -> "Standing":
+    def counted(self, index: Tensor, steps: int | Tensor = 1) -> "Standing":
         """After those at `index` (n,) have taken `steps` more."""
         return self._with(index, iterations=self.iterations[index] + steps)
 
@@ -145,9 +153,13 @@ class Standing:
     def step(
         self, iteration: int, running: Tensor, gradient: Gradient | None = None, seen: Tensor | None = None
     ) -> Step:
+        """The Step after `iteration` of them; the `gradient` is that of those at `seen` (n,)."""
+        if seen is None:
+            seen = running.new_zeros(0, dtype=torch.int64)
         return Step(iteration, self.images, self.logits, running, gradient, seen, self)
 
     def result(self) -> AttackResult:
+        """What the attack has come to."""
         moved = (self.best - self.originals).flatten(1)
         return AttackResult(
             images=self.best,
@@ -159,17 +171,16 @@ class Standing:
             zero_gradient=self.zero,
         )
 
-    def _of(self, part, index: Tensor):
+    def _of(self, part: Tensor, index: Tensor) -> Tensor:
         return part if len(index) == len(self.originals) else part[index]
 
     def _with(self, index: Tensor, **there: Tensor) -> "Standing":
         if len(index) < len(self.originals):
             there = {name: getattr(self, name).index_copy(0, index, values) for name, values in there.items()}
-        return Standing(**(vars(self) | there))
+        return replace(self, **there)
 
 
-def last(steps) -> AttackResult:
+def last(steps: Iterable[Step]) -> AttackResult:
     """The result of the last of an attack's `steps`."""
-    for step in steps:
-        pass
+    (step,) = deque(steps, maxlen=1)
     return step.result

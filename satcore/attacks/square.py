@@ -31,7 +31,8 @@ def square_steps(
     """Square, query by query: first vertical stripes of ±ε, then one square a query, kept where the margin loss falls.
 
     All images are asked about the same stripes and squares, drawn with `seed`; each keeps its own. Its result's
-    `iterations` are queries. `labels` and `targeted` as in `fgsm_steps`; raises ValueError as it does, and for fewer than 1 queries.
+    `iterations` are queries. `labels` and `targeted` as in `fgsm_steps`; raises ValueError as it does, and for fewer
+    than 1 queries.
     """
     objective = Objective(labels, targeted, "margin")
     standing = begun(network, images, objective, epsilon=epsilon, queries=queries)

@@ -12,7 +12,9 @@ from satcore.attacks.result import AttackResult, Step, last
 
 
 def transfer(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
-    """PGD on another network, tried on `network`, which gives no gradient; the settings are those of `transfer_steps`."""
+    """PGD on another network, tried on `network`, which gives no gradient; the settings are those of
+    `transfer_steps`.
+    """
     return last(transfer_steps(network, images, labels, **settings))
 
 

@@ -25,8 +25,12 @@ MEANINGS = {
     "iterating beats one step": "PGD goes on where FGSM stops. If that gains nothing, the gradient leads nowhere.",
     "success grows with ε": "Whatever lies within a small ε lies within a large one too.",
     "nothing is left at ε = 0.5": "There every image can be made the same grey: no network can do better than chance.",
-    "no gradient is needed less": "Square only asks for logits. It should not break what an attack that knows the network can't.",
-    "no stranger knows better": "Images that fool the vanilla network should not break what an attack on this network can't.",
+    "no gradient is needed less": (
+        "Square only asks for logits. It should not break what an attack that knows the network can't."
+    ),
+    "no stranger knows better": (
+        "Images that fool the vanilla network should not break what an attack on this network can't."
+    ),
     "more steps change nothing": "If doubling the steps still breaks more images, the attack had not converged.",
     "noise is weaker": "A random change, the worst of ten, should do less harm than one made for the purpose.",
     "no gradient is exactly zero": "Where it is, the attack hands back the image it was given.",
@@ -68,7 +72,8 @@ class Signal:
 def checks(
     network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, source: Network | None = None
 ) -> tuple[Check, ...]:
-    """All checks of `MEANINGS` on `images` (N, 1, 28, 28) with classes `labels` (N,), the one of transfer if there is a `source`.
+    """All checks of `MEANINGS` on `images` (N, 1, 28, 28) with classes `labels` (N,), the one of transfer if there is a
+    `source`.
 
     Attacks follow the cross-entropy's autograd gradient in the network's own dtype, as the published ones do. Raises
     ValueError as `satcore.attacks.fgsm`.

@@ -1,4 +1,6 @@
-"""The 10×10 grids of the paper's Fig. 5 and 8: from an image of every digit to every other digit, by a targeted attack."""
+"""The 10×10 grids of the paper's Fig. 5 and 8: from an image of every digit to every other digit, by a targeted
+attack.
+"""
 
 import io
 import itertools
@@ -23,7 +25,9 @@ PAPERS_STEPS = 1000  # of L-BFGS, in Fig. 5 and 8
 
 @dataclass(frozen=True)
 class Setting:
-    """How a grid is filled: from which images, by which attack (a key of `STEPS`), how gradients are taken, how many steps."""
+    """How a grid is filled: from which images, by which attack (a key of `STEPS`), how gradients are taken, how many
+    steps.
+    """
 
     source: str = "most confident"
     attack: str = "L-BFGS"
@@ -148,7 +152,8 @@ def load(name: str, setting: Setting) -> Grid | None:
             fields = {field: arrays[field] for field in arrays}
         kept_of = str(fields.pop("sha256"))
         _check_arrays(fields)
-        grid = Grid(**(fields | {"done": float(fields["done"])}))
+        done = float(fields.pop("done"))
+        grid = Grid(**fields, done=done)
     except Exception as error:  # numpy and zipfile raise a dozen kinds
         raise ValueError(f"expected a grid in {path}, got a damaged file ({type(error).__name__})") from error
     return grid if kept_of == library.describe(name).sha256 else None

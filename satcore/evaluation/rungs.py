@@ -52,7 +52,9 @@ class Rung:
 
 @dataclass(frozen=True)
 class Bracket:
-    """At `epsilon`, the `rungs` of the ladder, and of which images it is `proven`, (N,) bool, that nothing breaks them; None: no proof is to be had."""
+    """At `epsilon`, the `rungs` of the ladder, and of which images it is `proven`, (N,) bool, that nothing breaks them;
+    None: no proof is to be had.
+    """
 
     epsilon: float
     rungs: tuple[Rung, ...]
@@ -96,10 +98,12 @@ def ladder(
     noise       ten draws of uniform noise within ε, the same for every image; the worst of them
     …, autograd the attack as everyone runs it: cross-entropy, gradient in the network's own dtype
     …, exact    cross-entropy and margin, gradients that don't underflow
-    …, softened likewise, at the temperature out of `TEMPERATURES` that does best against this network (`best_temperature`)
+    …, softened likewise, at the temperature out of `TEMPERATURES` that does best against this network
+    (`best_temperature`)
     transfer    from the network `source`, if there is one
     Square      1,000 queries, no gradient
-    worst case  every rung so far, and on what is left PGD towards each wrong class and a longer Square: never above a rung
+    worst case  every rung so far, and on what is left PGD towards each wrong class and a longer Square: never above a
+    rung
 
     PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError for no images, and as
     `satcore.attacks.fgsm` does.
@@ -111,7 +115,8 @@ def ladder(
 def worst_case(
     network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, source: nn.Module | None = None
 ) -> WorstCase:
-    """All attacks of the `ladder`, each on those images that no earlier one has broken; arguments and errors are the same.
+    """All attacks of the `ladder`, each on those images that no earlier one has broken; arguments and errors are the
+    same.
 
     An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it.
     """
@@ -160,7 +165,8 @@ def one_rung(
     source: nn.Module | None = None,
     at_a_time: int = 50,
 ) -> Iterator[Proportion]:
-    """What the rung `name` of the `ladder` leaves, of more and more of the images; "clean": without any. The rest as in `ladder`.
+    """What the rung `name` of the `ladder` leaves, of more and more of the images; "clean": without any. The rest as in
+    `ladder`.
 
     Raises ValueError for a rung that the ladder doesn't have.
     """
@@ -187,12 +193,10 @@ def accuracy_against_temperature(
     check_some(images, labels, epsilon)
     for temperature in temperatures:
         settings = {"epsilon": epsilon, "gradient": "softened", "temperature": temperature}
-        yield tuple(
-            Rung(
-                f"{name}, softened", ~_in_parts(_both_losses(attack, network, **settings), images, labels), temperature
-            )
-            for name, attack in (("FGSM", fgsm), ("PGD", pgd))
+        single, iterated = (
+            ~_in_parts(_both_losses(attack, network, **settings), images, labels) for attack in (fgsm, pgd)
         )
+        yield Rung("FGSM, softened", single, temperature), Rung("PGD, softened", iterated, temperature)
 
 
 def still_right(
@@ -204,7 +208,9 @@ def still_right(
 
 
 def right_in_noise(network: Network, images: Tensor, labels: Tensor, *, epsilon: float) -> float:
-    """The share of `images` classified as `labels` in each of ten draws of uniform noise within `epsilon`, the same for all."""
+    """The share of `images` classified as `labels` in each of ten draws of uniform noise within `epsilon`, the same for
+    all.
+    """
     check_some(images, labels, epsilon)
     return 1 - float(_noise(network, images, labels, epsilon).double().mean())
 
@@ -236,7 +242,9 @@ def _ladder(
     broken: Tensor,
     proven: Tensor | None = None,
 ) -> Iterator[Rung]:
-    """The ladder, whose worst case begins with those `broken` (N,) already, and leaves the `proven` (N,) alone in the end."""
+    """The ladder, whose worst case begins with those `broken` (N,) already, and leaves the `proven` (N,) alone in the
+    end.
+    """
     for attack in (_rung(name, network, epsilon, source) for name in _climbable(network, source)):
         wrong = attack.on(images, labels)
         broken = broken | wrong

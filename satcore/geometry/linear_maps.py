@@ -21,15 +21,16 @@ class LinearMap(Protocol):
 
 def linear_part(block: Block, layer: nn.Module, inputs: Shape) -> LinearMap:
     """The linear part of a `block`'s affine map `layer`, whose inputs have the shape `inputs`."""
-    match block.affine:
-        case Convolution(stride=(1, 1)) as spec if spec.inputs > 1 and spec.kernel != (1, 1):
+    spec = block.affine
+    if isinstance(layer, nn.Conv2d) and isinstance(spec, Convolution):
+        if spec.stride == (1, 1) and spec.inputs > 1 and spec.kernel != (1, 1):
             return FourierConvolution(layer.weight, spec.padding, inputs[1:])
-        case Convolution() as spec:
-            return DirectConvolution(layer.weight, spec.stride, spec.padding, inputs[1:])
-        case AveragePooling() as spec:
-            return Averaging(spec, inputs)
+        return DirectConvolution(layer.weight, spec.stride, spec.padding, inputs[1:])
+    if isinstance(spec, AveragePooling):
+        return Averaging(spec, inputs)
     if isinstance(layer, ElementwiseModule):
         return Scaling(layer, inputs)
+    assert isinstance(layer, nn.Linear)
     return Product(layer)
 
 
@@ -63,9 +64,7 @@ class Scaling:
 class DirectConvolution:
     """A convolution by PyTorch: x (N, in, height, width) ↦ (N, out, …)."""
 
-    def __init__(
-        self, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int, int, int], sides: tuple[int, int]
-    ):
+    def __init__(self, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int, int, int], sides: Shape):
         self.weight, self.stride, self.sides = weight, stride, sides
         self.top, self.left, self.bottom, self.right = padding
 
@@ -105,7 +104,7 @@ class FourierConvolution:
     some 1e-16 of the largest output; that is right for tangents, but would break the ties of max-pooling.
     """
 
-    def __init__(self, weight: Tensor, padding: tuple[int, int, int, int], sides: tuple[int, int]):
+    def __init__(self, weight: Tensor, padding: tuple[int, int, int, int], sides: Shape):
         self.top, self.left, bottom, right = padding
         self.inputs = sides
         self.padded = sides[0] + self.top + bottom, sides[1] + self.left + right  # so large that nothing wraps around

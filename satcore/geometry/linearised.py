@@ -76,6 +76,7 @@ class ExactNetwork:
 
     @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.network.parameters()).device
 
     def first(self, images: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class ExactNetwork:
         """The network at images whose first block's pre-activations are `h`, h¹ (N, …)."""
         slopes = []
         for index, block in enumerate(self.network.architecture[:-1]):
-            phi, taken, sides = self.network.nonlinearities[index], None, tuple(h.shape[2:])
+            phi, taken, sides = self.network.phi(index), None, tuple(h.shape[2:])
             if block.pooling:
                 h, taken = block.pooling.taken(h)
             slopes.append(Slopes(phi.slope(h), taken, block.pooling, sides))

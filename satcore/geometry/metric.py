@@ -28,7 +28,8 @@ def jacobian(network: Network, images: Tensor) -> Tensor:
 
 
 def singular_values(jacobian: Tensor) -> Tensor:
-    """The singular values of each J of `jacobian` (N, 10, 784), (N, 10), descending, each to about 1e-16 of the largest.
+    """The singular values of each J of `jacobian` (N, 10, 784), (N, 10), descending, each to about 1e-16 of the
+    largest.
 
     Raises ValueError for another shape.
     """
@@ -39,7 +40,8 @@ def singular_values(jacobian: Tensor) -> Tensor:
 
 @torch.no_grad()
 def length_element(network: Network, images: Tensor, direction: Tensor) -> Tensor:
-    """Dl = √(vᵀ G_in v), (N,) float64, of `images` (N, 1, 28, 28) in [0, 1] along v = `direction` of that shape (Eq. 12).
+    """Dl = √(vᵀ G_in v), (N,) float64, of `images` (N, 1, 28, 28) in [0, 1] along v = `direction` of that shape (Eq.
+    12).
 
     By one Jacobian-vector product, without cancellation, also where probabilities underflow. Raises ValueError for
     other shapes or pixels, or a direction that isn't finite.
@@ -71,19 +73,15 @@ class Affine:
         """At M points, `weights` (M, corners): log p (M, 10), the length element (M,), which is the root mean square of
         those along the directions, and J's singular values (M, 10), or (M, 0) where `spectra` aren't asked for.
         """
-        parts = []
+        probabilities, elements, singular = [], [], []
         for some in self.exact.parts(weights):
             point = self.exact.at(torch.tensordot(some, self.corners, dims=1))
             log_p = point.logits.log_softmax(1)
             logs = torch.stack([log_length_element(log_p, point.push(step[None])) for step in self.steps])
-            parts.append(
-                (
-                    log_p,
-                    ((2 * logs).logsumexp(0) - math.log(len(logs))).div(2).exp(),
-                    point.singular_values() if spectra else log_p[:, :0],
-                )
-            )
-        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+            probabilities.append(log_p)
+            elements.append(((2 * logs).logsumexp(0) - math.log(len(logs))).div(2).exp())
+            singular.append(point.singular_values() if spectra else log_p[:, :0])
+        return torch.cat(probabilities), torch.cat(elements), torch.cat(singular)
 
 
 def log_length_element(log_p: Tensor, v: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ class Path:
 
     @property
     def images(self) -> Tensor:
+        """(P, 1, 28, 28): those at `t`."""
         return torch.lerp(self.source, self.target, self.t[:, None, None, None])  # Eq. 13
 
 

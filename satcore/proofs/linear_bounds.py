@@ -7,12 +7,12 @@ substituted block by block down to the pixels, where the extremes of a linear fu
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from satcore.data import CLASSES, check_images, check_labels
 from satcore.geometry.linear_maps import LinearMap, Product, Scaling
 from satcore.geometry.linearised import ExactNetwork
-from satcore.networks import Dense, Elementwise, Network, shapes
+from satcore.networks import Dense, Elementwise, ElementwiseModule, Network, shapes
 from satcore.nonlinearities import Enclosure
 
 _AT_A_TIME = 50  # images: each carries a matrix of units × units
@@ -52,24 +52,23 @@ class _Bounds:
 
     def __init__(self, exact: ExactNetwork):
         self.linear_parts: list[LinearMap] = exact.linear_parts
-        self.phis = exact.network.nonlinearities
-        self.biases = [
-            _spread(layer.bias, units)
-            for layer, (units, _) in zip(exact.network.layers, shapes(exact.network.architecture), strict=True)
-        ]
+        self.network = exact.network
+        units = [h for h, _ in shapes(exact.network.architecture)]
+        self.biases = [_spread(layer, shape) for layer, shape in zip(exact.network.layers, units, strict=True)]
 
     def least_margins(self, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
         """Lower bounds of h_y − h_j over the ball around each of the images, (N, 9) for the classes j ≠ y."""
         x = images.flatten(1)
         box = (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
         enclosures: list[Enclosure] = []
-        for depth in range(len(self.phis) - 1):
+        last = len(self.biases) - 1
+        for depth in range(last):
             low, high = self._interval(depth, enclosures, box)
-            enclosures.append(self.phis[depth].enclosure(low, high))
+            enclosures.append(self.network.phi(depth).enclosure(low, high))
         others = torch.ones(len(x), CLASSES, dtype=torch.bool, device=x.device).scatter(1, labels[:, None], False)
         eye = torch.eye(CLASSES, dtype=torch.float64, device=x.device)
         contrast = (eye[labels][:, None] - eye)[others].view(-1, CLASSES - 1, CLASSES)
-        return self._lower_bound(len(self.phis) - 1, enclosures, contrast, box)
+        return self._lower_bound(last, enclosures, contrast, box)
 
     def _interval(self, depth: int, enclosures: list[Enclosure], box: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Between what the pre-activations of the block at `depth` lie, two (N, units)."""
@@ -101,6 +100,7 @@ class _Bounds:
         return rows @ linear.weight if isinstance(linear, Product) else linear.transposed(rows).flatten(2)
 
 
-def _spread(bias: Tensor, units: tuple[int, ...]) -> Tensor:
-    """A `bias` for every unit, flat."""
-    return bias.expand(units).reshape(math.prod(units))
+def _spread(layer: nn.Module, units: tuple[int, ...]) -> Tensor:
+    """The bias of a dense or elementwise `layer` for every unit, flat."""
+    assert isinstance(layer, nn.Linear | ElementwiseModule)
+    return layer.bias.expand(units).reshape(math.prod(units))

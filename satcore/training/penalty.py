@@ -11,10 +11,10 @@ def penalty(pre_activations: list[Tensor], complementary: tuple[str, ...]) -> Te
     `pre_activations` are hˡ (N, …), `complementary` the nonlinearity whose φ_c (Eq. 7) each of them is penalised by.
     Raises ValueError for an unknown one.
     """
-    return sum(
-        nonlinearities.named(name).complementary(h).sum() / len(h)
-        for h, name in zip(pre_activations, complementary, strict=True)
-    )  # Eq. 8
+    total = pre_activations[0].new_zeros(())
+    for h, name in zip(pre_activations, complementary, strict=True):
+        total = total + nonlinearities.named(name).complementary(h).sum() / len(h)  # Eq. 8
+    return total
 
 
 def saturated_share(h: Tensor, complementary: str, threshold: float = 1e-3) -> Tensor:
