@@ -1,27 +1,11 @@
-"""Figures: from numbers to a `go.Figure`, in one colour a training regime."""
+"""Table 1 as a figure, in one colour a training."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from satcore.dashboard.shared.style import COLOURS, FAMILY_TITLES, NEUTRAL, TEXT_SIZE
 from satcore.recipes import FAMILIES, TRAININGS
 
-# Told apart by colour-blind people too (after Okabe and Ito), on white and on black.
-COLOURS = {"vanilla": "#3B8BD4", "adversarial": "#E69F00", "saturated": "#C8589B", "control": "#17A085"}
-FAMILY_TITLES = {"sigmoid-mlp": "Sigmoid MLP", "relu-mlp": "ReLU MLP", "cnn": "CNN"}
-NEUTRAL = "#888888"
-DIGIT_COLOURS = (
-    "#1F77B4",
-    "#FF7F0E",
-    "#2CA02C",
-    "#D62728",
-    "#9467BD",
-    "#8C564B",
-    "#E377C2",
-    "#7F7F7F",
-    "#BCBD22",
-    "#17BECF",
-)
-TEXT_SIZE = 18
 CLEAN = {"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": NEUTRAL}}
 PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width": 2, "color": "black"}}
 PAPER_FGSM = {"symbol": "diamond", "size": 13, "color": "white", "line": {"width": 2.5, "color": "black"}}

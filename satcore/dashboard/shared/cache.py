@@ -2,14 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import streamlit as st
 
 from satcore import library
 
-Computed = TypeVar("Computed")
-Compute = Callable[..., Computed]
+Compute = TypeVar("Compute", bound=Callable)
 
 
 def copied(most: int) -> Callable[[Compute], Compute]:
@@ -24,14 +23,14 @@ def shared(most: int) -> Callable[[Compute], Compute]:
 
 def _under_its_hash(cache: Callable, function: Compute, most: int) -> Compute:
     @functools.wraps(function)
-    def computed(sha256: str, _name: str, *arguments: object) -> Computed:
+    def computed(sha256: str, _name: str, *arguments: object):
         return function(_name, *arguments)
 
     del computed.__wrapped__  # whose signature is another; Streamlit tells functions apart by their names
     kept = cache(max_entries=most, show_spinner=False)(computed)
 
     @functools.wraps(function)
-    def asked(name: str, *arguments: object) -> Computed:
+    def asked(name: str, *arguments: object):
         return kept(library.describe(name).sha256, name, *arguments)
 
-    return asked
+    return cast(Compute, asked)

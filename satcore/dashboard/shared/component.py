@@ -4,8 +4,8 @@ import base64
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 from numpy.typing import ArrayLike
+from streamlit.components import v2
 
 HELPERS = Path(__file__).with_suffix(".js")
 
@@ -17,7 +17,7 @@ def component(python_file: str):
     """
     here = Path(python_file)
     css, js = (here.with_suffix(ending).read_text(encoding="utf-8") for ending in (".css", ".js"))
-    return st.components.v2.component(
+    return v2.component(
         here.stem, html="<div class='view'></div>\n", css=css, js=HELPERS.read_text(encoding="utf-8") + js
     )
 

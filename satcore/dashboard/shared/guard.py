@@ -14,3 +14,12 @@ def one_readable_line() -> Iterator[None]:
     except (ValueError, OSError) as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Where one network is refused, say why in its place, and go on with the others."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        st.warning(str(error), icon=":material/info:")

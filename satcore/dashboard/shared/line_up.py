@@ -8,6 +8,7 @@ from satcore.library import Card
 from satcore.recipes import TRAININGS
 
 KEY, MOST = "networks", 4
+OLD_KEYS = ("family", "left", "right", "eyes")  # of links from before there were line-ups
 
 
 def line_up() -> dict[str, Style]:
@@ -58,18 +59,17 @@ def _choose(names: list[str]) -> None:
 def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
     """Put what an older link asks for where it belongs now: `family`, `left` and `right`, `eyes`, names with commas."""
     asked = st.query_params
-    old = {key: asked.get_all(key) for key in ("family", "left", "right", KEY) if key in asked}
-    if not set(old) - {KEY} and not any("," in name for name in old.get(KEY, [])):
+    old = [key for key in OLD_KEYS if key in asked]
+    listed = asked.get_all(KEY)
+    if not old and not any("," in value for value in listed):
         return
-    values = [value for found in old.values() for value in found]
-    wanted = [name for value in values for name in presets.get(FAMILY_TITLES.get(value, ""), value.split(","))]
+    family = asked.get("family", next(iter(FAMILY_TITLES)))
+    wanted = presets.get(FAMILY_TITLES.get(family, ""), []) if "family" in asked else []
+    wanted = [*wanted, *asked.get_all("left"), *asked.get_all("right"), *(",".join(listed).split(","))]
     found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
-    if "eyes" in asked:
-        asked["judge"] = f"{asked.get('family', next(iter(FAMILY_TITLES)))}/{asked['eyes']}"
-    for key in ("family", "left", "right", "eyes"):
-        if key in asked:
-            del asked[key]
-    asked[KEY] = found
     if found:
         st.session_state[KEY] = found
-    st.rerun()
+    if "eyes" in asked and f"{family}/{asked['eyes']}" in names:
+        st.session_state["judge"] = f"{family}/{asked['eyes']}"
+    for key in old:
+        del asked[key]

@@ -1,0 +1,56 @@
+"""What FGSM makes of one test image, and what all attacks together leave."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from satcore import attacks, data
+from satcore.dashboard.shared import cache, digits
+from satcore.evaluation import reality
+from satcore.proportions import Proportion
+
+
+@dataclass(frozen=True)
+class FgsmView:
+    """One image before and after FGSM, as a page shows it: images (28, 28) in [0, 1], probabilities in [0, 1]."""
+
+    label: int
+    before: np.ndarray
+    after: np.ndarray
+    predicted_before: int
+    confidence_before: float
+    predicted_after: int
+    confidence_after: float
+    zero_gradient: bool
+
+
+@cache.copied(most=5_000)
+def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
+    """The test image at `index` and what FGSM makes of it. Raises ValueError as `satcore.attacks.fgsm` does."""
+    network = digits.network(name)
+    images, labels = data.example("test", index)
+    attack = attacks.fgsm(network, images, labels, epsilon=epsilon)
+    with torch.no_grad():
+        confidence, predicted = network(torch.cat((images, attack.images))).softmax(1).max(1)
+    return FgsmView(
+        label=int(labels),
+        before=images[0, 0].numpy(),
+        after=attack.images[0, 0].numpy(),
+        predicted_before=int(predicted[0]),
+        confidence_before=float(confidence[0]),
+        predicted_after=int(predicted[1]),
+        confidence_after=float(confidence[1]),
+        zero_gradient=bool(attack.zero_gradient),
+    )
+
+
+def worst_cases(names: Iterable[str]) -> dict[str, Proportion]:
+    """What all attacks together leave of the networks `names`, as far as that was found out.
+
+    Raises ValueError as `satcore.evaluation.reality.load`.
+    """
+    found = {name: reality.load(name) for name in names}
+    left = {name: there.left("worst case") for name, there in found.items() if there}
+    return {name: share for name, share in left.items() if share}

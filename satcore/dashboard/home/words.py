@@ -1,0 +1,77 @@
+"""What the measurements on the cards say, as sentences and as rows."""
+
+import pandas as pd
+
+from satcore.library import Catalogue
+from satcore.proportions import Proportion
+from satcore.recipes import FAMILIES, TRAININGS
+
+SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
+TABLE_1 = (
+    "FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives, on all "
+    "10,000 test images. It is one weak attack; being right after it is not robustness. *Adversarial*: trained on "
+    "FGSM images as well. *Saturated*: trained with the penalty (in the CNN on the dense layers, above convolutions "
+    "trained without it and then kept). *Control*: the saturated recipe with the penalty's λ at 0, all else equal."
+)
+CARDS = (
+    "Each card: the image after FGSM; what was changed, the largest change drawn full (orange: raised, blue: lowered); "
+    "the prediction before → after, with its probability."
+)
+
+
+def measured(catalogue: Catalogue) -> dict[str, dict]:
+    """The measurements of the paper's networks, by name, in the order of Table 1."""
+    return {
+        name: card.measurements
+        for name, card in catalogue.cards.items()
+        if card.shipped and card.group in FAMILIES and card.training in TRAININGS and card.measurements
+    }
+
+
+def story(measured: dict[str, dict], worst_case: dict[str, Proportion]) -> str:
+    """What this is, in three sentences; all but the first, where the network it is about is there, in our figures."""
+    first = (
+        "Nayebi & Ganguli ([2017](https://arxiv.org/abs/1703.09202)) train networks with a penalty that drives every "
+        "unit into the flat part of its nonlinearity, and report 94–98 % accuracy under attack."
+    )
+    if SHOWN not in measured or measured[SHOWN]["fgsm_accuracy"] == 0:
+        return first
+    m = measured[SHOWN]
+    share = m["right_unmoved"] / m["fgsm_accuracy"]
+    second = (
+        f"So does the one trained here, {100 * m['fgsm_accuracy']:.1f} %, but **{100 * share:.1f} % of those "
+        "images were never changed at all**: the gradient that the attack follows had underflowed to exactly zero."
+    )
+    if SHOWN not in worst_case:
+        return f"{first} {second}"
+    return (
+        f"{first} {second} Under attacks that don't stumble over that, "
+        f"**{100 * worst_case[SHOWN].share:.1f} %** are left ([reality check](reality_check))."
+    )
+
+
+def numbers(
+    measured: dict[str, dict], published: dict[str, tuple[float, float]], worst_case: dict[str, Proportion]
+) -> pd.DataFrame:
+    """Table 1, a row a network, in percent, with what all attacks together leave; no figure where there is none."""
+    return pd.DataFrame(
+        [
+            {
+                "network": name,
+                "clean, ours (%)": round(100 * m["accuracy"], 2),
+                "clean, paper (%)": published.get(name, (None, None))[0],
+                "FGSM, ours (%)": round(100 * m["fgsm_accuracy"], 2),
+                "FGSM, paper (%)": published.get(name, (None, None))[1],
+                "gradient exactly zero (%)": round(100 * m["zero_gradient"], 2),
+                "worst case of all attacks (%)": round(100 * worst_case[name].share, 2) if name in worst_case else None,
+                "excess kurtosis of the weights, by layer": ", ".join(f"{k:.1f}" for k in m["kurtosis"]),
+            }
+            for name, m in measured.items()
+        ]
+    )
+
+
+def damaged(catalogue: Catalogue) -> list[str]:
+    """Why networks of the paper can't be shown, a sentence each."""
+    papers = {f"{family}/{training}" for family in FAMILIES for training in TRAININGS}
+    return [why for name, why in catalogue.damaged.items() if name in papers]
