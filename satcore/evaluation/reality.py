@@ -141,9 +141,9 @@ def _dying(signal: Signal) -> Dying:
 
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:
-    """Keep what was `found` about the network `name` under its hash; `ship`, for maintainers, as `library.kept`."""
+    """Keep what was `found` about the network `name` under its hash; `ship`, for maintainers, as `library.place`."""
     content = {"sha256": library.describe(name).sha256} | dataclasses.asdict(found)
-    write_whole(library.kept(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+    write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
 
 
 def load(name: str) -> Reality | None:
