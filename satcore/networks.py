@@ -345,7 +345,7 @@ def build(architecture: Architecture, seed: int = 0, scale: float = 1.0) -> Netw
 
 def described(architecture: Architecture) -> str:
     """The architecture in words, such as "784 – 400 – 400 – 10, sigmoid"."""
-    used = list(dict.fromkeys(block.nonlinearity for block in architecture[:-1]))
+    used = {block.nonlinearity for block in architecture} - {"identity"}
     parts = ["784" if isinstance(architecture[0].affine, Dense) else "28×28"]
     for block in architecture:
         match block.affine:
@@ -358,8 +358,9 @@ def described(architecture: Architecture) -> str:
             case _:
                 words = "scale"
         pool = block.pooling and f", pool {block.pooling.kernel[0]}×{block.pooling.kernel[1]}"
-        parts.append(words + (pool or "") + (f" {block.nonlinearity}" if len(used) > 1 else ""))
-    return " – ".join(parts) + (f", {used[0]}" if len(used) == 1 else "")
+        phi = f" {block.nonlinearity}" if len(used) > 1 and block.nonlinearity in used else ""
+        parts.append(words + (pool or "") + phi)
+    return " – ".join(parts) + (f", {next(iter(used))}" if len(used) == 1 else "")
 
 
 def _slid(sides: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
