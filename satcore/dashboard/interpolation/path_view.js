@@ -5,7 +5,6 @@ const WIDTH = 340, HEIGHT = 190, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, L
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
 const PLAY_SECONDS = 10
 const SUBSCRIPTS = "₁₂"
-const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" }
 
 const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
 
@@ -58,10 +57,6 @@ export default function ({ data, parentElement }) {
 
 // ---- numbers
 
-function bytes(base64) { return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) }
-
-function numbers(base64) { return new Float32Array(bytes(base64).buffer) }
-
 function decoded(network) {
   return { ...network, nodes: numbers(network.nodes), element: numbers(network.element), soFar: numbers(network.soFar),
     probabilities: numbers(network.probabilities), t: numbers(network.t), spectra: numbers(network.spectra) }
@@ -74,17 +69,6 @@ function nearest(sorted, t) {
 }
 
 function column(table, k) { return Float32Array.from({ length: table.length / 10 }, (_, i) => table[10 * i + k]) }
-
-function short(x) {
-  if (x === 0) return "0"
-  if (Math.abs(x) >= 0.01 && Math.abs(x) < 1e4) return String(Number(x.toPrecision(3)))
-  const [mantissa, exponent] = x.toExponential(1).split("e")
-  return `${mantissa}·10${superscript(Number(exponent))}`
-}
-
-function superscript(n) { return [...String(n)].map((c) => SUPERSCRIPTS[c]).join("") }
-
-function percent(p) { return `${(100 * p).toFixed(1)} %` }
 
 function tOfAddress() {
   const t = Number(new URLSearchParams(location.search).get("t"))

@@ -1,28 +1,19 @@
 """The straight path between two images as several networks see it: a component that plays in the browser alone."""
 
 import numpy as np
-from satcore.dashboard.encoded import component, float32, pixels
-from satcore.dashboard.figures import COLOURS
 
-from satcore import geometry
+from satcore.dashboard.interpolation.words import FIGURES
+from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.style import Style
+from satcore.geometry import Path
 
-FIGURES = {
-    "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
-    "every detour that was seen included: more points may find more. From the Jacobian; without it we get {arc_length:.4g}.",
-    "geodesic": "The shortest way between the two answers, 2·arccos Σ√(pq). At most π; no path can be shorter.",
-    "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
-    "1 % means change everywhere alike, 100 % all of it in jumps.",
-    "participation": "How many singular values of the Jacobian take part where the length element is largest: "
-    "(Σσ²)²/Σσ⁴, from 1 to 10.",
-}
-
-_component = component("path_view")
+_component = component(__file__)
 
 
 def path_view(
-    paths: dict[str, geometry.Path], names: list[str], source: int, target: int, *, scale: str, file: str
+    paths: dict[str, Path], chosen: dict[str, Style], source: int, target: int, *, scale: str, file: str
 ) -> None:
-    """Draw `paths` along one line from a `source` digit to a `target` digit, for those of the networks `names` whose
+    """Draw `paths` along one line from a `source` digit to a `target` digit, for those of the `chosen` networks whose
     path is there; the others get a place to come.
 
     `scale`, "log" or "linear", is that of length elements and singular values; `file` is what a saved figure is called.
@@ -37,13 +28,13 @@ def path_view(
             "file": file,
             "sourcePixels": pixels(any_path.source),
             "targetPixels": pixels(any_path.target),
-            "networks": [_network(name, path) for name, path in paths.items()],
-            "waiting": [name for name in names if name not in paths],
+            "networks": [_network(name, chosen[name].colour, path) for name, path in paths.items()],
+            "waiting": [name for name in chosen if name not in paths],
         },
     )
 
 
-def _network(name: str, path: geometry.Path) -> dict:
+def _network(name: str, colour: str, path: Path) -> dict:
     values = {
         "length": f"{round(path.length, 9):.3g}",
         "geodesic": f"{round(path.geodesic, 9):.3g}",
@@ -56,7 +47,7 @@ def _network(name: str, path: geometry.Path) -> dict:
     spectra = np.vstack((path.singular_values, path.spectrum))[order]
     return {
         "name": name,
-        "colour": COLOURS[name.partition("/")[2]],
+        "colour": colour,
         "transition": path.transition,
         "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
         "nodes": float32(path.nodes),

@@ -22,4 +22,4 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        st.warning(str(error), icon=":material/info:")
+        st.error(str(error), icon=":material/error:")

@@ -3,6 +3,8 @@
 import streamlit as st
 
 from satcore import library
+from satcore.dashboard.shared import digits
+from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import FAMILY_TITLES, Style, styles
 from satcore.library import Card
 from satcore.recipes import TRAININGS
@@ -14,7 +16,8 @@ OLD_KEYS = ("family", "left", "right", "eyes")  # of links from before there wer
 def line_up() -> dict[str, Style]:
     """The networks chosen, each with its style, in the order in which they are shown.
 
-    Raises ValueError where there is no network on any shelf, or none is chosen.
+    Those whose weights are damaged are left out, with a sentence each. Raises ValueError where there is no network on
+    any shelf, or none is chosen.
     """
     cards = library.catalogue().cards
     if not cards:
@@ -31,7 +34,14 @@ def line_up() -> dict[str, Style]:
             st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,))
     if not chosen:
         raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")
-    return styles(cards[name] for name in chosen)
+    there = {}
+    for name, style in styles(cards[name] for name in chosen).items():
+        with one_sentence():
+            digits.network(name)
+            there[name] = style
+    if not there:
+        st.stop()
+    return there
 
 
 def in_the_eyes_of(chosen: dict[str, Style]) -> str:
@@ -60,16 +70,15 @@ def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
     """Put what an older link asks for where it belongs now: `family`, `left` and `right`, `eyes`, names with commas."""
     asked = st.query_params
     old = [key for key in OLD_KEYS if key in asked]
-    listed = asked.get_all(KEY)
-    if not old and not any("," in value for value in listed):
+    listed = [name for value in asked.get_all(KEY) for name in value.split(",")]
+    if not old and len(listed) == len(asked.get_all(KEY)):
         return
     family = asked.get("family", next(iter(FAMILY_TITLES)))
     wanted = presets.get(FAMILY_TITLES.get(family, ""), []) if "family" in asked else []
-    wanted = [*wanted, *asked.get_all("left"), *asked.get_all("right"), *(",".join(listed).split(","))]
+    wanted = [*wanted, *asked.get_all("left"), *asked.get_all("right"), *listed]
     found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
-    if found:
-        st.session_state[KEY] = found
-    if "eyes" in asked and f"{family}/{asked['eyes']}" in names:
-        st.session_state["judge"] = f"{family}/{asked['eyes']}"
-    for key in old:
-        del asked[key]
+    others = {key: asked.get_all(key) for key in asked if key not in old}
+    if "eyes" in asked:
+        others["judge"] = [f"{family}/{asked['eyes']}"]
+    asked.from_dict(others | {KEY: found})
+    st.rerun()  # with that address

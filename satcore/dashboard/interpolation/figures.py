@@ -3,8 +3,8 @@
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from satcore.dashboard.figures import COLOURS, TEXT_SIZE
 
+from satcore.dashboard.shared.style import TEXT_SIZE
 from satcore.geometry import Plane
 
 # Neighbours on the map need only be told apart: each region has its digit written on it as well.
@@ -18,8 +18,8 @@ LABEL = {
 }
 
 
-def plane(name: str, plane: Plane, corners: list[int]) -> go.Figure:
-    """The map of one network, `name`; `corners` are the digits that the three images show."""
+def plane(name: str, plane: Plane, corners: list[int], colour: str) -> go.Figure:
+    """The map of one network, `name`, in its `colour`; `corners` are the digits that the three images show."""
     x, y = np.asarray(plane.x), np.asarray(plane.y)
     predicted, confidence = np.asarray(plane.predicted), np.asarray(plane.confidence)
     log_element = np.asarray(plane.log_length_element)
@@ -79,7 +79,7 @@ def plane(name: str, plane: Plane, corners: list[int]) -> go.Figure:
                 col=1,
                 showlegend=False,
                 cliponaxis=False,
-                marker={"size": 12, "color": COLOURS[name.partition("/")[2]], "line": {"width": 2, "color": "black"}},
+                marker={"size": 12, "color": colour, "line": {"width": 2, "color": "black"}},
                 hovertemplate=f"the image of a {digit}<extra></extra>",
             )
     edge = 0.04 * (x[-1] - x[0])
@@ -95,7 +95,7 @@ def plane(name: str, plane: Plane, corners: list[int]) -> go.Figure:
         )
     figure.update_annotations(selector={"xref": "paper"}, font_size=TEXT_SIZE)
     figure.update_layout(
-        title={"text": f"<b>{name}</b>", "font": {"size": TEXT_SIZE + 2, "color": COLOURS[name.partition("/")[2]]}},
+        title={"text": f"<b>{name}</b>", "font": {"size": TEXT_SIZE + 2, "color": colour}},
         height=690,
         margin={"l": 4, "r": 4, "t": 84, "b": 70},
         font_size=TEXT_SIZE - 4,
