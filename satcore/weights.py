@@ -18,6 +18,7 @@ DIMENSION = 20_000  # of the paper's prototypes
 BINS = 400
 THRESHOLDS = tuple(10.0**-exponent for exponent in range(1, 17))
 BATCH = 500
+EXACT = 1 << 24  # values at a time: beyond, a float32 can't count one more
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
     for batch in images.split(BATCH):
         seen += len(batch)
         for layer, h in enumerate(_pre_activations(network, batch)):
-            counts[layer] += torch.histc(h, BINS, *ranges[layer]).to(torch.int64).cpu().numpy()
+            for part in h.flatten().split(EXACT):
+                counts[layer] += torch.histc(part, BINS, *ranges[layer]).to(torch.int64).cpu().numpy()
             if layer < len(below):
                 below[layer] += _saturated(h, network.phi(layer))
         yield [
@@ -149,16 +151,17 @@ def resampled(values: Tensor) -> Callable[[np.random.Generator, tuple[int, ...]]
 
 
 def linear_robustness(w1: Tensor, w2: Tensor) -> float:
-    """ε_min = ‖w₁‖₂² / ‖w₂ − w₁‖₁ of two prototypes (n,): the least L∞ perturbation that fools w₁ (Eq. 14).
+    """The least L∞ perturbation that makes x = w₁ misclassified, ε_min = (‖w₁‖₂² − w₁·w₂) / ‖w₂ − w₁‖₁ (n,).
 
-    Raises ValueError where they aren't two different, finite vectors of one length.
+    0 where it is misclassified as it stands. Eq. 14 where the two prototypes are orthogonal, as the paper takes them to
+    be; trained ones are not. Raises ValueError where they aren't two different, finite vectors of one length.
     """
     if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()) or not bool((w1 + w2).isfinite().all()):
         raise ValueError(
             f"expected two different, finite vectors of one length, got shapes {tuple(w1.shape)} and {tuple(w2.shape)}"
         )
     w1, w2 = w1.detach().double(), w2.detach().double()
-    return float((w1**2).sum() / (w2 - w1).abs().sum())  # Eq. 14
+    return max(0.0, float((w1 * (w1 - w2)).sum() / (w2 - w1).abs().sum()))  # Eq. 14
 
 
 def scaled_ratios(sample: Callable, *, repeats: int, seed: int, dimension: int = DIMENSION) -> np.ndarray:
@@ -176,7 +179,7 @@ def scaled_ratios(sample: Callable, *, repeats: int, seed: int, dimension: int =
         w = sample(rng, (2, dimension))
         w1, w2 = w / np.linalg.norm(w, axis=1, keepdims=True)
         strength = np.abs(w1[w1 != 0]).mean()
-        ratios[pair] = (w1**2).sum() / np.abs(w2 - w1).sum() / strength  # Eq. 14, scaled
+        ratios[pair] = max(0.0, w1 @ (w1 - w2)) / np.abs(w2 - w1).sum() / strength  # Eq. 14, scaled
     return ratios
 
 

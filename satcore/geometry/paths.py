@@ -34,8 +34,10 @@ class Path:
     element_at_nodes        (M,)
     length_so_far           (M,), from 0 to `length`
 
-    length            the integral of the length element: how far it is along the path in the Fisher–Rao metric
+    length            the integral of the length element: how far it is along the path in the Fisher–Rao metric;
+                      between two nodes never less than the arc between their probabilities
     arc_length        the same without any derivative, Σ 2·arccos Σ√(p_k p_{k+1}) over the nodes: from below
+    disagreement      the sum over the nodes of how far the two ways are apart; converged: whether that is small enough
     geodesic          the shortest way between the two ends' probabilities, at most π
     flatness          share of the path, its flattest parts, that carries 1 % of the length: 0.01 if all is alike
     transition        the t where the length element is largest
@@ -55,6 +57,8 @@ class Path:
     length_so_far: Tensor
     length: float
     arc_length: float
+    disagreement: float
+    converged: bool
     geodesic: float
     flatness: float
     transition: float
@@ -75,7 +79,8 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     found without derivatives, until these disagreements sum to at most 1e-3 of it. That is agreement, not accuracy: a
     spike between two nodes at which the network is certain of one and the same class is seen by neither, so a very
     saturated network's length can come out too small, the less so the more `points` there are. Raises ValueError for
-    other images, or fewer than two points.
+    other images, or fewer than two points. Where a network jumps, or is steeper than float64 resolves, the
+    two never agree; the path then isn't `converged`.
     """
     if points < 2:
         raise ValueError(f"expected at least two points, got {points}")
@@ -86,7 +91,9 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
 
     log_p, element, spectra = line.measured(_from_to(t), spectra=True)
     nodes, node_log_p, node_element = _refined(line, t, log_p, element)
-    steps = _trapezoids(nodes, node_element)
+    trapezoids, arcs = _trapezoids(nodes, node_element), _arcs(node_log_p)
+    disagreement = (trapezoids - arcs).abs().sum()
+    steps = trapezoids.maximum(arcs)  # no way is shorter than the arc
     so_far = torch.cat((steps.new_zeros(1), steps.cumsum(0)))
     transition = nodes[node_element.argmax()]
     spectrum = line.measured(_from_to(transition[None]), spectra=True)[2][0]
@@ -102,7 +109,9 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
         element_at_nodes=node_element,
         length_so_far=so_far,
         length=float(so_far[-1]),
-        arc_length=float(_arcs(node_log_p).sum()),
+        arc_length=float(arcs.sum()),
+        disagreement=float(disagreement),
+        converged=bool(disagreement <= _allowed(arcs)),
         geodesic=float(_arcs(log_p[[0, -1]])),
         flatness=_flatness(nodes.diff(), steps),
         transition=float(transition),
@@ -125,12 +134,17 @@ def _trapezoids(nodes: Tensor, element: Tensor) -> Tensor:
     return nodes.diff() * (element[1:] + element[:-1]) / 2
 
 
+def _allowed(arcs: Tensor) -> Tensor:
+    """How far apart the two ways of measuring a path of these `arcs` (N,) may be."""
+    return TOLERANCE * arcs.sum() + ROUNDING * len(arcs)
+
+
 def _refined(line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """`nodes` (M,), log p and the length element there, with more nodes where trapezoids and arcs disagree."""
     for _ in range(ROUNDS):
         arcs = _arcs(log_p)
         disagreement = (_trapezoids(nodes, element) - arcs).abs()
-        allowed = TOLERANCE * arcs.sum() + ROUNDING * len(arcs)
+        allowed = _allowed(arcs)
         if disagreement.sum() <= allowed:
             break
         where = disagreement > allowed / (2 * len(arcs))
