@@ -1,36 +1,60 @@
-"""The command line: python -m satcore train | evaluate | grids | reality."""
+"""The command line: python -m satcore train | evaluate | grids | reality | list | show | add | remove."""
 
 import argparse
+import contextlib
+import io
+import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
-from satcore import checkpoints
-from satcore.paper import TABLE_1
-from satcore.recipes import RECIPES
+if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a second
+    from tqdm import tqdm
+
+    from satcore.library import Card
+
+BAR = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
+COLUMN = 34  # a name's
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 after one line that says what was wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no λ is no reason to stop
     options = _parser().parse_args(arguments)
     try:
-        _check(options)
-        return options.command(options)
-    except (ValueError, OSError) as error:
-        print(f"satcore: {error}", file=sys.stderr)
+        if options.shelf is not None:
+            _use_shelf(options.shelf)
+        status = options.command(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _mute_where_broken(sys.stdout)
+        return 1
+    except (ValueError, OSError, MemoryError) as error:
+        _complain(_sentence(error))
+        _mute_where_broken(sys.stdout)
         return 2
     except KeyboardInterrupt:
-        print("satcore: interrupted; the same command goes on where it was", file=sys.stderr)
+        _complain(f"interrupted; {options.interrupted}")
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m satcore", description="Saturated networks on MNIST.")
-    commands = parser.add_subparsers(required=True)
+    called = Path(sys.argv[0]).name
+    parser = argparse.ArgumentParser(
+        prog="satcore" if called.startswith("satcore") else "python -m satcore",
+        description="Saturated networks on MNIST.",
+    )
+    parser.set_defaults(interrupted="nothing was changed")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser(
         "train",
         help="train networks and keep them",
-        description="Train networks, one a core, and keep them. A command that was "
+        description="Train networks of the paper, one a core, and keep them on your own shelf. A command that was "
         "interrupted, however rudely, goes on where it was when given again.",
     )
     train.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated")
@@ -39,151 +63,378 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--seed", type=int, default=0, help="of the initial weights and the order of examples (default 0)"
     )
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, interrupted="the same command goes on where it was")
 
     evaluate = commands.add_parser(
         "evaluate",
-        help="recompute Table 1 from the checkpoints, beside the paper's",
-        description="Recompute Table 1 from the checkpoints: accuracy on the test set, "
-        "accuracy after FGSM (ε = 0.25, float32 autograd), and the share of "
-        "test images whose gradient was exactly zero.",
-    )
-    evaluate.add_argument(
-        "names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)"
+        help="recompute Table 1 from the networks, beside the paper's",
+        description="Recompute Table 1 from the networks: accuracy on the test set, accuracy after FGSM (ε = 0.25, "
+        "float32 autograd), and the share of test images whose gradient was exactly zero.",
     )
     evaluate.set_defaults(command=_evaluate)
 
     grids = commands.add_parser(
         "grids",
-        help="recompute the grids that ship",
-        description="Fill the 10×10 grids of the paper's Fig. 5 and 8 for each network, and "
-        "keep them: L-BFGS with 1,000 iterations, Adam with 100,000. Those that are there already are left as they are.",
+        help="fill the grids of targeted attacks",
+        description="Fill the 10×10 grids of the paper's Fig. 5 and 8 for each network, and keep them: L-BFGS with "
+        "1,000 iterations, Adam with 100,000. Those that are there already are left as they are.",
     )
-    grids.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
-    grids.set_defaults(command=_grids)
+    grids.set_defaults(command=_grids, interrupted="the same command goes on after the last grid that was finished")
 
     reality = commands.add_parser(
         "reality",
-        help="find out again how much of the robustness is real",
+        help="find out how much of the robustness is real",
         description="Climb the ladder of attacks at every ε, on 500 test images for an MLP and 100 for a CNN, "
         "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
         "CNN. What is there already is left as it is.",
     )
-    reality.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all there are)")
-    reality.set_defaults(command=_reality)
+    reality.set_defaults(command=_reality, interrupted="the same command goes on after the last network it finished")
 
-    for command in (train, evaluate, grids, reality):
+    for command in (evaluate, grids, reality):
+        command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
+    for command in (train, evaluate):
         command.add_argument("--device", help="such as cpu or cuda (default: cuda where there is one)")
-        command.add_argument("--folder", type=Path, default=checkpoints.FOLDER, help="where the checkpoints lie")
+    for command in (train, grids, reality):
+        command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
+
+    listing = commands.add_parser("list", help="all networks of all shelves, one a line")
+    listing.add_argument("--group", metavar="G", help="only those of this group, such as relu-mlp")
+    listing.set_defaults(command=_list)
+    show = commands.add_parser("show", help="all that is known of a network")
+    show.add_argument("name", metavar="NAME", help="such as relu-mlp/saturated")
+    show.set_defaults(command=_show)
+    add = commands.add_parser("add", help="put a network from elsewhere on your own shelf, and measure it")
+    add.add_argument("file", type=Path, metavar="FILE.onnx", help="an ONNX file with one image in and ten logits out")
+    add.add_argument("--name", required=True, metavar="LABEL", help="what to call it: mine/LABEL")
+    add.set_defaults(command=_add)
+    remove = commands.add_parser("remove", help="take a network off your own shelf, with all that is known of it")
+    remove.add_argument("name", metavar="NAME", help="such as mine/wide-tanh")
+    remove.set_defaults(command=_remove)
+
+    for command in commands.choices.values():
+        command.add_argument(
+            "--shelf", metavar="DIR", help="your own shelf (default: $SATCORE_SHELF, or a folder among your data)"
+        )
     return parser
 
 
-def _check(options: argparse.Namespace) -> None:
-    import torch
-
-    for name in options.names:
-        if name not in RECIPES:
-            raise ValueError(f"expected a network out of {', '.join(RECIPES)}, got {name!r}")
-    if not 0 <= getattr(options, "seed", 0) < 2**32:
-        raise ValueError(f"expected a seed from 0 to 2³²−1, got {options.seed}")
-    options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    here = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    if options.device not in here:
-        raise ValueError(f"expected a device out of {', '.join(here)}, got {options.device!r}")
+def _use_shelf(folder: str) -> None:
+    """Take `folder` for the user's own shelf, in this process and those that it starts."""
+    if not folder:
+        raise ValueError("expected a folder after --shelf, got none")
+    os.environ["SATCORE_SHELF"] = os.path.abspath(folder)
 
 
 def _train(options: argparse.Namespace) -> int:
     from satcore.jobs import train_all
+    from satcore.recipes import RECIPES
 
+    for name in options.names:
+        if name not in RECIPES:
+            raise ValueError(f"expected a network out of {', '.join(RECIPES)}, got {name!r}")
     if options.all == bool(options.names):
         raise ValueError(
             f"expected the names of the networks to train, or --all, got {'both' if options.all else 'neither'}"
         )
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"expected a folder that checkpoints can be written to, got {options.folder} ({error.strerror})"
-        ) from error
-    wanted = list(RECIPES) if options.all else list(dict.fromkeys(options.names))
-    done = [] if options.again else [name for name in wanted if _is_trained(name, options)]
-    if done:
-        print(f"already trained with this recipe and seed (--again trains anew): {', '.join(done)}")
-    train_all([name for name in wanted if name not in done], options.device, options.seed, options.folder)
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"expected a seed from 0 to 2³²−1, got {options.seed}")
+    device = _device(options.device)
+    wanted = []
+    for name in RECIPES if options.all else dict.fromkeys(options.names):
+        there = None if options.again else _trained(name, options.seed, options.ship)
+        if there:
+            print(f"{name}: trained with this recipe and seed already, kept as {there} (--again trains it anew)")
+        else:
+            wanted.append(name)
+    train_all(wanted, device, options.seed, ship=options.ship)
     return 0
 
 
-def _is_trained(name: str, options: argparse.Namespace) -> bool:
-    if name not in checkpoints.names(options.folder):
-        return False
-    there = checkpoints.describe(name, options.folder)
-    return there.recipe == RECIPES[name] and there.seed == options.seed
+def _trained(name: str, seed: int, ship: bool) -> str | None:
+    """A sound network that the recipe `name` and this seed have trained, on any shelf, or on the one that ships."""
+    from satcore import library
+    from satcore.recipes import RECIPES
+
+    for card in library.catalogue().cards.values():
+        if card.recipe == RECIPES[name] and card.seed == seed and (card.shipped or not ship):
+            with contextlib.suppress(ValueError):  # a damaged one doesn't count
+                library.load(card.name)
+                return card.name
+    return None
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from satcore import data
-    from satcore.evaluation import measure
+    import dataclasses
 
-    names = options.names or checkpoints.names(options.folder)
-    if not names:
-        raise ValueError(f"expected checkpoints in {options.folder}, got none there")
-    test = data.Examples(*(tensor.to(options.device) for tensor in data.load("test")))
+    from satcore import data, library
+    from satcore.evaluation import measure
+    from satcore.paper import TABLE_1
+
+    device = _device(options.device)
+    names = _names(options)
+    test = data.Examples(*(tensor.to(device) for tensor in data.load("test")))
     print(f"{len(test.labels):,} test images, in percent. FGSM: ε = 0.25, one step, float32 autograd.")
     print("zero gradient: images on which that gradient was exactly zero, so that FGSM changed nothing.\n")
-    print(f"{'':24}{'clean':>8}{'paper':>8}{'FGSM':>10}{'paper':>8}{'zero gradient':>16}   excess kurtosis by layer")
-    for name in names:
-        measured = measure(checkpoints.load(name, options.device, options.folder), *test)
-        clean, robust = (f"{value:.2f}" for value in TABLE_1[name]) if name in TABLE_1 else ("–", "–")
+    print(
+        f"{'':{COLUMN}}{'clean':>8}{'paper':>8}{'FGSM':>10}{'paper':>8}{'zero gradient':>16}   excess kurtosis by layer"
+    )
+
+    def row(name: str) -> None:
+        network, card = library.load(name, device), library.describe(name)
+        measured = measure(network, *test)
+        if not card.shipped and not card.measurements:
+            library.measured(name, dataclasses.asdict(measured))
+        paper = TABLE_1.get(f"{card.group}/{card.training}")
+        clean, robust = (f"{value:.2f}" for value in paper) if paper else ("–", "–")
         print(
-            f"{name:24}{100 * measured.accuracy:8.2f}{clean:>8}{100 * measured.fgsm_accuracy:10.2f}{robust:>8}"
-            f"{100 * measured.zero_gradient:16.2f}   " + ", ".join(f"{k:.1f}" for k in measured.kurtosis),
+            f"{name:{COLUMN}}{100 * measured.accuracy:8.2f}{clean:>8}{100 * measured.fgsm_accuracy:10.2f}{robust:>8}"
+            f"{100 * measured.zero_gradient:16.2f}   {_kurtosis(measured.kurtosis)}",
             flush=True,
         )
-    return 0
+
+    return _one_after_another(names, row)
 
 
 def _grids(options: argparse.Namespace) -> int:
-    from satcore import grids
+    from satcore import library
+    from satcore.evaluation import grids
 
-    for name in options.names or checkpoints.names(options.folder):
-        network, sha256 = (
-            checkpoints.load(name, folder=options.folder),
-            checkpoints.describe(name, options.folder).sha256,
-        )
+    def fill(name: str) -> None:
         for setting in grids.shipped(name):
-            grid = grids.load(name, sha256, setting)
+            grid = grids.load(name, setting)
             if grid is None:
-                *_, last = grids.fill(network, setting)
-                grid = last.grid
-                grids.save(name, sha256, setting, grid)
+                with _bar(f"{name}, {setting.source}, {setting.attack}, {setting.gradient}") as bar:
+                    for filling in grids.fill(library.load(name), setting):
+                        bar.update(100 * filling.done - bar.n)
+                    grid = filling.grid
+                grids.save(name, setting, grid, ship=options.ship)
             print(
-                f"{name:24}{setting.source:18}{setting.attack:8}{setting.gradient:10}{grid.fooled:4} of 90 fooled",
+                f"{name:{COLUMN}}{setting.source:18}{setting.attack:8}{setting.gradient:10}"
+                f"{grid.fooled:4} of 90 fooled",
                 flush=True,
             )
-    return 0
+
+    return _one_after_another(_names(options), fill)
 
 
 def _reality(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    from satcore import library
+    from satcore.evaluation import reality
 
-    from satcore import reality
-
-    for name in options.names or checkpoints.names(options.folder):
-        sha256 = checkpoints.describe(name, options.folder).sha256
-        found = reality.load(name, sha256)
+    def examine(name: str) -> None:
+        found = reality.load(name)
         if found is None:
-            vanilla = f"{name.partition('/')[0]}/vanilla"
-            network = checkpoints.load(name, folder=options.folder)
-            source = checkpoints.load(vanilla, folder=options.folder) if vanilla != name else None
-            with tqdm(desc=name, total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
-                for progress in reality.examine(network, source, reality.plan(name)):
+            network, vanilla = library.load(name), library.vanilla_beside(name)
+            source = library.load(vanilla) if vanilla else None
+            with _bar(name) as bar:
+                for progress in reality.examine(network, source, reality.plan(network)):
                     bar.set_postfix_str(progress.says)
                     bar.update(100 * progress.done - bar.n)
-            found = progress.found
-            reality.save(name, sha256, found)
-        left = {rung: f"{100 * found.left(rung).share:.1f}" for rung in ("clean", *found.right)}
-        print(f"{name:24}" + ", ".join(f"{rung} {share}" for rung, share in left.items()), flush=True)
+                    found = progress.found
+            assert found is not None
+            reality.save(name, found, ship=options.ship)
+        left = {rung: found.left(rung) for rung in ("clean", *found.right)}
+        shares = [f"{rung} {100 * there.share:.1f}" for rung, there in left.items() if there]
+        print(f"{name:{COLUMN}}{', '.join(shares)}", flush=True)
+
+    return _one_after_another(_names(options), examine)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from satcore import library
+
+    found = library.catalogue()
+    cards, damaged = list(found.cards.values()), found.damaged
+    if options.group is not None:
+        groups = sorted({card.group for card in cards if card.group})
+        cards = [card for card in cards if card.group == options.group]
+        damaged = {name: why for name, why in damaged.items() if name.startswith(f"{options.group}/")}
+        if not cards and not damaged:
+            raise ValueError(f"expected a group out of {', '.join(groups) or '(none is there)'}, got {options.group!r}")
+    print(f"{'network':{COLUMN}}{'clean':>8}{'FGSM':>8}{'zero':>8}  {'SHA-256':14}architecture")
+    for card in cards:
+        print(_row(card))
+    for name, why in damaged.items():
+        print(f"{name:{COLUMN}}{why}")
+    print(f"\nin percent; zero: gradients that are exactly zero. Your own shelf: {library.user_shelf()}")
     return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from satcore import library, networks
+
+    card = library.describe(options.name)
+    trained = f", {card.seconds / 60:.1f} minutes on {card.device}" if card.seconds and card.device else ""
+    known = {
+        "from": f"{card.origin}{'' if card.seed is None else f', seed {card.seed}'}{trained}",
+        "group": ", ".join(word for word in (card.group, card.training) if word) or "none",
+        "architecture": networks.described(card.architecture),
+    }
+    if card.measurements:
+        measured = card.measurements
+        known |= {
+            "accuracy": f"{100 * measured['accuracy']:.2f} % of {measured['images']:,} test images",
+            "after FGSM": f"{100 * measured['fgsm_accuracy']:.2f} % (ε = {measured['epsilon']:g}, float32 autograd)",
+            "zero gradients": f"{100 * measured['zero_gradient']:.2f} %, on which FGSM changed nothing",
+            "kurtosis": f"{_kurtosis(measured['kurtosis'])} (excess, of the weights, by layer)",
+        }
+    else:
+        known["accuracy"] = f"not measured yet: satcore evaluate {card.name}"
+    known |= {"SHA-256": card.sha256, "folder": str(library.folder_of(card.name)), "computed": _computed(card.name)}
+    print(card.name)
+    for what, said in known.items():
+        print(f"  {what:16}{said}")
+    return 0
+
+
+def _computed(name: str) -> str:
+    """What has been computed about the network `name`, in words."""
+    from satcore.evaluation import grids, reality
+
+    try:
+        count = sum(grids.load(name, setting) is not None for setting in grids.shipped(name))
+        found = reality.load(name)
+    except ValueError as error:
+        return str(error)
+    said = [f"{count} of {len(grids.shipped(name))} grids of targeted attacks"] if count else []
+    if found:
+        said.append(f"the reality check, on {found.images} test images")
+    return "; ".join(said) or "nothing yet: satcore grids, satcore reality"
+
+
+def _add(options: argparse.Namespace) -> int:
+    import dataclasses
+
+    import torch
+
+    from satcore import data, library
+    from satcore.evaluation.table_1 import measuring
+    from satcore.files import check_writable
+
+    try:
+        from satcore import outside
+    except ImportError as error:
+        raise ValueError(f"expected the package onnx, which reads such files, got none ({error})") from error
+
+    wanted = f"{library.OWN}/{library.slug(options.name)}"
+    network = outside.from_onnx(options.file)
+    images, labels = data.load("test")
+    with torch.no_grad():
+        logits = network(images[:2])
+    if tuple(logits.shape) != (2, data.CLASSES):
+        raise ValueError(f"expected {data.CLASSES} logits an image from {options.file}, got {tuple(logits.shape)[1:]}")
+    there = library.same_as(network)
+    if there:
+        print(f"this very network is there already, as {there}")
+        return 0
+    check_writable(library.user_shelf() / library.OWN)
+    measurements = {}
+    with _bar("measuring") as bar:
+        for done, measured in measuring(network, images, labels):
+            bar.update(100 * done - bar.n)
+            measurements = dataclasses.asdict(measured)
+    origin = f"ONNX file {_printable(options.file.name)}"
+    name = library.add(network, options.name, origin=origin, measurements=measurements)
+    why = "" if name == wanted else f", as another network is called {wanted} and nothing is overwritten"
+    print(f"kept as {name}{why}")
+    print(_row(library.describe(name)))
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from satcore import library
+
+    library.remove(options.name)
+    print(f"{options.name} is no longer on your shelf")
+    return 0
+
+
+def _device(asked: str | None) -> str:
+    import torch
+
+    from satcore.training import use_deterministic_gpu
+
+    here = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    device = asked or here[-1]
+    if device not in here:
+        raise ValueError(f"expected a device out of {', '.join(here)}, got {device!r}")
+    if device == "cuda":
+        use_deterministic_gpu()
+    return device
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    """The networks asked for, or all; of those asked for none is unknown or damaged before anything is begun."""
+    from satcore import library
+
+    for name in options.names:
+        library.describe(name)
+    names = list(dict.fromkeys(options.names or library.names()))
+    if not names:
+        raise ValueError(
+            f"expected networks on a shelf, got none there: python -m satcore train, or add (your own: "
+            f"{library.user_shelf()})"
+        )
+    return names
+
+
+def _one_after_another(names: list[str], work: Callable[[str], None]) -> int:
+    """Do the `work` for each; one that can't be had is a line, and the others go on. The exit status."""
+    status = 0
+    for name in names:
+        try:
+            work(name)
+        except ValueError as error:
+            _complain(str(error) if len(names) == 1 else f"{name}: {error}")
+            status = 2
+    return status
+
+
+def _row(card: "Card") -> str:
+    from satcore import networks
+
+    shares = [card.measurements.get(share) for share in ("accuracy", "fgsm_accuracy", "zero_gradient")]
+    figures = "".join(f"{'–' if share is None else f'{100 * share:.2f}':>8}" for share in shares)
+    return f"{card.name:{COLUMN}}{figures}  {card.sha256[:12]}  {networks.described(card.architecture)}"
+
+
+def _kurtosis(by_layer: Any) -> str:
+    return ", ".join("–" if k is None else f"{k:.1f}" for k in by_layer)
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator["tqdm"]:
+    from tqdm import tqdm
+
+    with tqdm(desc=what, total=100, bar_format=BAR, leave=False) as bar:
+        yield bar
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, MemoryError):
+        return "expected memory enough, got none left"
+    if isinstance(error, OSError) and error.strerror:
+        return f"expected a file or a stream to read or write, got {error.strerror} ({error.filename or 'no file'})"
+    return " ".join(str(error).splitlines())
+
+
+def _complain(sentence: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"satcore: {sentence}", file=sys.stderr, flush=True)
+
+
+def _mute_where_broken(stream: TextIO) -> None:
+    """Send what is left in a `stream` that can't be written nowhere, or Python would stumble over it at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -9,24 +9,35 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from satcore import checkpoints, data
+from satcore import data, library
 from satcore.evaluation import measure
-from satcore.recipes import RECIPES
+from satcore.files import check_writable, sweep
+from satcore.networks import Network
+from satcore.recipes import RECIPES, Recipe
 from satcore.training import EpochRecord, train
 
+TRAINING = ".training"  # the folder on the user's shelf where runs that aren't finished keep their state
+_records: Any = None  # in a worker: the queue to report to
 
-def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
-    """Train the networks `names` and keep each in `folder` as soon as it is done.
 
-    Raises ValueError where an interrupted run's state doesn't belong to its recipe, and OSError where
-    `folder` can't be written or a process was killed; the other networks stop too, each with its state kept.
+def train_all(names: list[str], device: str, seed: int, *, ship: bool = False) -> None:
+    """Train the networks `names`, and keep each on the user's shelf, or on the one that ships, as soon as it is done.
+
+    Says of each in a sentence under which name it was kept. Raises ValueError where an interrupted run's state doesn't
+    belong to its recipe, and OSError where nothing can be written or a process was killed; the other networks stop too,
+    each with its state kept.
     """
     if not names:
         return
+    folder = state_file(names[0], seed).parent
+    for shelf in (folder, library.SHIPPED if ship else library.user_shelf() / library.OWN):
+        check_writable(shelf)
+    sweep(folder)
     context = multiprocessing.get_context("spawn")  # a forked process can't use CUDA
     records = context.Queue()
     workers = min(len(names), os.cpu_count() or 1)
@@ -36,16 +47,15 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
     }
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(records,)) as pool:
-        runs = [pool.submit(_train_and_keep, name, device, seed, folder) for name in names]
+        runs = [pool.submit(_train_and_keep, name, device, seed, ship) for name in names]
         try:
-            while True:
+            while runs:
                 ended = [run for run in runs if run.done()]  # before the queue is emptied, so that nothing is missed
                 while (news := _next(records)) is not None:
                     _show(bars, *news)
                 for run in ended:
-                    run.result()  # raises what the worker raised
-                if len(ended) == len(runs):
-                    break
+                    tqdm.write(run.result())  # raises what the worker raised
+                    runs.remove(run)
         except BaseException as error:
             for worker in set(multiprocessing.active_children()) - others:  # all that they have done is on disk
                 worker.terminate()
@@ -61,29 +71,61 @@ def train_all(names: list[str], device: str, seed: int, folder: Path) -> None:
                 bar.close()
 
 
-def state_file(name: str, seed: int, folder: Path) -> Path:
+def state_file(name: str, seed: int) -> Path:
     """Where a run that isn't finished keeps its state."""
-    return folder / ".training" / f"{name}-seed{seed}.safetensors"
+    return library.user_shelf() / TRAINING / f"{name.replace('/', '-')}-seed-{seed}.safetensors"
 
 
-def _train_and_keep(name: str, device: str, seed: int, folder: Path) -> None:
-    recipe, state = RECIPES[name], state_file(name, seed, folder)
+def keep(network: Network, recipe: Recipe, seed: int, *, ship: bool = False, **known: Any) -> str:
+    """Keep a trained `network` with what else is `known` of it, and say in a sentence under which name, and why.
+
+    The keywords are those of `library.add`. It is not kept twice.
+    """
+    there = library.same_as(network)
+    if there and not (ship and there.startswith(f"{library.OWN}/")):
+        return f"{recipe.name}: bit for bit the network {there}, which is there already"
+    if ship:
+        label = recipe.training if seed == 0 else f"{recipe.training}-seed-{seed}"
+        wanted = f"{recipe.family}/{label}"
+    else:
+        label = f"{recipe.family} {recipe.training} seed {seed}"
+        wanted = f"{library.OWN}/{library.slug(label)}"
+    name = library.add(
+        network,
+        label,
+        group=recipe.family,
+        training=recipe.training,
+        origin="trained here",
+        recipe=recipe,
+        seed=seed,
+        shelf=library.SHIPPED if ship else None,
+        **known,
+    )
+    why = "" if name == wanted else f", as another network is called {wanted} and nothing is overwritten"
+    return f"{recipe.name}: kept as {name}{why}"
+
+
+def _train_and_keep(name: str, device: str, seed: int, ship: bool) -> str:
+    recipe, state = RECIPES[name], state_file(name, seed)
+    record = None
     for record in train(recipe, device, seed, state):
         _records.put((name, dataclasses.replace(record, network=None)))
-    hardware = torch.cuda.get_device_name(device) if device.startswith("cuda") else "one CPU core"
-    checkpoints.save(
-        record.network,
+    assert record is not None and record.network is not None
+    network = record.network.cpu()
+    said = keep(
+        network,
         recipe,
-        seed=seed,
+        seed,
+        ship=ship,
+        measurements=dataclasses.asdict(measure(network, *data.load("test"))),
         seconds=record.seconds,
-        device=hardware,
-        measurements=dataclasses.asdict(measure(record.network.cpu(), *data.load("test"))),
-        folder=folder,
+        device=torch.cuda.get_device_name(device) if device.startswith("cuda") else "one CPU core",
     )
     state.unlink(missing_ok=True)
+    return said
 
 
-def _prepare(records: multiprocessing.Queue) -> None:
+def _prepare(records: Any) -> None:
     """In each worker: the queue to report to, one thread, and an end when the command is killed."""
     global _records
     _records = records
@@ -93,11 +135,13 @@ def _prepare(records: multiprocessing.Queue) -> None:
 
 
 def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    command = multiprocessing.parent_process()
+    if command is not None:
+        command.join()
+        os._exit(1)
 
 
-def _next(records: multiprocessing.Queue) -> tuple[str, EpochRecord] | None:
+def _next(records: Any) -> tuple[str, EpochRecord] | None:
     try:
         return records.get(timeout=0.2)
     except queue.Empty:

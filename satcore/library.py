@@ -245,6 +245,15 @@ def place(name: str, file: str, *, ship: bool = False) -> Path:
     return user_shelf() / ABOUT / card.sha256 / file if card.shipped and not ship else folder_of(name) / file
 
 
+def vanilla_beside(name: str) -> str | None:
+    """The network from which images are carried over to the network `name`: its group's vanilla one, those that ship
+    first; None where there is none but itself.
+    """
+    card = describe(name)
+    alike = [c.name for c in catalogue().cards.values() if c.group == card.group and c.training == "vanilla"]
+    return alike[0] if card.group and alike and alike[0] != name else None
+
+
 def content_hash(architecture: Architecture, weights: bytes) -> str:
     """A network's identity: SHA-256 of its architecture and of its file of weights, in hexadecimal."""
     blocks = json.dumps(networks.to_data(architecture), sort_keys=True, separators=(",", ":"))

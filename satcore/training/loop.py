@@ -1,15 +1,12 @@
 """From a recipe to a stream of epoch records to a network: one loop for all networks."""
 
 import contextlib
-import dataclasses
-import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -17,10 +14,11 @@ from torch.nn.functional import cross_entropy
 from satcore import data
 from satcore.attacks import fgsm
 from satcore.attacks.fgsm import signed_step
-from satcore.files import write_whole
 from satcore.networks import Network, build
 from satcore.recipes import TRAINING_IMAGES, Phase, Recipe
+from satcore.training import state as states
 from satcore.training.penalty import penalty, saturated_share
+from satcore.training.state import State
 
 PROBED = 1_000  # test images on which an epoch's record is measured
 SECONDS_BETWEEN_SAVES = 10
@@ -55,24 +53,32 @@ class EpochRecord:
     network: Network | None = None
 
 
+def use_deterministic_gpu() -> None:
+    """On a GPU, too, float32 is to mean float32, and the same run to end in the same bits. For the whole process."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+
+
 def train(recipe: Recipe, device: str | None = None, seed: int = 0, state: Path | None = None) -> Iterator[EpochRecord]:
     """Train the recipe's network on MNIST, one record an epoch; the last one holds the network.
 
     `device` is a torch device; without one, CUDA where there is one, else the CPU. With `state`, a file,
     the run is kept there and taken up from there: an interrupted run ends in the very bits that an
-    uninterrupted one on the same machine ends in. Raises ValueError where that file is of another run.
+    uninterrupted one on the same machine ends in. Raises ValueError where that file is of another run or
+    damaged, and where the loss is no longer a number, and OSError where the file can't be written.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda":
+        use_deterministic_gpu()
     network = build(recipe.architecture, seed, recipe.initial_scale)
-    network.to(device, memory_format=torch.channels_last)
-    images, labels = (tensor.to(device) for tensor in data.load("train"))
-    probe = data.Examples(*(tensor[:PROBED].to(device) for tensor in data.load("test")))
-    first, seconds = 0, 0.0
-    tensors: dict[str, Tensor] = {}
+    _laid_out(network.to(where), torch.channels_last)
+    images, labels = (tensor.to(where) for tensor in data.load("train"))
+    probe = data.Examples(*(tensor[:PROBED].to(where) for tensor in data.load("test")))
+    first, seconds, resumed = 0, 0.0, None
     if state is not None and state.exists():
-        tensors, first, seconds = _read_state(state, recipe, seed)
-        for name, parameter in network.named_parameters():
-            parameter.data.copy_(tensors[name])
+        resumed = states.read(state, recipe, seed, where)
+        first, seconds = resumed.epochs, resumed.seconds
+        states.restore({name: parameter.data for name, parameter in network.named_parameters()}, resumed, state)
     run, saved = None, time.monotonic()
     for epoch in range(first, recipe.epochs):
         phase, epoch_of_phase = recipe.phase_of(epoch)
@@ -80,14 +86,16 @@ def train(recipe: Recipe, device: str | None = None, seed: int = 0, state: Path 
         if run is None or epoch_of_phase == 0:
             run = None  # so that two phases' inputs are never held at once
             run = _PhaseRun(network, recipe, phase, images, labels)
-            if epoch_of_phase > 0:
-                run.restore(tensors)
+            if state is not None and resumed is not None and epoch_of_phase > 0:
+                states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
             loss = run.epoch(_order(seed, epoch), phase.rate(epoch_of_phase), phase.penalty(epoch_of_phase))
+        if not math.isfinite(loss):
+            raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
         last = epoch + 1 == recipe.epochs
         if state is not None and not last and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-            _write_state(state, run.tensors(), recipe, seed, epoch + 1, seconds)
+            states.write(state, State(run.tensors(), epoch + 1, seconds), recipe, seed, where)
             saved = time.monotonic()
         yield _record(
             network,
@@ -140,10 +148,6 @@ class _PhaseRun:
         }
         return {name: p.data for name, p in self.network.named_parameters()} | moments
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        for name, tensor in self.tensors().items():
-            tensor.copy_(tensors[name])
-
     def epoch(self, order: Tensor, rate: float, lam: float) -> float:
         """One pass over the training set; the mean loss. Synchronises only at its end."""
         self.rate.fill_(rate)
@@ -192,7 +196,8 @@ class _PhaseRun:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._step(batch)
-        self.restore(before)
+        for name, tensor in self.tensors().items():
+            tensor.copy_(before[name])
 
         def replay(order: Tensor) -> None:
             batch.copy_(order)
@@ -233,7 +238,11 @@ def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures
 
 
 def _finished(network: Network) -> Network:
-    return network.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    return _laid_out(network, torch.contiguous_format).eval().requires_grad_(False)
+
+
+def _laid_out(network: Network, memory_format: torch.memory_format) -> Network:
+    return network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]  # which PyTorch's stubs leave out
 
 
 @contextlib.contextmanager
@@ -249,31 +258,3 @@ def _flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
-
-
-def _write_state(path: Path, tensors: dict[str, Tensor], recipe: Recipe, seed: int, epoch: int, seconds: float) -> None:
-    metadata = {"run": _identity(recipe, seed), "epoch": str(epoch), "seconds": str(seconds)}
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, safetensors.torch.save(contiguous, metadata))
-
-
-def _read_state(path: Path, recipe: Recipe, seed: int) -> tuple[dict[str, Tensor], int, float]:
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # and let go of the file
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(
-            f"expected the state of an interrupted run in {path}, got a file that can't be read "
-            f"({error}); delete it to start again"
-        ) from error
-    if metadata.get("run") != _identity(recipe, seed):
-        raise ValueError(
-            f"expected the state of {recipe.name} with seed {seed} in {path}, got that of another "
-            "recipe or seed; delete it to start again"
-        )
-    return tensors, int(metadata["epoch"]), float(metadata["seconds"])
-
-
-def _identity(recipe: Recipe, seed: int) -> str:
-    return json.dumps({"recipe": dataclasses.asdict(recipe), "seed": seed}, sort_keys=True)
