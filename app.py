@@ -27,6 +27,9 @@ def main() -> None:
         ],
         position="top",
     )
+    st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
+    st.session_state["page turned"] = st.session_state.get("page") not in (None, page.url_path)
+    st.session_state["page"] = page.url_path
     st.session_state["through the front door"] = True
     page.run()
 

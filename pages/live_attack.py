@@ -1,54 +1,48 @@
 import streamlit as st
 
+from satcore.dashboard.live_attack import controls, downloads, words
+from satcore.dashboard.live_attack.attack_view import attack_view
+from satcore.dashboard.live_attack.draw_pad import draw_pad
+from satcore.dashboard.live_attack.run import Settings, run_of
+from satcore.dashboard.shared import digits
+from satcore.dashboard.shared.controls import choice_of_example
+from satcore.dashboard.shared.guard import one_readable_line
+from satcore.dashboard.shared.line_up import line_up
+
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
 
     app.main()
     st.stop()
 
-from satcore import checkpoints
-from satcore.dashboard import controls
-
+controls.follow_old_link()
 st.title("Watch an attack try")
-st.markdown(
-    "One image, one attack, the four networks of a family. An attack that follows a gradient stops where the gradient is zero: "
-    "take the same gradient *exactly*, or *softened*, and see what was only underflow."
-)
-with controls.one_readable_line():
+st.markdown(words.INTRODUCTION)
+with one_readable_line():
+    chosen = line_up()
     first, second, third = st.columns([30, 40, 38], gap="medium")
-    with first:
-        family, names = controls.family(checkpoints.names())
-        aim = controls.goal()
     with second:
-        how, needs = controls.choice_of_example(names, more=("draw one",))
+        how, needs = choice_of_example(chosen, more=("draw one",))
+        if how == "draw one":
+            index, source, image = None, needs["digit"], draw_pad(key="pad")
+        else:
+            index = digits.index_of(how, needs)
+            source, image = digits.label_of(index), digits.example(index)
+            st.caption(words.image(index, source))
+    with first:
+        into = controls.goal(source)
     with third:
         attack, parameters = controls.attack()
         parameters |= controls.gradient(attack)
-
-from satcore.dashboard.attack_run import Run, Settings
-
-from satcore.dashboard import attack_view, downloads, draw_pad, live  # brings torch: the frame stands by now
-
-with controls.one_readable_line():
-    if how == "draw one":
-        with second:
-            image, source = draw_pad.draw_pad(key="pad"), needs["digit"]
-        if image is None:
-            draw_pad.ask_for_one()
-            st.stop()
-    else:
-        index = live.index_of(how, needs)
-        image, source = live.example(index), live.label_of(index)
-    if aim == source:
-        raise ValueError(f"expected a digit to go to other than the image's own, got {aim} for a {source}")
-    settings = Settings(tuple(names), source, aim, attack, tuple(sorted(parameters.items())))
-    run = st.session_state.get("run")
-    if run is None or run.settings != settings or not bool((run.image == image).all()):
-        st.session_state["run"] = Run(settings, image)
-    run = st.session_state["run"]
+    if image is None:
+        st.info(words.DRAW, icon=":material/draw:")
+        st.stop()
+    settings = Settings(tuple(chosen), index, source, into, attack, tuple(sorted(parameters.items())))
+    run = st.session_state["run"] = run_of(settings, image, st.session_state.get("run"))
 
 
 def play_or_pause() -> None:
+    """Go on with all networks, or stop all where they are."""
     run.running = not run.running
 
 
@@ -66,11 +60,12 @@ with st.container(horizontal=True):
 
 @st.fragment(run_every=0.1 if run.running else None)
 def attack_as_it_runs() -> None:
+    """The attack, again and again while it is played."""
     if run.running:
         run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
-    attack_view.attack_view(run, key="attack_view")
+    attack_view(run, chosen, key="attack_view")
     if not run.running:
         downloads.of_run(run)
 

@@ -1,8 +1,8 @@
-// An attack on several networks side by side: the image now, what was changed, and the curves; one scrubber goes through all traces.
-// All that it shows was computed in Python; the scrubber moves in the browser alone.
+// An attack on several networks side by side: the image now, what was changed, and the curves; one scrubber goes
+// through all traces. All that it shows was computed in Python; the scrubber moves in the browser alone.
 
 const WIDTH = 340, HEIGHT = 196, LEFT = 58, RIGHT = 12, TOP = 54, BOTTOM = 26
-const RED = "#E03131", SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+const RED = "#E03131"
 const scrubbed = new WeakMap()  // where the scrubber is, as a share of each trace: it outlives a redraw
 
 export default function ({ data, parentElement }) {
@@ -13,19 +13,14 @@ export default function ({ data, parentElement }) {
   root.innerHTML = `
     <label class="scrub">Back through the trace
       <input type="range" min="0" max="${Math.max(1, last)}" step="1" ${last < 1 ? "disabled" : ""}></label>
-    <div class="columns">${networks.map((n) => `
-      <section style="--regime: ${n.colour}" data-network="${n.name}">
-        <h3>${n.name}</h3><div class="says" role="status">${n.refused || n.says}</div>
-        ${n.refused ? "" : `<div class="images">
-          <figure><canvas class="now" width="28" height="28" role="img" aria-label="The image now"></canvas><figcaption>now</figcaption></figure>
-          <figure><canvas class="change" width="28" height="28" role="img" aria-label="The perturbation, magnified"></canvas><figcaption class="magnified"></figcaption></figure></div>
-        <div>${specs.map((spec) => chart(n, spec, data.unit)).join("")}</div>`}
-      </section>`).join("")}</div>
-    <div class="note"><b class="raised">Orange</b>: pixels raised, <b class="lowered">blue</b>: lowered, the largest change drawn full.
-      <b class="floor">Red</b>: a gradient below the dotted line loses digits in float32; in the band float32 has only zero.</div>`
+    <div class="columns">${networks.map((n) => column(n, specs, data.unit)).join("")}</div>
+    <div class="note"><b class="raised">Orange</b>: pixels raised, <b class="lowered">blue</b>: lowered, the largest
+      change drawn full. <b class="floor">Red</b>: a gradient below the dotted line loses digits in float32; in the band
+      float32 has only zero.</div>`
   const slider = root.querySelector("input"), sections = [...root.querySelectorAll("section")]
   const show = (share) => networks.forEach((n, k) => {
-    if (n.frames.length) frameShown(sections[k], n, specs, data.unit, Math.round(share * (n.frames.length - 1)), share < 1)
+    const frame = Math.round(share * (n.frames.length - 1))
+    if (n.frames.length) frameShown(sections[k], n, specs, data.unit, frame, share < 1)
   })
   slider.oninput = () => { scrubbed.set(root, slider.value / slider.max); show(slider.value / slider.max) }
   if (last < 1) scrubbed.delete(root)
@@ -33,20 +28,34 @@ export default function ({ data, parentElement }) {
   show(scrubbed.get(root) ?? 1)
 }
 
-// ---- numbers
-
-function bytes(base64) { return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) }
-
-function decoded(n) {
-  const columns = Object.fromEntries(Object.entries(n.columns).map(([name, base64]) => [name, new Float32Array(bytes(base64).buffer)]))
-  const images = bytes(n.frames), changes = bytes(n.changes)
-  const frames = n.frameRows.map((_, k) => ({ image: images.subarray(784 * k, 784 * k + 784), change: changes.subarray(784 * k, 784 * k + 784) }))
-  return { ...n, ...columns, frames }
+function column(n, specs, unit) {
+  const picture = (kind, alt) =>
+    `<canvas class="${kind}" width="28" height="28" role="img" aria-label="${alt}"></canvas>`
+  return `<section style="--regime: ${n.colour}" data-network="${n.name}">
+    <h3>${n.name}</h3><div class="says" role="status">${n.refused || n.says}</div>
+    ${n.refused ? "" : `<div class="images">
+      <figure>${picture("now", `The image of ${n.name} now`)}<figcaption>now</figcaption></figure>
+      <figure>${picture("change", "What was changed in it, magnified")}<figcaption class="magnified"></figcaption>
+      </figure></div>
+    <div>${n.note ? `<p>${n.note}</p>` : ""}${specs.map((spec) => chart(n, spec, unit)).join("")}</div>`}
+  </section>`
 }
 
-function largestOf(networks, name, least) { return networks.reduce((top, n) => n[name].reduce((a, b) => Math.max(a, b), top), least) }
+// ---- numbers
 
-function short(x) { return x === 0 ? "0" : power(Math.log10(x)) }
+function decoded(n) {
+  const columns = Object.entries(n.columns).map(([name, base64]) => [name, numbers(base64)])
+  const images = bytes(n.frames), changes = bytes(n.changes)
+  const at = (all, k) => all.subarray(784 * k, 784 * k + 784)
+  const frames = n.frameRows.map((_, k) => ({ image: at(images, k), change: at(changes, k) }))
+  return { ...n, ...Object.fromEntries(columns), frames }
+}
+
+function largestOf(networks, name, least) {
+  return networks.reduce((top, n) => n[name].reduce((a, b) => Math.max(a, b), top), least)
+}
+
+function twoDigits(x) { return x === 0 ? "0" : power(Math.log10(x)) }
 
 // 10 to the power of what may lie far below the smallest number there is.
 function power(log10) {
@@ -55,22 +64,19 @@ function power(log10) {
   return `${Math.max(1, 10 ** (log10 - exponent)).toFixed(1)}·10${superscript(exponent)}`
 }
 
-function superscript(n) { return (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map((c) => SUPERSCRIPTS[c]).join("") }
-
-function a(digit) { return digit === 8 ? "an 8" : `a ${digit}` }
-
 // ---- charts: each with its axis, the same for all networks, its curves, and how a row of the trace reads
 
 function chartsOf(data, networks) {
-  const farthest = largestOf(networks, "l2", 0.5), percent = (p) => `${(100 * p).toFixed(1)} %`
-  const distance = (d) => d / farthest
+  const farthest = largestOf(networks, "l2", 0.5), distance = (d) => d / farthest
+  const other = data.target ?? "likeliest other"
   return [
     { title: "Probability", unit: "softmax", ticks: [[0, "0"], [0.5, "0.5"], [1, "1"]], curves: [
       { name: "source", of: (p) => p, reads: (n, row) => `${data.source}: ${percent(n.source[row])}` },
-      { name: "target", of: (p) => p, dash: "7 5", reads: (n, row) => `${data.target ?? "likeliest other"}: ${percent(n.target[row])}` }] },
-    { title: "Moved", unit: "from the image", ticks: [[0, "0"], [0.5, short(farthest / 2)], [1, short(farthest)]], curves: [
-      { name: "l2", of: distance, reads: (n, row) => `L2: ${short(n.l2[row])}` },
-      { name: "linf", of: distance, dash: "7 5", reads: (n, row) => `L∞: ${short(n.linf[row])}` }] },
+      { name: "target", of: (p) => p, dash: "7 5", reads: (n, row) => `${other}: ${percent(n.target[row])}` }] },
+    { title: "Moved", unit: "from the image",
+      ticks: [[0, "0"], [0.5, twoDigits(farthest / 2)], [1, twoDigits(farthest)]], curves: [
+      { name: "l2", of: distance, reads: (n, row) => `L2: ${twoDigits(n.l2[row])}` },
+      { name: "linf", of: distance, dash: "7 5", reads: (n, row) => `L∞: ${twoDigits(n.linf[row])}` }] },
     gradientChart(data.floors, networks),
   ]
 }
@@ -86,16 +92,20 @@ function gradientChart(floors, networks) {
   }
   const under = (n, x) => {
     const bottom = level(0), normal = level(of(floors.normal)), denormal = level(of(floors.denormal))
-    let out = `<rect x="${LEFT}" width="${WIDTH - LEFT - RIGHT}" y="${denormal}" height="${bottom - denormal}" fill="${RED}" fill-opacity="0.16"/>
-      <line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${denormal}" y2="${denormal}" stroke="${RED}" stroke-width="2"/>
-      <line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${normal}" y2="${normal}" stroke="${RED}" stroke-width="2" stroke-dasharray="2 4"/>
-      <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="15" fill="${RED}">float32: zero</text>`
+    const line = (y, dash) => `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="${RED}"
+      stroke-width="2" stroke-dasharray="${dash}"/>`
+    let out = `<rect x="${LEFT}" width="${WIDTH - LEFT - RIGHT}" y="${denormal}" height="${bottom - denormal}"
+        fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}
+      <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="15"
+        fill="${RED}">float32: zero</text>`
     n.log10_gradient.forEach((g, i) => {
-      if (g === -Infinity) out += `<path d="M${x(i) - 6} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`
+      const cross = `<path d="M${x(i) - 6} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`
+      if (g === -Infinity) out += cross
     })
     return out
   }
-  return { title: "Size of the gradient", unit: "L2 norm, log axis", ticks, curves: [{ name: "log10_gradient", of, reads, dots: true }], under }
+  const curves = [{ name: "log10_gradient", of, reads, dots: true }]
+  return { title: "Size of the gradient", unit: "L2 norm, log axis", ticks, curves, under }
 }
 
 function level(share) { return HEIGHT - BOTTOM - Math.min(1, Math.max(0, share)) * (HEIGHT - BOTTOM - TOP) }
@@ -103,28 +113,33 @@ function level(share) { return HEIGHT - BOTTOM - Math.min(1, Math.max(0, share))
 function place(n, i) { return LEFT + n.iteration[i] / (n.iteration.at(-1) || 1) * (WIDTH - LEFT - RIGHT) }
 
 function chart(n, spec, unit) {
-  const text = (x, y, content, more = "") => `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
+  const text = (x, y, content, more = "") =>
+    `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   for (const [share, label] of spec.ticks) {
-    out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${level(share)}" y2="${level(share)}" stroke="currentColor" stroke-opacity="0.18"/>`
-    out += text(LEFT - 6, level(share) + 5, label, 'text-anchor="end"')
+    const y = level(share)
+    out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="currentColor" stroke-opacity="0.18"/>`
+    out += text(LEFT - 6, y + 5, label, 'text-anchor="end"')
   }
   out += text(LEFT, HEIGHT - 7, "0") + text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, unit, 'text-anchor="middle"')
   out += text(WIDTH - RIGHT, HEIGHT - 7, n.iteration.at(-1).toLocaleString("en"), 'text-anchor="end"')
   out += spec.under ? spec.under(n, (i) => place(n, i)) : ""
   spec.curves.forEach((curve, k) => {
-    const drawn = (d) => `d="${d}" fill="none" stroke="${n.colour}" stroke-width="3" stroke-dasharray="${curve.dash ?? ""}" stroke-linejoin="round"`
+    const drawn = (d) => `d="${d}" fill="none" stroke="${n.colour}" stroke-width="3" stroke-linejoin="round"
+      stroke-dasharray="${curve.dash ?? ""}"`
     const from = [2, 126][k]
     out += `<path ${drawn(`M${from} 34h24`)}/>` + text(from + 30, 39, "", 'class="reads"') + curveDrawn(n, curve, drawn)
   })
-  out += `<line class="cursor" visibility="hidden" y1="${TOP - 4}" y2="${HEIGHT - BOTTOM}" stroke="currentColor" stroke-width="1.8"/>`
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${spec.title} of ${n.name}">${out}</svg>`
+  out += `<line class="cursor" visibility="hidden" y1="${TOP - 4}" y2="${HEIGHT - BOTTOM}" stroke="currentColor"
+    stroke-width="1.8"/>`
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${out}</svg>`
 }
 
 function curveDrawn(n, curve, drawn) {
   const points = [...n[curve.name].keys()].filter((i) => Number.isFinite(n[curve.name][i]))
     .map((i) => [place(n, i).toFixed(1), level(curve.of(n[curve.name][i])).toFixed(1)])
-  const dots = curve.dots && points.length < 12 ? points.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="4.5" fill="${n.colour}"/>`) : []
+  const dot = ([x, y]) => `<circle cx="${x}" cy="${y}" r="4.5" fill="${n.colour}"/>`
+  const dots = curve.dots && points.length < 12 ? points.map(dot) : []
   return points.length ? `<path ${drawn(`M${points.map((point) => point.join(" ")).join("L")}`)}/>${dots.join("")}` : ""
 }
 
@@ -137,11 +152,14 @@ function frameShown(section, n, specs, unit, k, marked) {
     const moved = change[i] / 127.5 - 1
     return [...(moved > 0 ? [230, 120, 0] : [40, 110, 220]), largest ? Math.round(255 * Math.abs(moved)) : 0]
   })
-  section.querySelector(".magnified").textContent = largest ? `change × ${short(1 / largest)}` : "no change"
-  section.querySelector(".says").textContent = marked
-    ? `${unit === "queries" ? "Query" : "Step"} ${n.iteration[row].toLocaleString("en")}: moved ${short(n.l2[row])} in L2, and it sees ${a(n.seen[row])}.` : n.says
+  section.querySelector(".magnified").textContent = largest ? `change × ${twoDigits(1 / largest)}` : "no change"
+  const when = `${unit === "queries" ? "Query" : "Step"} ${n.iteration[row].toLocaleString("en")}`
+  const then = `${when}: moved ${twoDigits(n.l2[row])} in L2, and it sees ${withArticle(n.seen[row])}.`
+  section.querySelector(".says").textContent = marked ? then : n.says
   section.querySelectorAll("svg").forEach((svg, i) => {
-    svg.querySelectorAll(".reads").forEach((reads, j) => { reads.textContent = specs[i].curves[j].reads(n, row) })
+    const readings = specs[i].curves.map((curve) => curve.reads(n, row))
+    svg.querySelectorAll(".reads").forEach((reads, j) => { reads.textContent = readings[j] })
+    svg.setAttribute("aria-label", `${specs[i].title} of ${n.name}: ${readings.join(", ")}`)
     const line = svg.querySelector(".cursor")
     line.setAttribute("visibility", marked ? "visible" : "hidden")
     line.setAttribute("x1", place(n, row))

@@ -1,9 +1,12 @@
-"""An attack on several networks side by side: a component whose scrubber goes through the traces in the browser alone."""
+"""An attack on several networks side by side: a component whose scrubber goes through the traces in the browser."""
+
+from html import escape
 
 import numpy as np
-from satcore.dashboard.attack_run import SCALARS, Run, Trace
-from satcore.dashboard.encoded import component, float32, pixels
-from satcore.dashboard.figures import COLOURS
+
+from satcore.dashboard.live_attack.run import SCALARS, Run, Trace
+from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.style import Style
 
 POINTS = 400  # of a curve, at most
 FLOORS = {
@@ -11,24 +14,28 @@ FLOORS = {
     "denormal": float(np.log10(np.finfo(np.float32).smallest_subnormal)),
 }
 
-_component = component("attack_view")
+_component = component(__file__)
 
 
-def attack_view(run: Run, *, key: str) -> None:
-    """Draw where the `run` stands; while it is running only the last image of each trace, or else all that were kept."""
+def attack_view(run: Run, styles: dict[str, Style], *, key: str) -> None:
+    """Draw where the `run` stands, each network in its style.
+
+    While it is running only the last image of each trace is drawn, or else all that were kept.
+    """
     original = run.image[0, 0].float().numpy()
     _component(
         key=key,
         data={
             "source": run.settings.source,
-            "target": run.settings.target,
+            "target": run.settings.into,
             "floors": FLOORS,
             "unit": "queries" if run.settings.attack == "Square" else "steps",
             "networks": [
                 {
                     "name": name,
-                    "colour": COLOURS[name.partition("/")[2]],
-                    "refused": run.refused.get(name, ""),
+                    "colour": styles[name].colour,
+                    "refused": escape(run.refused.get(name, "")),
+                    "note": run.notes.get(name, ""),
                     "says": trace.says,
                     **_drawn(trace, original, run.running),
                 }
@@ -39,7 +46,10 @@ def attack_view(run: Run, *, key: str) -> None:
 
 
 def _drawn(trace: Trace, original: np.ndarray, running: bool) -> dict:
-    """The curves; and images, and what was changed in them, each magnified until its `largest` change is 1 (0…1 stands for −1…1)."""
+    """The curves; and images with what was changed in them, each magnified until its `largest` change is 1.
+
+    Changes from −1 to 1 are sent as numbers from 0 to 1.
+    """
     frames = trace.frames[-1:] if running else trace.frames
     images = np.array([image for _, image in frames]).reshape(-1, 784)
     changes = images - original.reshape(784)

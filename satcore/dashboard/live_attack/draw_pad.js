@@ -8,7 +8,8 @@ export default function ({ parentElement, setStateValue }) {
   if (pads.has(root)) return
   const pixels = new Float32Array(784)
   pads.set(root, pixels)
-  root.innerHTML = `<canvas width="28" height="28" role="img" aria-label="Draw a digit here"></canvas><button type="button">Clear</button>`
+  root.innerHTML = `<canvas width="28" height="28" role="img" aria-label="Draw a digit here"></canvas>
+    <button type="button">Clear</button>`
   const canvas = root.querySelector("canvas")
   const show = () => {
     const image = new ImageData(28, 28)
@@ -20,8 +21,9 @@ export default function ({ parentElement, setStateValue }) {
   const stroke = (event) => {
     const box = canvas.getBoundingClientRect()
     const now = [28 * (event.clientX - box.left) / box.width, 28 * (event.clientY - box.top) / box.height]
-    const from = before ?? now, count = 1 + Math.ceil(4 * Math.hypot(now[0] - from[0], now[1] - from[1]))
-    for (let k = 1; k <= count; k++) dot(pixels, from[0] + (now[0] - from[0]) * k / count, from[1] + (now[1] - from[1]) * k / count)
+    const from = before ?? now, moved = [now[0] - from[0], now[1] - from[1]]
+    const count = 1 + Math.ceil(4 * Math.hypot(...moved))
+    for (let k = 1; k <= count; k++) dot(pixels, from[0] + moved[0] * k / count, from[1] + moved[1] * k / count)
     before = now
     show()
   }

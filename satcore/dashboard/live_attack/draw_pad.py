@@ -3,14 +3,13 @@
 import base64
 
 import numpy as np
-import streamlit as st
 import torch
-from satcore.dashboard.encoded import component
 from torch import Tensor
 
 from satcore import data
+from satcore.dashboard.shared.component import component
 
-_component = component("draw_pad")
+_component = component(__file__)
 
 
 def draw_pad(*, key: str) -> Tensor | None:
@@ -24,7 +23,3 @@ def draw_pad(*, key: str) -> Tensor | None:
     if not pixels.any():
         return None
     return data.centred(torch.from_numpy(pixels.reshape(28, 28).astype(np.float32) / 255))[None, None]
-
-
-def ask_for_one() -> None:
-    st.info("Draw a digit in the field, and say which it is.", icon=":material/draw:")

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from satcore import attacks
 from satcore.attacks import Step
-from satcore.dashboard import live
+from satcore.dashboard.live_attack import words
+from satcore.dashboard.shared import digits
 
 FRAMES = 120  # images kept of each trace: every one at first, then every second, fourth, …
 SCALARS = ("iteration", "source", "target", "l2", "linf", "log10_gradient", "seen")
@@ -25,22 +26,42 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What is attacked and how: an `attack` of `STEPS`, with its own `parameters`; `target` None: any other than `source`."""
+    """What is attacked and how.
+
+    names         of the networks
+    index         of the test image that is attacked; None: a drawn one
+    source, into  the digit that it shows, and the one that the attack goes to; None: any other
+    attack        out of `STEPS`, with its own `parameters`
+    """
 
     names: tuple[str, ...]
+    index: int | None
     source: int
-    target: int | None
+    into: int | None
     attack: str
     parameters: tuple[tuple[str, object], ...]
+
+    @property
+    def way(self) -> str:
+        """How gradients are taken, out of `satcore.attacks.gradients.WAYS`."""
+        return str(dict(self.parameters).get("gradient", "autograd"))
+
+    @property
+    def aim(self) -> int:
+        """The digit that the attack is told: to go to, or, where any other will do, to leave."""
+        return self.source if self.into is None else self.into
 
 
 @dataclass
 class Trace:
     """What an attack on one network has gone through, a row a step.
 
-    rows    the `SCALARS` of every step: probabilities of source and target, distances, log₁₀ of the gradient's norm
-            (−inf: exactly zero; NaN: none taken), the class seen
-    frames  (row, image (28, 28)) of some of them, the last one always; says: what is to be said of the last
+    rows    the `SCALARS` of every step: probabilities of the source and of the target (where there is none of the
+            likeliest other), distances, log₁₀ of the gradient's norm (−inf: exactly zero; NaN: none taken), the class
+            seen
+    frames  (row, image (28, 28)) of some of them, the last one always
+    says    what is to be said of the last
+    every   of so many rows one has a frame
     """
 
     rows: list[tuple[float, ...]] = field(default_factory=list)
@@ -49,13 +70,13 @@ class Trace:
     every: int = 1
 
     def add(self, step: Step, original: Tensor, settings: Settings) -> None:
+        """Take down a `step` of an attack on the image `original` (1, 1, 28, 28)."""
         probabilities = step.logits[0].double().softmax(0)
         moved = (step.images - original)[0].double()
-        target = (
-            settings.target
-            if settings.target is not None
-            else int(probabilities.index_fill(0, torch.tensor([settings.source]), 0).argmax())
-        )
+        target = settings.into
+        if target is None:
+            target = int(probabilities.index_fill(0, torch.tensor([settings.source]), 0).argmax())
+        seen = int(probabilities.argmax())
         self.rows.append(
             (
                 step.iteration,
@@ -64,50 +85,33 @@ class Trace:
                 float(moved.norm()),
                 float(moved.abs().max()),
                 float(step.log10_gradient[0]),
-                int(probabilities.argmax()),
+                seen,
             )
         )
+        self._keep(step.images[0, 0].float().numpy())
+        before = int(self.rows[0][SCALARS.index("seen")])
+        self.says = words.said(step, settings.attack, settings.way, settings.source, settings.into, before, seen)
+
+    def column(self, name: str) -> np.ndarray:
+        """One of the `SCALARS`, (steps,)."""
+        return np.array([row[SCALARS.index(name)] for row in self.rows])
+
+    def _keep(self, image: np.ndarray) -> None:
         if len(self.frames) > 1 and self.frames[-1][0] % self.every:
             self.frames.pop()  # it was there only as the last
-        self.frames.append((len(self.rows) - 1, step.images[0, 0].float().numpy()))
+        self.frames.append((len(self.rows) - 1, image))
         if len(self.frames) > FRAMES:
             self.every *= 2
             self.frames = [frame for frame in self.frames[:-1] if frame[0] % self.every == 0] + self.frames[-1:]
-        self.says = _said(step, self.rows[0], self.rows[-1], settings)
-
-    def column(self, name: str) -> np.ndarray:
-        return np.array([row[SCALARS.index(name)] for row in self.rows])
-
-
-def _said(step: Step, first: tuple, row: tuple, settings: Settings) -> str:
-    result, l2, seen, seen_before = step.result, row[3], row[6], first[6]
-    count = int(result.iterations[0])
-    one, more = ("query", "queries") if settings.attack == "Square" else ("step", "steps")
-    steps = f"{count:,} {one if count == 1 else more}"
-    where = f"still {_a(seen)}" if seen == settings.source else f"it sees {_a(seen)}, not {_a(settings.target)}"
-    if bool(step.running[0]):
-        return f"{steps}: moved {l2:.2g} in L2, and it sees {_a(seen)}." if count else f"It sees {_a(seen)}."
-    if not bool(result.correct_before[0]):
-        return f"It sees {_a(seen_before)} before any attack" + (
-            f", and {_a(seen)} after it." if seen != seen_before else "."
-        )
-    if bool(result.success[0]):
-        return f"Fooled after {steps}: {_a(seen)}."
-    if bool(result.zero_gradient[0]) and l2 == 0:
-        return "The gradient is exactly zero: this attack cannot move."
-    if bool(step.log10_gradient[0] == -torch.inf):
-        return f"After {steps} the gradient is exactly zero: stuck, {l2:.2g} away in L2, and {where}."
-    return f"Moved {l2:.2g} in L2 in {steps}, and {where}."
-
-
-def _a(digit: int) -> str:
-    return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
 class Run:
     """One attack, step by step on each of the networks; a network that is through gives its attack's memory back.
 
     running  whether it is being played; False as soon as it is paused, or all networks are through
+    traces   by network
+    refused  why a network can't be attacked so, by network
+    notes    what else is to be known of a network that is attacked so, by network
     """
 
     def __init__(self, settings: Settings, image: Tensor):
@@ -116,24 +120,21 @@ class Run:
 
     def reset(self) -> None:
         """Back to before the first step."""
-        aim = self.settings.source if self.settings.target is None else self.settings.target
         self.running = False
         self.traces = {name: Trace() for name in self.settings.names}
         self.refused: dict[str, str] = {}
-        self._attacks: dict[str, Iterator[Step]] = {
-            name: STEPS[self.settings.attack](
-                live.network(name),
-                self.image,
-                torch.tensor([aim]),
-                targeted=self.settings.target is not None,
-                **dict(self.settings.parameters),
-            )
-            for name in self.settings.names
-        }
+        self.notes: dict[str, str] = {}
+        self._attacks: dict[str, Iterator[Step]] = {}
+        for name in self.settings.names:
+            try:
+                self._begin(name)
+            except (ValueError, OSError) as error:
+                self.refused[name] = str(error)
         self.step()
 
     @property
     def finished(self) -> bool:
+        """Whether all networks are through."""
         return not self._attacks
 
     def step(self) -> None:
@@ -150,9 +151,31 @@ class Run:
         self.running = self.running and not self.finished
 
     def advance(self, seconds: float) -> None:
-        """As many steps as fit into so many `seconds`, but at most a tenth more than have been taken: the first ones are to be seen."""
+        """As many steps as fit into so many `seconds`, but at most a tenth more than have been taken.
+
+        The first ones are to be seen.
+        """
         until = time.monotonic() + seconds
         for _ in range(1 + max(len(trace.rows) for trace in self.traces.values()) // 10):
             self.step()
             if self.finished or time.monotonic() > until:
                 return
+
+    def _begin(self, name: str) -> None:
+        network, settings = digits.network(name), self.settings
+        if settings.way == "softened" and not network.softens:
+            self.notes[name] = words.NOT_SOFTER
+        self._attacks[name] = STEPS[settings.attack](
+            network,
+            self.image,
+            torch.tensor([settings.aim]),
+            targeted=settings.into is not None,
+            **dict(settings.parameters),
+        )
+
+
+def run_of(settings: Settings, image: Tensor, latest: Run | None) -> Run:
+    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one."""
+    if latest is not None and latest.settings == settings and torch.equal(latest.image, image):
+        return latest
+    return Run(settings, image)

@@ -1,0 +1,94 @@
+"""What is attacked and how, on the live page; each bound to the address bar."""
+
+import streamlit as st
+
+from satcore.data import CLASSES
+
+ANY = "any other"
+
+
+def follow_old_link() -> None:
+    """Take the digit of an older link, `target`, for the one to go to, which is `into` now.
+
+    Only on the page that a session begins with: later `target` is a corner of the interpolations that one comes from.
+    """
+    if st.session_state.get("first page") != "live_attack":
+        return
+    st.session_state["first page"] = "followed"
+    if "target" in st.query_params:
+        others = {key: st.query_params.get_all(key) for key in st.query_params if key != "target"}
+        st.query_params.from_dict(others | {"into": [st.query_params["target"]]})
+        st.rerun()  # with that address
+
+
+def goal(own: int) -> int | None:
+    """The digit that an attack on a digit of `own` goes to, another one; None: any other."""
+    chosen = st.pills(
+        "Into a",
+        (ANY, *(digit for digit in range(CLASSES) if digit != own)),
+        default=ANY,
+        required=True,
+        wrap=True,
+        key="into",
+        bind="query-params",
+    )
+    return None if chosen == ANY else int(chosen)
+
+
+def attack() -> tuple[str, dict]:
+    """An attack, and its parameters by their names in `satcore.attacks`."""
+    chosen = st.pills(
+        "Attack",
+        ("FGSM", "PGD", "Adam", "L-BFGS", "Square"),
+        default="PGD",
+        required=True,
+        wrap=True,
+        key="attack",
+        bind="query-params",
+        help="FGSM: one step. PGD: many small ones, within ε of the image. Adam and L-BFGS: as far as it takes. "
+        "Square: asks for no gradient.",
+    )
+    parameters, (left, right) = {}, st.columns(2, gap="medium")
+    if chosen in ("FGSM", "PGD", "Square"):
+        parameters["epsilon"] = left.slider(
+            "ε, a pixel's largest change", 0.0, 0.5, 0.25, 0.01, key="radius", bind="query-params"
+        )
+    if chosen == "PGD":
+        parameters["steps"] = right.select_slider(
+            "Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params"
+        )
+    if chosen in ("Adam", "L-BFGS"):
+        parameters["steps"] = left.select_slider(
+            "Steps, at most", (100, 1_000, 10_000, 100_000), 1_000, key="steps", bind="query-params"
+        )
+    if chosen == "Adam":
+        parameters["learning_rate"] = right.select_slider(
+            "Learning rate", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="rate", bind="query-params"
+        )
+    if chosen == "Square":
+        parameters["queries"] = right.select_slider(
+            "Queries, at most", (100, 1_000, 10_000), 1_000, key="queries", bind="query-params"
+        )
+    return chosen, parameters
+
+
+def gradient(attack: str) -> dict:
+    """How the `attack`'s gradient is taken, by the names in `satcore.attacks`."""
+    if attack == "Square":
+        return {}
+    chosen = st.pills(
+        "Gradient",
+        ("autograd", "exact", "softened"),
+        default="autograd",
+        required=True,
+        key="gradient",
+        bind="query-params",
+        help="autograd: as published, it may underflow to zero. exact: the true direction, however small. "
+        "softened: as exact, with every derivative taken at h/T.",
+    )
+    if chosen != "softened":
+        return {"gradient": chosen}
+    temperature = st.pills(
+        "Temperature T", (3, 10, 30, 100), default=30, required=True, key="temperature", bind="query-params"
+    )
+    return {"gradient": chosen, "temperature": float(temperature)}

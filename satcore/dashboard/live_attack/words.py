@@ -1,0 +1,52 @@
+"""What the live page says, and what it says of an attack on its way."""
+
+import torch
+
+from satcore.attacks import Step
+
+INTRODUCTION = (
+    "One image, one attack, up to four networks. An attack that follows a gradient stops where the gradient is zero: "
+    "take the same gradient *exactly*, or *softened*, and see what was only underflow."
+)
+DRAW = "Draw a digit in the field, and say which it is."
+STUCK = "The gradient is exactly zero: this attack cannot move."
+TRULY_STUCK = "The gradient is truly zero, not only too small: this attack cannot move. Square asks for none."
+NOT_SOFTER = "Its slopes are the same at any T: *softened* softens the softmax alone."
+
+
+def with_article(digit: int) -> str:
+    """Such as "a 3" and "an 8"."""
+    return f"an {digit}" if digit == 8 else f"a {digit}"
+
+
+def image(index: int, digit: int) -> str:
+    """Which test image is attacked."""
+    return f"Test image {index:,}: {with_article(digit)}."
+
+
+def said(step: Step, attack: str, way: str, source: int, into: int | None, before: int, seen: int) -> str:
+    """Where the `attack` on an image of the digit `source` stands after the `step`, its gradients taken that `way`.
+
+    `into` is the digit that it goes to, None: any other; `before` and `seen` are what the network saw before the first
+    step and sees now.
+    """
+    result = step.result
+    count, l2 = int(result.iterations[0]), float((step.images - step.standing.originals)[0].double().norm())
+    one, more = ("query", "queries") if attack == "Square" else ("step", "steps")
+    steps = f"{count:,} {one if count == 1 else more}"
+    if bool(step.running[0]):
+        now = f"it sees {with_article(seen)}."
+        return f"{steps}: moved {l2:.2g} in L2, and {now}" if count else now.capitalize()
+    if not bool(result.correct_before[0]):
+        after = f", and {with_article(seen)} after it." if seen != before else "."
+        return f"It sees {with_article(before)} before any attack{after}"
+    if bool(result.success[0]):
+        return f"Fooled after {steps}: {with_article(seen)}."
+    missed = f"still {with_article(seen)}" if seen == source else f"it sees {with_article(seen)}"
+    if seen != source and into is not None:
+        missed += f", not {with_article(into)}"
+    if bool(result.zero_gradient[0]) and l2 == 0:
+        return STUCK if way == "autograd" else TRULY_STUCK
+    if bool(step.log10_gradient[0] == -torch.inf):
+        return f"After {steps} the gradient is exactly zero: stuck, {l2:.2g} away in L2, and {missed}."
+    return f"Moved {l2:.2g} in L2 in {steps}, and {missed}."
