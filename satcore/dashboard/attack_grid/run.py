@@ -1,38 +1,68 @@
 """Grids that fill while they are looked at: state of one session, which dies with it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 
-from satcore.grids import Filling, Grid, Setting
+from satcore import library
+from satcore.dashboard.attack_grid import words
+from satcore.dashboard.shared import digits
+from satcore.evaluation import grids
+from satcore.evaluation.grids import Filling, Grid, Setting
 
-from satcore import grids
-from satcore.dashboard import live
+MOST = 100  # grids that a session keeps: some 30 MB
+Computed = MutableMapping[tuple[str, Setting], Grid]  # by the network's hash and the setting
 
 
 class GridRun:
     """Some networks' grids of one setting, filled a slice of time at a time, one network after the other.
 
-    Those that ship, or have been filled since the server was started, are there at once.
-
-    shown    the grid of each network, as far as it is known
-    running  whether it is at work; False as soon as it is stopped, or all are filled
-    done     the share of the work that lies behind
-    says     how far the one at work has got
+    kept      the grids that ship, or lie on the user's shelf, by network
+    refused   why a network has none, by network
+    running   whether it is at work; False as soon as it is stopped, or all are filled
+    done      the share of the work that lies behind
+    says      how far the one at work has got
     """
 
-    def __init__(self, names: tuple[str, ...], setting: Setting):
-        self.names, self.setting, self.running = tuple(dict.fromkeys(names)), setting, False
-        there = {name: live.known_grid(name, setting) for name in self.names}
-        self.shown: dict[str, Grid] = {name: grid for name, grid in there.items() if grid is not None}
-        self._begin([name for name in self.names if name not in self.shown])
+    def __init__(self, names: Iterable[str], setting: Setting, computed: Computed):
+        """`computed` are the grids that this session has filled: more are put there."""
+        self.names, self.setting, self.running = tuple(names), setting, False
+        self.kept: dict[str, Grid] = {}
+        self.refused: dict[str, str] = {}
+        self._computed = computed
+        for name in self.names:
+            try:
+                if (grid := grids.load(name, setting)) is not None:
+                    self.kept[name] = grid
+            except (ValueError, OSError) as error:
+                self.refused[name] = str(error)
+        self._begin([name for name in self.names if name not in self.kept and self._whole(name) is None])
 
-    def fills(self, names: tuple[str, ...], setting: Setting) -> bool:
-        """Whether this is the run for them."""
-        return (self.names, self.setting) == (tuple(dict.fromkeys(names)), setting)
+    @property
+    def computed(self) -> dict[str, Grid]:
+        """The grids of this setting that were filled in this session, whole or on their way, by network."""
+        there = {name: self._computed.get(self._key(name)) for name in self.names}
+        return {name: grid for name, grid in there.items() if grid is not None}
+
+    @property
+    def shown(self) -> dict[str, dict[str, Grid]]:
+        """What there is to show: the grids by network and by where they are from, no more than two a network."""
+        found: dict[str, dict[str, Grid]] = {}
+        computed = self.computed
+        for name in self.names:
+            origin = words.SHIPS if library.describe(name).shipped else words.ON_SHELF
+            there = {origin: self.kept.get(name), words.IN_SESSION: computed.get(name)}
+            if grids_there := {origin: grid for origin, grid in there.items() if grid is not None}:
+                found[name] = grids_there
+        return found
 
     @property
     def finished(self) -> bool:
+        """Whether every network has a grid, or is refused one."""
         return not self._filling
+
+    def fills(self, names: Iterable[str], setting: Setting) -> bool:
+        """Whether this is the run for them."""
+        return (self.names, self.setting) == (tuple(names), setting)
 
     def start(self) -> None:
         """Go on where it was stopped; where all grids are filled, fill them anew."""
@@ -43,28 +73,60 @@ class GridRun:
     def advance(self, seconds: float) -> None:
         """Go on with the first network that isn't finished for about so many `seconds`, and at least one step."""
         name, filling = next(iter(self._filling.items()))
-        until, self.running = time.monotonic() + seconds, False  # should it come to nothing
+        until, latest, ended = time.monotonic() + seconds, None, True
         try:
             for reached in filling:
+                latest = reached
                 if time.monotonic() > until:
+                    ended = False
                     break
-            else:
-                del self._filling[name]
-        except ValueError:
-            self._filling[name] = self._fill(name)  # from the beginning, when it is tried again
-            raise
-        self.shown[name] = reached.grid
-        if name not in self._filling:
-            live.keep_grid(name, self.setting, self.shown[name])
-        left = int(reached.step.running.sum())
-        ahead = (1 - reached.done) * max(0.0, 1 - reached.step.iteration / self.setting.steps)  # of this network's work
-        self.done = 1 - (len([other for other in self._filling if other != name]) + ahead) / self._count
-        self.says = f"{name}: iteration {reached.step.iteration:,} of {self.setting.steps:,}; {left} of 90 pairs still under attack"
+        except (ValueError, OSError) as error:
+            self.refused[name] = str(error)
+        if latest is not None:
+            self._keep(name, latest.grid)
+            self._say(name, latest)
+        if ended:
+            del self._filling[name]
+        ahead = self._ahead(latest) if latest is not None and not ended else 0.0
+        self.done = 1 - (len(self._filling) - (not ended) + ahead) / self._count
         self.running = not self.finished
 
-    def _fill(self, name: str) -> Iterator[Filling]:
-        yield from grids.fill(live.network(name), self.setting)
-
-    def _begin(self, names: list[str] | tuple[str, ...]) -> None:
+    def _begin(self, names: Iterable[str]) -> None:
+        names = list(names)
         self._filling: dict[str, Iterator[Filling]] = {name: self._fill(name) for name in names}
         self._count, self.done, self.says = len(names), 0.0, "begun"
+
+    def _fill(self, name: str) -> Iterator[Filling]:
+        self.refused.pop(name, None)
+        yield from grids.fill(digits.network(name), self.setting)
+
+    def _keep(self, name: str, grid: Grid) -> None:
+        self._computed.pop(self._key(name), None)
+        self._computed[self._key(name)] = grid  # as the latest
+        if len(self._computed) > MOST:
+            del self._computed[next(iter(self._computed))]
+
+    def _say(self, name: str, reached: Filling) -> None:
+        left = int(reached.step.running.sum())
+        self.says = (
+            f"{name}: iteration {reached.step.iteration:,} of {self.setting.steps:,}; "
+            f"{left} of 90 pairs still under attack"
+        )
+
+    def _ahead(self, reached: Filling) -> float:
+        """The share of one network's work that lies ahead."""
+        return (1 - reached.done) * max(0.0, 1 - reached.step.iteration / self.setting.steps)
+
+    def _whole(self, name: str) -> Grid | None:
+        grid = self._computed.get(self._key(name))
+        return grid if grid is not None and grid.done == 1 else None
+
+    def _key(self, name: str) -> tuple[str, Setting]:
+        return library.describe(name).sha256, self.setting
+
+
+def run_of(names: Iterable[str], setting: Setting, computed: Computed, latest: GridRun | None) -> GridRun:
+    """The run of these networks and this `setting`: the `latest`, where it is that one, or a new one."""
+    if latest is not None and latest.fills(names, setting):
+        return latest
+    return GridRun(names, setting, computed)
