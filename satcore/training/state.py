@@ -72,7 +72,10 @@ def read(path: Path, recipe: Recipe, seed: int, device: torch.device) -> State:
             "would not go on to the same bits; delete it to start again"
         )
     if not (0 < state.epochs < recipe.epochs and 0 <= state.seconds < math.inf):
-        raise ValueError(f"expected a state within the run in {path}, got {state.epochs} epochs; delete it")
+        raise ValueError(
+            f"expected a state within a run of {recipe.epochs} epochs in {path}, got one after {state.epochs} and "
+            f"{state.seconds:g} seconds; delete it to start again"
+        )
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise ValueError(
