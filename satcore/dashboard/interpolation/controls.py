@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from satcore.dashboard.shared.controls import WAYS
+from satcore.dashboard.shared.controls import WAYS, judge
 from satcore.dashboard.shared.line_up import in_the_eyes_of
 from satcore.dashboard.shared.style import Style
 
@@ -36,13 +36,12 @@ def which_of_each(chosen: dict[str, Style]) -> tuple[str, dict]:
         key="which",
         bind="query-params",
     )
-    seed, judge = 0, in_the_eyes_of(chosen)
+    if how == "by index":
+        return how, {}
     if how == "random":
         seed = st.number_input("Seed", 0, 1_000_000, 0, key="draw", bind="query-params")
-    elif how != "by index":
-        names = list(chosen)
-        judge = st.selectbox("In the eyes of", names, index=names.index(judge), key="judge", bind="query-params")
-    return how, {"seed": seed, "judge": judge}
+        return how, {"seed": seed, "judge": in_the_eyes_of(chosen)}
+    return how, {"seed": 0, "judge": judge(chosen)}
 
 
 def corner(label: str, key: str, digit: int, how: str, common: dict) -> dict:

@@ -28,10 +28,15 @@ def choice_of_example(chosen: dict[str, Style], more: tuple[str, ...] = ()) -> t
     digit = st.pills(label, range(10), default=3, required=True, wrap=True, key="digit", bind="query-params")
     if how in more:
         return how, {"digit": digit}
-    seed, judge = 0, in_the_eyes_of(chosen)
     if how == "random":
         seed = st.number_input("Seed", 0, 1_000_000, 0, key="seed", bind="query-params")
-    else:
-        names = list(chosen)
-        judge = st.selectbox("In the eyes of", names, index=names.index(judge), key="judge", bind="query-params")
-    return how, {"digit": digit, "seed": seed, "judge": judge}
+        return how, {"digit": digit, "seed": seed, "judge": in_the_eyes_of(chosen)}
+    return how, {"digit": digit, "seed": 0, "judge": judge(chosen)}
+
+
+def judge(chosen: dict[str, Style]) -> str:
+    """The one of the `chosen` networks whose confidence decides."""
+    names, first = list(chosen), in_the_eyes_of(chosen)
+    if st.session_state.get("judge", first) not in names:  # the line-up is another now
+        st.session_state["judge"] = first
+    return st.selectbox("In the eyes of", names, index=names.index(first), key="judge", bind="query-params")

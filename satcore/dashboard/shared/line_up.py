@@ -9,7 +9,7 @@ from satcore.dashboard.shared.style import FAMILY_TITLES, Style, styles
 from satcore.library import Card
 from satcore.recipes import TRAININGS
 
-KEY, MOST = "networks", 4
+KEY, MOST, REMEMBERED = "networks", 4, "line-up"
 OLD_KEYS = ("family", "left", "right", "eyes")  # of links from before there were line-ups
 
 
@@ -24,14 +24,16 @@ def line_up() -> dict[str, Style]:
         raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
     presets = _presets(cards)
     _follow_old_link(list(cards), presets)
-    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     first = next(iter(presets.values()), list(cards)[:MOST])
+    _remember(first, list(cards))
+    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     chosen = choice.multiselect(
         "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
     )
     with presses.container(horizontal=True, gap="xsmall"):
         for title, names in presets.items():
             st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,))
+    st.session_state[REMEMBERED] = chosen
     if not chosen:
         raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")
     there = {}
@@ -64,6 +66,13 @@ def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
 
 def _choose(names: list[str]) -> None:
     st.session_state[KEY] = names
+
+
+def _remember(first: list[str], names: list[str]) -> None:
+    """Take the line-up along to the next page; Streamlit forgets what was only asked for by a link."""
+    remembered = [name for name in st.session_state.get(REMEMBERED, first) if name in names]
+    if st.session_state.get("page turned") and KEY not in st.query_params and remembered != first:
+        st.session_state[KEY] = st.query_params[KEY] = remembered
 
 
 def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
