@@ -20,6 +20,7 @@ from satcore.nonlinearities import Nonlinearity
 
 IMAGE = (1, 28, 28)
 MOST_BLOCKS, MOST_UNITS, MOST_WEIGHTS = 64, 2_000_000, 30_000_000  # of a network that is taken in
+MOST_PRODUCTS = 2_000_000_000  # for one image, about a second on one core
 Shape = tuple[int, ...]
 Activation = Callable[[Nonlinearity, Tensor], Tensor]
 
@@ -58,7 +59,10 @@ class Convolution:
         if len(x) != 3 or x[0] != self.inputs:
             raise ValueError(f"expected {self.inputs} channels to convolve, got shape {x}")
         top, left, bottom, right = self.padding
-        return (self.outputs, *_slid((x[1] + top + bottom, x[2] + left + right), self.kernel, self.stride))
+        rows, columns = x[1] + top + bottom, x[2] + left + right
+        if x[0] * rows * columns > MOST_UNITS:
+            raise ValueError(f"expected at most {MOST_UNITS:,} units with their padding, got {x[0] * rows * columns:,}")
+        return (self.outputs, *_slid((rows, columns), self.kernel, self.stride))
 
     def parameter_shapes(self) -> tuple[Shape, ...]:
         return (self.outputs, self.inputs, *self.kernel), (self.outputs,)
@@ -169,7 +173,7 @@ def shapes(architecture: Architecture) -> list[tuple[Shape, Shape]]:
     if not 1 <= len(architecture) <= MOST_BLOCKS:
         raise ValueError(f"expected from 1 to {MOST_BLOCKS} blocks, got {len(architecture)}")
     x: Shape = IMAGE
-    found, weights = [], 0
+    found, weights, products = [], 0, 0
     for block in architecture:
         if block.nonlinearity not in nonlinearities.BY_NAME:
             raise ValueError(
@@ -178,12 +182,15 @@ def shapes(architecture: Architecture) -> list[tuple[Shape, Shape]]:
         h = block.affine.shape(x)
         x = block.pooling.shape(h) if block.pooling else h
         found.append((h, x))
+        products += _products(block, h, x)
         weights += sum(map(math.prod, block.affine.parameter_shapes()))
         if math.prod(h) > MOST_UNITS or weights > MOST_WEIGHTS:
             raise ValueError(
                 f"expected at most {MOST_UNITS:,} units a block and {MOST_WEIGHTS:,} weights in all, "
                 f"got {math.prod(h):,} and {weights:,} or more"
             )
+        if products > MOST_PRODUCTS:
+            raise ValueError(f"expected at most {MOST_PRODUCTS:,} products an image, got {products:,} or more")
     last = architecture[-1]
     if found[-1][0] != (CLASSES,) or last.pooling or last.nonlinearity != "identity":
         raise ValueError(f"expected {CLASSES} logits without a nonlinearity at the end, got shape {found[-1][0]}")
@@ -361,6 +368,20 @@ def described(architecture: Architecture) -> str:
         phi = f" {block.nonlinearity}" if len(used) > 1 and block.nonlinearity in used else ""
         parts.append(words + (pool or "") + phi)
     return " – ".join(parts) + (f", {next(iter(used))}" if len(used) == 1 else "")
+
+
+def _products(block: Block, h: Shape, x: Shape) -> int:
+    """How many products, or comparisons, it takes to compute hˡ and xˡ for one image."""
+    match block.affine:
+        case Dense(inputs=inputs):
+            terms = inputs
+        case Convolution(inputs=inputs, kernel=kernel):
+            terms = inputs * math.prod(kernel)
+        case AveragePooling(kernel=kernel):
+            terms = math.prod(kernel)
+        case _:
+            terms = 1
+    return terms * math.prod(h) + (math.prod(block.pooling.kernel) * math.prod(x) if block.pooling else 0)
 
 
 def _slid(sides: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
