@@ -6,10 +6,11 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: two test processes, a server and a browser share two cores
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from satcore import checkpoints
 from satcore.networks import Network
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
@@ -21,11 +22,20 @@ def one_seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def own_shelf(tmp_path_factory, monkeypatch) -> Path:
+    """An empty folder that is the user's own shelf, so that no test writes to that of the user who runs it."""
+    folder = tmp_path_factory.mktemp("own-shelf")
+    monkeypatch.setenv("SATCORE_SHELF", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Network:
     """A ReLU MLP of 16 hidden units that gets nine digits in ten right. Don't write to it: all tests share it."""
     recipe = Recipe(
-        "relu-mlp/vanilla",
+        "relu-mlp",
+        "vanilla",
         hidden=16,
         complementary=("relu",) * 3,
         precision="float32",
@@ -33,13 +43,3 @@ def tiny() -> Network:
     )
     *_, last = train(recipe, "cpu")
     return last.network
-
-
-@pytest.fixture
-def other_folder(tmp_path, monkeypatch):
-    """An empty folder that all take for checkpoints/."""
-    for function in (checkpoints.names, checkpoints.describe, checkpoints.load):
-        defaults = list(function.__defaults__)
-        defaults[-1] = tmp_path
-        monkeypatch.setattr(function, "__defaults__", tuple(defaults))
-    return tmp_path

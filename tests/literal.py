@@ -4,8 +4,12 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from satcore import networks
+from satcore.networks import Network
 from satcore.recipes import Phase
 
 
@@ -34,15 +38,21 @@ def cnn_pre_activations(weights_and_biases: list[np.ndarray], images: np.ndarray
     return [h1, h2, h3, h4]
 
 
-def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """5×5 cross-correlation with two rows and columns of zeros around the image, one kernel offset at a time."""
-    count, _, height, width = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    h = np.zeros((count, len(weight), height, width)) + bias[:, None, None]
-    for row in range(5):
-        for column in range(5):
-            shifted = padded[:, :, row : row + height, column : column + width]
-            h += np.einsum("nchw,oc->nohw", shifted, weight[:, :, row, column])
+def convolution(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] = (2, 2, 2, 2),
+) -> np.ndarray:
+    """Cross-correlation, zeros around the image (top, left, bottom, right), one kernel offset at a time."""
+    top, left, bottom, right = padding
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    kernel = weight.shape[2:]
+    at_each_place = windows(padded, kernel, stride)
+    h = bias[:, None, None]
+    for place, shifted in enumerate(at_each_place):
+        h = h + np.einsum("nchw,oc->nohw", shifted, weight[:, :, *divmod(place, kernel[1])])
     return h
 
 
@@ -73,12 +83,37 @@ def step(image: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
     return torch.where(moved < 0, 0.0, torch.where(moved > 1, 1.0, moved))
 
 
+def scipys_lbfgs(network: nn.Module, image: Tensor, target: Tensor, steps: int) -> Tensor:
+    """Where SciPy's L-BFGS-B leads from one float64 `image` (1, 28, 28) towards `target`, until it is seen as that."""
+
+    def loss_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+        there = torch.from_numpy(x).view(1, 1, 28, 28).requires_grad_()
+        loss = cross_entropy(network(there), target[None])
+        return loss.item(), torch.autograd.grad(loss, there)[0].numpy().ravel()
+
+    def stop_there(intermediate_result) -> None:
+        if network(torch.from_numpy(intermediate_result.x).view(1, 1, 28, 28)).argmax() == target:
+            raise StopIteration
+
+    result = minimize(
+        loss_and_gradient,
+        image.numpy().ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, 1)] * 784,
+        callback=stop_there,
+        options={"maxiter": steps, "maxfun": 20 * steps, "ftol": 0, "gtol": 0},
+    )
+    return torch.from_numpy(result.x).view(1, 28, 28)
+
+
 def complementary(z: Tensor, name: str) -> Tensor:
     """φ_c (Eq. 7)."""
     if name == "relu":
         return torch.where(z > 0, z, torch.zeros_like(z))
     if name == "sigmoid":
         return torch.sigmoid(z) * (1 - torch.sigmoid(z))
+    assert name == "identity"
     return z
 
 
@@ -148,34 +183,74 @@ def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return -log_p[torch.arange(len(labels)), labels].mean()
 
 
-def complex_step_jacobian(weights_and_biases: list[np.ndarray], image: np.ndarray, activation: str) -> np.ndarray:
-    """J = ∂h³/∂x⁰, (10, 784), of an MLP at one `image`: Im h³(x + i·step·e_k)/step.
-
-    No differences, so no cancellation: exact however flat the units are.
-    """
-    phi = {"relu": complex_relu, "sigmoid": complex_sigmoid}[activation]
-    step = 1e-30
-    w1, b1, w2, b2, w3, b3 = weights_and_biases
-    nudged = image.reshape(784) + 1j * step * np.eye(784)
-    h1 = nudged @ w1.T + b1
-    h2 = phi(h1) @ w2.T + b2
-    h3 = phi(h2) @ w3.T + b3
-    return h3.imag.T / step
+LONG = np.clongdouble
+LONG_STEP = (
+    np.longdouble("1e-2000") if np.finfo(np.longdouble).minexp < -10_000 else None
+)  # None: no wider than float64
 
 
-def complex_step_cnn_column(
-    weights_and_biases: list[np.ndarray], image: np.ndarray, row: int, column: int
+def complex_step(
+    network: Network, image: np.ndarray, pixels: list[int] | None = None, dtype: type = complex
 ) -> np.ndarray:
-    """∂h⁴/∂x⁰, (10,), of the CNN by the one pixel at `row` and `column` of `image` (28, 28)."""
-    step = 1e-30
-    w1, b1, w2, b2, w3, b3, w4, b4 = weights_and_biases
-    nudged = image[None, None].astype(complex)
-    nudged[0, 0, row, column] += 1j * step
-    h1 = complex_convolution(nudged, w1, b1)
-    h2 = complex_convolution(complex_max_pool(complex_relu(h1)), w2, b2)
-    h3 = complex_max_pool(complex_relu(h2)).reshape(1, -1) @ w3.T + b3
-    h4 = complex_relu(h3) @ w4.T + b4
-    return h4.imag[0] / step
+    """∂hᴰ/∂x⁰, (10, pixels), of any network of blocks at one `image`, by all 784 `pixels` or by some of them.
+
+    Im h(x + i·step·e_k)/step: no differences, so no cancellation; exact however flat the units are. In 80 bits (`LONG`)
+    derivatives down to 1e-2900 are seen.
+    """
+    step = np.longdouble("1e-2000") if dtype is LONG else 1e-30
+    pixels = list(range(784)) if pixels is None else pixels
+    nudged = np.tile(image.reshape(1, 784).astype(dtype), (len(pixels), 1))
+    nudged[np.arange(len(pixels)), pixels] += 1j * step
+    return (pre_activations(network, nudged.reshape(-1, 1, 28, 28))[-1].imag / step).T
+
+
+def pre_activations(network: Network, images: np.ndarray) -> list[np.ndarray]:
+    """[h¹, …, hᴰ] of any network of blocks, in whatever numbers `images` (N, 1, 28, 28) are."""
+    found, x = [], images
+    for block, layer in zip(network.architecture, network.layers, strict=True):
+        arrays = [parameter.detach().double().numpy().astype(images.real.dtype) for parameter in layer.parameters()]
+        match block.affine:
+            case networks.Dense():
+                h = x.reshape(len(x), -1) @ arrays[0].T + arrays[1]
+            case networks.Convolution(stride=stride, padding=padding):
+                h = convolution(x, *arrays, stride, padding)
+            case networks.AveragePooling(kernel=kernel, stride=stride):
+                h = np.mean(windows(x, kernel, stride), axis=0)
+            case networks.Elementwise(size=size):
+                h = arrays[0] * (x.reshape(len(x), -1) if len(size) == 1 else x) + arrays[1]
+        found.append(h)
+        x = output(network, len(found) - 1, h)
+    return found
+
+
+def output(network: Network, index: int, h: np.ndarray) -> np.ndarray:
+    """xˡ of hˡ, of the block at `index`: pooled, then φ."""
+    block, phi = network.architecture[index], network.nonlinearities[index]
+    if block.pooling:
+        rows, columns = block.pooling.padding
+        padded = np.pad(h, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=-np.inf)
+        h = first_largest(windows(padded, block.pooling.kernel, block.pooling.stride))
+    parameters = [np.array(parameter.item(), h.real.dtype) for parameter in phi.parameters()]
+    return PHI[block.nonlinearity](h, *parameters)
+
+
+def windows(x: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int]) -> np.ndarray:
+    """(places in a window, N, channels, rows, columns): what lies at each place of every window, row by row."""
+    rows, columns = ((n - k) // s + 1 for n, k, s in zip(x.shape[2:], kernel, stride, strict=True))
+    return np.stack(
+        [
+            x[:, :, row : row + rows * stride[0] : stride[0], column : column + columns * stride[1] : stride[1]][
+                :, :, :rows, :columns
+            ]
+            for row in range(kernel[0])
+            for column in range(kernel[1])
+        ]
+    )
+
+
+def first_largest(places: np.ndarray) -> np.ndarray:
+    """Of each window the first place with the largest real part, row by row."""
+    return np.take_along_axis(places, places.real.argmax(0)[None], 0)[0]
 
 
 def complex_sigmoid(z: np.ndarray) -> np.ndarray:
@@ -185,18 +260,30 @@ def complex_sigmoid(z: np.ndarray) -> np.ndarray:
     return np.where(left, e, 1) / (1 + e)
 
 
+def complex_tanh(z: np.ndarray) -> np.ndarray:
+    """(1 − e^−2z)/(1 + e^−2z), or its mirror image on the left."""
+    sign = np.where(z.real < 0, -1, 1)
+    e = np.exp(-2 * sign * z)
+    return sign * (1 - e) / (1 + e)
+
+
 def complex_relu(z: np.ndarray) -> np.ndarray:
     return np.where(z.real > 0, z, 0)
 
 
-def complex_convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return convolution(x.real, weight, bias) + 1j * convolution(x.imag, weight, np.zeros_like(bias))
+def complex_ramp(z: np.ndarray, knee: np.ndarray) -> np.ndarray:
+    return np.where(z.real > 0, np.where(z.real < knee, z, knee), 0)
 
 
-def complex_max_pool(x: np.ndarray) -> np.ndarray:
-    """Of each 2×2 block the first with the largest real part, row by row."""
-    blocks = np.stack([x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)])
-    return np.take_along_axis(blocks, blocks.real.argmax(0)[None], 0)[0]
+PHI = {
+    "relu": complex_relu,
+    "ramp": complex_ramp,
+    "step": lambda z: np.where(z.real > 0, 1, 0).astype(z.dtype),
+    "identity": lambda z: z,
+    "sigmoid": complex_sigmoid,
+    "tanh": complex_tanh,
+}
+KNEE = {name: (1.0,) if name == "ramp" else () for name in PHI}  # what φ is given beside h, as it is to begin with
 
 
 def autograd_jacobian(network: nn.Module, images: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ import dataclasses
 import json
 
 import pytest
-from satcore.saturation import Annealing
 
-from satcore.recipes import FAMILIES, RECIPES, TRAININGS, Phase, Recipe, control
+from satcore.networks import cnn, mlp
+from satcore.recipes import FAMILIES, RECIPES, TRAININGS, Annealing, Phase, Recipe, control
 
 SHORT = Phase(epochs=2, batch_size=600, learning_rate=1e-2)
 
@@ -39,13 +39,13 @@ def test_each_goes_by_its_own_name():
 
 
 def test_the_penalty_is_on_every_layer_and_stronger_on_the_cnns_read_out():
+    expected = {
+        "sigmoid-mlp": ("sigmoid",) * 3,
+        "relu-mlp": ("relu",) * 3,
+        "cnn": ("relu", "relu", "relu", "identity"),
+    }
     for recipe in RECIPES.values():
-        assert (
-            recipe.complementary
-            == {"sigmoid-mlp": ("sigmoid",) * 3, "relu-mlp": ("relu",) * 3, "cnn": ("relu", "relu", "relu", "linear")}[
-                recipe.family
-            ]
-        )
+        assert recipe.complementary == expected[recipe.family]
 
 
 def test_only_saturated_networks_are_penalised_and_only_adversarial_ones_see_attacks():
@@ -68,7 +68,7 @@ def test_the_control_is_the_saturated_recipe_but_for_lambda(family):
         dataclasses.replace(phase, penalty=penalised.penalty)
         for phase, penalised in zip(without.phases, saturated.phases, strict=True)
     )
-    assert dataclasses.replace(without, name=saturated.name, phases=phases) == saturated
+    assert dataclasses.replace(without, training="saturated", phases=phases) == saturated
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -87,7 +87,7 @@ def test_a_recipe_survives_json(name):
         (lambda fields: fields["phases"][0].pop("penalty"), KeyError),
         (lambda fields: fields["phases"][0].update(momentum=0.9), TypeError),
         (lambda fields: fields.update(phases=3), TypeError),
-        (lambda fields: fields.update(name="relu-mlp/other"), ValueError),
+        (lambda fields: fields.update(training="other"), ValueError),
     ],
 )
 def test_other_json_is_no_recipe(damage, error):
@@ -98,41 +98,39 @@ def test_other_json_is_no_recipe(damage, error):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "relu-mlp",
-        "relu-mlp/",
-        "vanilla",
-        "relu-mlp/other",
-        "tanh-mlp/vanilla",
-        "relu-mlp/vanilla/2",
-        "",
-        "Relu-MLP/vanilla",
-    ],
+    "family, training",
+    [("relu-mlp", "other"), ("relu-mlp", ""), ("tanh-mlp", "vanilla"), ("Relu-MLP", "vanilla"), ("", "vanilla")],
 )
-def test_another_name_is_refused(name):
+def test_another_family_or_training_is_refused(family, training):
     with pytest.raises(ValueError) as refusal:
-        Recipe(name, 16, (SHORT,), ("relu",) * 3)
+        Recipe(family, training, 16, (SHORT,), ("relu",) * 3)
     assert str(refusal.value) == (
-        "expected a name family/training with a family out of sigmoid-mlp, relu-mlp, cnn "
-        f"and a training out of vanilla, adversarial, saturated, control, got {name!r}"
+        "expected a family out of sigmoid-mlp, relu-mlp, cnn "
+        f"and a training out of vanilla, adversarial, saturated, control, got '{family}/{training}'"
     )
+
+
+def test_a_recipes_architecture_is_that_of_its_family():
+    for name, recipe in RECIPES.items():
+        expected = cnn() if name.startswith("cnn/") else mlp(name.partition("-")[0], (400, 400))
+        assert recipe.architecture == expected
+    assert dataclasses.replace(RECIPES["relu-mlp/vanilla"], hidden=7).architecture == mlp("relu", (7, 7))
 
 
 def test_another_precision_is_refused():
     with pytest.raises(ValueError, match='expected the precision "float32" or "bfloat16", got \'float16\''):
-        Recipe("relu-mlp/vanilla", 16, (SHORT,), ("relu",) * 3, precision="float16")
+        Recipe("relu-mlp", "vanilla", 16, (SHORT,), ("relu",) * 3, precision="float16")
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"complementary": ("relu",) * 2}, "expected 3 complementary functions out of relu, sigmoid, linear"),
+        ({"complementary": ("relu",) * 2}, "expected 3 complementary functions out of relu, "),
         (
-            {"complementary": ("relu", "relu", "tanh")},
-            "expected 3 complementary functions out of relu, sigmoid, linear",
+            {"complementary": ("relu", "relu", "linear")},
+            "expected 3 complementary functions out of relu, ",
         ),
-        ({"name": "cnn/vanilla"}, "expected 4 complementary functions out of relu, sigmoid, linear"),
+        ({"family": "cnn"}, "expected 4 complementary functions out of relu, "),
         ({"hidden": 0}, "expected a hidden width of at least 1, or 0 for the CNN, got 0"),
         ({"hidden": "wide"}, "expected a hidden width of at least 1, or 0 for the CNN, got 'wide'"),
         ({"phases": ()}, "expected at least one phase, got none"),
@@ -163,7 +161,7 @@ def test_a_batch_size_that_leaves_a_remainder_is_refused(batch_size):
 
 def test_every_epoch_falls_in_its_phase():
     phases = (SHORT, dataclasses.replace(SHORT, epochs=1), dataclasses.replace(SHORT, epochs=3))
-    recipe = Recipe("relu-mlp/vanilla", 16, phases, ("relu",) * 3)
+    recipe = Recipe("relu-mlp", "vanilla", 16, phases, ("relu",) * 3)
     assert recipe.epochs == 6
     assert [recipe.phase_of(epoch) for epoch in range(6)] == [
         (phases[0], 0),

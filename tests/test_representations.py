@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
-from satcore import checkpoints, data, representations
-from satcore.networks import Network, build
+from satcore import data, representations
+from satcore.networks import Network
 from satcore.recipes import FAMILIES
 from satcore.representations import Separation, class_means, layers, rdm, rsa, sample, separation
 from tests import literal
+from tests.examples import load, of_family, small
 
 HIDDEN = {
     "sigmoid-mlp": ("layer 1", "layer 2"),
@@ -131,7 +132,7 @@ def test_an_rdm_of_what_is_not_finite_is_refused(value):
 
 @pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp"])
 def test_the_layers_of_an_mlp_are_the_literal_ones(family):
-    network = build(family, hidden=16, scale=3.0).double()
+    network = of_family(family, hidden=16, scale=3.0).double()
     images = data.load("test").images[:20].double()
     phi = literal.sigmoid if family == "sigmoid-mlp" else literal.relu
     h1, h2, h3 = literal.mlp_pre_activations(literal.parameters(network), images.numpy(), family.removesuffix("-mlp"))
@@ -149,7 +150,7 @@ def test_the_layers_of_an_mlp_are_the_literal_ones(family):
 
 
 def test_the_layers_of_the_cnn_are_the_literal_ones_after_pooling():
-    network = build("cnn").double()
+    network = of_family("cnn").double()
     images = data.load("test").images[:3].double()
     h1, h2, h3, h4 = literal.cnn_pre_activations(literal.parameters(network), images.numpy())
     relu, pool = literal.relu, literal.max_pool
@@ -171,9 +172,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
 
+@pytest.mark.parametrize("kind", ["overlapping maxima", "strides and means", "pixel by pixel"])
+def test_the_layers_of_any_network_are_the_literal_ones(kind):
+    network, images = small(kind, "tanh", scale=3.0), data.load("test").images[:4].double()
+    h = literal.pre_activations(network, images.numpy())
+    found = layers(network, images)
+    assert list(found) == ["pixels", *(f"layer {k}" for k in range(1, len(h))), "softmax"]
+    for index, values in enumerate(list(found.values())[1:-1]):
+        expected = literal.output(network, index, h[index]).reshape(4, -1)
+        np.testing.assert_allclose(values.numpy(), expected, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(found["softmax"].numpy(), softmax(h[-1]), rtol=1e-11, atol=1e-15)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_image_has_the_same_layers_alone_and_in_any_batch(family, monkeypatch):
-    network = build(family, hidden=16).double()
+    network = of_family(family, hidden=16).double()
     images = data.load("test").images[:9].double()
     together = layers(network, images)
     for batch in (1, 4, 9):
@@ -183,7 +196,7 @@ def test_an_image_has_the_same_layers_alone_and_in_any_batch(family, monkeypatch
 
 
 def test_no_more_than_a_batch_is_given_to_the_network_and_no_image_is_lost(monkeypatch):
-    sizes, network = [], build("relu-mlp", 16)
+    sizes, network = [], of_family("relu-mlp", 16)
     whole = Network.pre_activations
     monkeypatch.setattr(Network, "pre_activations", lambda self, x: sizes.append(len(x)) or whole(self, x))
     images = data.load("test").images[: 2 * representations.BATCH + 1]
@@ -194,7 +207,7 @@ def test_no_more_than_a_batch_is_given_to_the_network_and_no_image_is_lost(monke
 
 
 def test_the_layers_are_float32_without_gradients_and_the_softmax_sums_to_one():
-    found = layers(build("relu-mlp", 16, scale=3.0), data.load("test").images[:300])
+    found = layers(of_family("relu-mlp", 16, scale=3.0), data.load("test").images[:300])
     assert {values.dtype for values in found.values()} == {torch.float32}
     assert not any(values.requires_grad for values in found.values())
     # A float32 sum of ten.
@@ -203,7 +216,7 @@ def test_the_layers_are_float32_without_gradients_and_the_softmax_sums_to_one():
 
 
 def test_no_images_have_layers_too():
-    found = layers(build("relu-mlp", 16), torch.zeros(0, 1, 28, 28))
+    found = layers(of_family("relu-mlp", 16), torch.zeros(0, 1, 28, 28))
     shapes = {name: tuple(values.shape) for name, values in found.items()}
     assert shapes == {"pixels": (0, 784), "layer 1": (0, 16), "layer 2": (0, 16), "softmax": (0, 10)}
 
@@ -218,7 +231,7 @@ def test_no_images_have_layers_too():
     ],
 )
 def test_layers_of_what_are_no_images_are_refused(images, message):
-    assert refused(layers, build("relu-mlp", 16), images) == message
+    assert refused(layers, of_family("relu-mlp", 16), images) == message
 
 
 @pytest.mark.parametrize("split", ["test", "train"])
@@ -374,7 +387,7 @@ def separations() -> dict[str, dict[str, Separation]]:
     return {
         f"{family}/{training}": {
             name: separation(rdm(values), labels)
-            for name, values in layers(checkpoints.load(f"{family}/{training}"), images).items()
+            for name, values in layers(load(f"{family}/{training}"), images).items()
         }
         for family in FAMILIES
         for training in ("vanilla", "saturated")

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from satcore import attacks, checkpoints, data
+from satcore import attacks, data, library
 from satcore.attacks.objective import Objective
-from satcore.networks import build
+from tests import literal
+from tests.examples import load, of_family
 
 COUNT = 30
 
@@ -67,7 +68,7 @@ def test_pgd_is_the_literal_loop(tiny, examples):
     loss=st.sampled_from(["cross-entropy", "margin"]),
 )
 def test_pgd_stays_within_epsilon_and_the_range(epsilon, steps, restarts, seed, gradient, loss):
-    network, generator = build("sigmoid-mlp", 16), torch.Generator().manual_seed(seed)
+    network, generator = of_family("sigmoid-mlp", 16), torch.Generator().manual_seed(seed)
     images, labels = torch.rand(4, 1, 28, 28, generator=generator), torch.randint(10, (4,), generator=generator)
     result = attacks.pgd(
         network,
@@ -194,7 +195,8 @@ class TestEveryAttack:
             ((images, labels + 5), "expected labels in 0…9, got values from 5 to 14"),
             (
                 (images, seen),
-                f"expected targets that the network doesn't see yet, got {int(seen[0])} for image 0, which it sees as that",
+                "expected targets that the network doesn't see yet, "
+                f"got {int(seen[0])} for image 0, which it sees as that",
             ),
         ):
             with pytest.raises(ValueError) as refusal:
@@ -218,7 +220,7 @@ def test_pgd_refuses_a_step_of_nothing(tiny, examples):
 
 
 def test_a_gradient_that_is_exactly_zero_ends_the_attack(examples):
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     result = attacks.pgd(network, *examples, steps=40)
     stuck = result.zero_gradient & ~result.success
     assert stuck.float().mean() > 0.8
@@ -226,7 +228,7 @@ def test_a_gradient_that_is_exactly_zero_ends_the_attack(examples):
 
 
 def test_what_autograd_cannot_move_is_moved_exactly_and_fooled_softened(examples):
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     autograd, exact, softened = (
         attacks.pgd(network, *examples, gradient=way, temperature=30.0).success.float().mean()
         for way in ("autograd", "exact", "softened")
@@ -235,13 +237,11 @@ def test_what_autograd_cannot_move_is_moved_exactly_and_fooled_softened(examples
 
 
 def test_lbfgs_fools_where_scipys_does_and_ends_at_the_same_loss(examples):
-    from benchmarks.attacks import _one_loss, _scipys
-
-    network = checkpoints.load("relu-mlp/adversarial").double()
+    network = library.load("relu-mlp/adversarial").double()
     images, targets = examples.images.double()[:10], goals(network, examples)[:10]
     ours = attacks.lbfgs(network, images, targets, steps=100)
     for index, (image, target) in enumerate(zip(images, targets, strict=True)):
-        scipys = _scipys(_one_loss(network, target[None]), image, 100)
+        scipys = literal.scipys_lbfgs(network, image, target, 100)
         assert bool(network(scipys[None]).argmax() == target) == bool(ours.success[index])
         losses = [float(cross_entropy(network(there[None]), target[None])) for there in (scipys, ours.images[index])]
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
@@ -264,7 +264,7 @@ def test_square_needs_no_gradient_and_its_margin_never_rises(tiny, examples):
 
 
 def test_what_fools_one_network_is_tried_on_another(tiny, examples):
-    other = build("relu-mlp", 32, seed=3)
+    other = of_family("relu-mlp", 32, seed=3)
     result = attacks.transfer(tiny, *examples, source=other, epsilon=0.3, steps=10)
     itself = attacks.transfer(tiny, *examples, source=tiny, epsilon=0.3, steps=10)
     assert torch.equal(result.success, tiny(result.images).argmax(1) != examples.labels)
@@ -276,7 +276,7 @@ def test_networks_work_under_foolbox_as_they_are(examples):
     import foolbox
 
     for name in ("sigmoid-mlp/vanilla", "relu-mlp/adversarial", "cnn/vanilla"):
-        network = checkpoints.load(name)
+        network = load(name)
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
         _, images, fooled = foolbox.attacks.FGSM()(model, *examples, epsilons=0.25)
         ours = attacks.fgsm(network, *examples, epsilon=0.25)
@@ -288,7 +288,7 @@ def test_networks_work_under_foolbox_as_they_are(examples):
 
 
 def test_a_transfer_can_be_followed_and_takes_its_gradient_in_any_way(tiny, examples):
-    source = checkpoints.load("sigmoid-mlp/saturated")
+    source = load("sigmoid-mlp/saturated")
     broken = {}
     for way in ("autograd", "softened"):
         *_, last = attacks.transfer_steps(tiny, *examples, source=source, steps=10, gradient=way, temperature=30.0)

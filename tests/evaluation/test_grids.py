@@ -1,20 +1,18 @@
 """The grids of Fig. 5 and 8: every cell is what it says it is."""
 
-import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import torch
-from satcore.grids import PAIRS, Setting
 
-from satcore import checkpoints, data, grids
+from satcore import data, library
+from satcore.evaluation import grids
+from satcore.evaluation.grids import PAIRS, Setting
+from satcore.networks import build, mlp
+from tests.examples import SHIPPED, load
 
-NAMES = checkpoints.names()
-EVERY = [
-    pytest.param(name, setting, id=f"{name} {setting.source} {setting.attack} {setting.gradient}")
-    for name in NAMES
-    for setting in grids.shipped(name)
-]
+SETTING = Setting(attack="Adam", steps=60)
 
 
 def filled(network, **settings) -> grids.Grid:
@@ -24,7 +22,7 @@ def filled(network, **settings) -> grids.Grid:
 
 @pytest.fixture(scope="module")
 def grid(tiny):
-    return filled(tiny, attack="Adam", steps=60)
+    return filled(tiny, **vars(SETTING))
 
 
 def seen(network, grid) -> np.ndarray:
@@ -65,22 +63,40 @@ def test_it_fills_step_by_step_and_keeps_what_it_has(tiny):
         shares.append(filling.done)
         found.append(filling.grid.found)
     assert shares == sorted(shares) and shares[0] < shares[-1] == 1
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         assert (later | ~earlier).all()
 
 
-def test_a_grid_comes_back_as_it_was_kept(grid, tmp_path):
-    setting = Setting(attack="Adam", steps=60)
-    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
-    back = grids.load("relu-mlp/vanilla", "abc", setting, tmp_path)
-    for field in dataclasses.fields(grid):
-        np.testing.assert_array_equal(getattr(back, field.name), getattr(grid, field.name))
+@pytest.fixture
+def own(tiny) -> str:
+    """The name of a network on the user's shelf."""
+    return library.add(tiny, "tiny")
 
 
-def test_another_checkpoints_grid_and_another_settings_are_not_taken_for_it(grid, tmp_path):
-    setting = Setting(attack="Adam", steps=60)
-    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
-    assert grids.load("relu-mlp/vanilla", "abd", setting, tmp_path) is None
+def same(one: grids.Grid, other: grids.Grid) -> bool:
+    return all(
+        np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(one)
+    )
+
+
+@pytest.mark.parametrize("name", ["mine/tiny", "relu-mlp/vanilla"])
+def test_a_grid_comes_back_as_it_was_kept(grid, own, name):
+    assert grids.load(name, SETTING) is None
+    grids.save(name, SETTING, grid)
+    assert same(grids.load(name, SETTING), grid)
+
+
+def test_a_grid_of_a_shipped_network_is_kept_on_the_users_shelf_and_what_ships_stays(grid, own_shelf):
+    name = "relu-mlp/vanilla"
+    shipped = {path: path.read_bytes() for path in (library.SHIPPED / name).rglob("*") if path.is_file()}
+    grids.save(name, SETTING, grid)
+    assert shipped == {path: path.read_bytes() for path in (library.SHIPPED / name).rglob("*") if path.is_file()}
+    (kept,) = (path for path in own_shelf.rglob("*") if path.is_file())
+    assert kept == own_shelf / "about" / library.describe(name).sha256 / "grids" / kept.name
+
+
+def test_another_networks_grid_and_another_settings_are_not_taken_for_it(grid, own):
+    grids.save(own, SETTING, grid)
     for other in (
         Setting(),
         Setting(attack="Adam", steps=61),
@@ -88,16 +104,22 @@ def test_another_checkpoints_grid_and_another_settings_are_not_taken_for_it(grid
         Setting(attack="Adam", gradient="exact", steps=60),
         Setting(attack="Adam", gradient="softened", temperature=3.0, steps=60),
     ):
-        assert grids.load("relu-mlp/vanilla", "abc", other, tmp_path) is None
+        assert grids.load(own, other) is None
+    (path,) = library.folder_of(own).rglob("*.npz")
+    content = path.read_bytes()
+    library.remove(own)
+    assert library.add(build(mlp("relu", (16, 16)), seed=9), "tiny") == own  # other weights under the same name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert grids.load(own, SETTING) is None
 
 
-def test_a_damaged_grid_is_refused_in_one_sentence(grid, tmp_path):
-    setting = Setting(attack="Adam", steps=60)
-    grids.save("relu-mlp/vanilla", "abc", setting, grid, tmp_path)
-    (path,) = tmp_path.rglob("*.npz")
+def test_a_damaged_grid_is_refused_in_one_sentence(grid, own):
+    grids.save(own, SETTING, grid)
+    (path,) = library.folder_of(own).rglob("*.npz")
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match="expected a grid in .*, got a damaged file"):
-        grids.load("relu-mlp/vanilla", "abc", setting, tmp_path)
+    with pytest.raises(ValueError, match=r"expected a grid in .*, got a damaged file"):
+        grids.load(own, SETTING)
 
 
 @pytest.mark.parametrize(
@@ -114,11 +136,22 @@ def test_no_steps_are_refused(tiny):
         next(grids.fill(tiny, Setting(steps=0)))
 
 
-@pytest.mark.parametrize("name, setting", EVERY)
-def test_a_shipped_grid_is_of_the_shipped_network_and_true(name, setting):
-    network = checkpoints.load(name)
-    grid = grids.load(name, checkpoints.describe(name).sha256, setting)
-    assert grid is not None, "missing, or another checkpoint's: python -m satcore grids"
+def test_what_ships_is_lbfgs_in_three_ways_and_where_nothing_convolves_adam():
+    for name in SHIPPED:
+        settings = grids.shipped(name)
+        assert len(set(settings)) == len(settings) == (6 if name.startswith("cnn/") else 7)
+        assert Setting() in settings and {setting.source for setting in settings} == set(grids.SOURCES)
+
+
+@pytest.mark.shipped
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_grids_are_of_the_shipped_network_and_true(name):
+    for setting in grids.shipped(name):
+        check_grid(load(name), setting, grids.load(name, setting))
+
+
+def check_grid(network, setting: Setting, grid: grids.Grid | None):
+    assert grid is not None, f"{setting} is missing, or another network's: python -m satcore grids"
     np.testing.assert_array_equal(grid.found, (seen(network, grid) == np.arange(10)) & ~np.eye(10, dtype=bool))
     assert grid.images.min() >= 0 and grid.images.max() <= 1 and grid.done == 1
     assert (grid.iterations <= setting.steps).all()
@@ -128,7 +161,6 @@ def test_a_shipped_grid_is_of_the_shipped_network_and_true(name, setting):
 
 
 @pytest.mark.parametrize("source", grids.SOURCES)
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("/vanilla")])
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.endswith("/vanilla")])
 def test_vanilla_is_fooled_on_every_pair(name, source):
-    setting = Setting(source)
-    assert grids.load(name, checkpoints.describe(name).sha256, setting).fooled == 90
+    assert grids.load(name, Setting(source)).fooled == 90

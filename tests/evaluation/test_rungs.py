@@ -5,15 +5,25 @@ import copy
 import pytest
 import torch
 
-from satcore import checkpoints, data, evaluation
-from satcore.evaluation import RUNGS, WRONG_BEFORE, ladder, worst_case
-from satcore.networks import build
+from satcore import data
+from satcore.attacks import fgsm, pgd, square
+from satcore.evaluation import rungs
+from satcore.evaluation.rungs import RUNGS, WRONG_BEFORE, ladder, one_rung, worst_case
+from tests.examples import load, small
 
 
 @pytest.fixture(scope="module")
 def examples() -> data.Examples:
     images, labels = data.load("test")
     return data.Examples(images[:24], labels[:24])
+
+
+@pytest.fixture
+def fewer_queries(monkeypatch):
+    """A tenth of the Square attack's queries, where it doesn't matter how good it is."""
+    monkeypatch.setattr(
+        rungs, "square", lambda *there, queries=1000, **settings: square(*there, queries=queries // 10, **settings)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +35,29 @@ def masked(tiny):
     return network
 
 
-def left(rungs) -> dict[str, int]:
-    return {rung.name: int(rung.right.sum()) for rung in rungs}
+def left(climbed) -> dict[str, int]:
+    return {rung.name: int(rung.right.sum()) for rung in climbed}
 
 
 @pytest.mark.parametrize("epsilon", [0.02, 0.1])
-def test_the_worst_case_is_never_above_a_rung(tiny, examples, epsilon):
-    rungs = list(ladder(tiny, *examples, epsilon=epsilon, source=checkpoints.load("relu-mlp/vanilla")))
-    assert [rung.name for rung in rungs] == list(RUNGS)
-    for rung in rungs[:-1]:
-        assert (rung.right | ~rungs[-1].right).all()
+def test_the_worst_case_is_never_above_a_rung(tiny, examples, epsilon, fewer_queries):
+    climbed = list(ladder(tiny, *examples, epsilon=epsilon, source=load("relu-mlp/vanilla")))
+    assert [rung.name for rung in climbed] == list(RUNGS)
+    for rung in climbed[:-1]:
+        assert (rung.right | ~climbed[-1].right).all()
 
 
-def test_without_a_source_nothing_is_transferred(tiny, examples):
-    rungs = ladder(tiny, examples.images[:3], examples.labels[:3], epsilon=0.1)
-    assert [rung.name for rung in rungs] == [name for name in RUNGS if name != "transfer"]
+def test_without_a_source_nothing_is_transferred(tiny, examples, fewer_queries):
+    climbed = ladder(tiny, examples.images[:3], examples.labels[:3], epsilon=0.1)
+    assert [rung.name for rung in climbed] == [name for name in RUNGS if name != "transfer"]
 
 
-def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, examples):
+def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, examples, fewer_queries):
     found = worst_case(tiny, *examples, epsilon=0.06)
-    *rungs, last = ladder(tiny, *examples, epsilon=0.06)
+    *climbed, last = ladder(tiny, *examples, epsilon=0.06)
     assert torch.equal(found.broken, ~last.right)
     wrong_before = tiny(examples.images).argmax(1) != examples.labels
-    first = {rung.name: rung.right for rung in rungs}
+    first = {rung.name: rung.right for rung in climbed}
     for index, name in enumerate(found.by):
         assert (name is not None) == bool(found.broken[index]) and (name == WRONG_BEFORE) == bool(wrong_before[index])
         if name in first:
@@ -56,7 +66,7 @@ def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, exampl
             assert all(first[there][index] for there in earlier)
 
 
-def test_nothing_is_broken_within_nothing(tiny, examples):
+def test_nothing_is_broken_within_nothing(tiny, examples, fewer_queries):
     assert torch.equal(
         worst_case(tiny, *examples, epsilon=0.0).broken, tiny(examples.images).argmax(1) != examples.labels
     )
@@ -68,8 +78,8 @@ def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
     assert hidden["FGSM, exact"] == honest["FGSM, exact"] and hidden["worst case"] <= honest["worst case"] + 1
 
 
-def test_the_worst_case_falls_as_epsilon_grows(tiny, examples):
-    brackets = list(evaluation.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.01, 0.05, 0.1)))
+def test_the_worst_case_falls_as_epsilon_grows(tiny, examples, fewer_queries):
+    brackets = list(rungs.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.01, 0.05, 0.1)))
     for shares in (
         [left(bracket.rungs)["worst case"] for bracket in brackets],
         [int(bracket.proven.sum()) for bracket in brackets],
@@ -79,39 +89,59 @@ def test_the_worst_case_falls_as_epsilon_grows(tiny, examples):
         assert (bracket.rungs[-1].right | ~bracket.proven).all()  # what is proven is right
 
 
-def test_a_cnn_has_no_proof(examples):
-    (bracket,) = evaluation.accuracy_against_epsilon(
-        build("cnn"), examples.images[:2], examples.labels[:2], epsilons=(0.3,)
-    )
+def test_a_network_with_convolutions_has_no_proof(examples, fewer_queries):
+    network = small("strides and means", "relu").float()
+    (bracket,) = rungs.accuracy_against_epsilon(network, examples.images[:2], examples.labels[:2], epsilons=(0.3,))
+    assert bracket.proven is None and [rung.name for rung in bracket.rungs] == [
+        name for name in RUNGS if name != "transfer"
+    ]
+
+
+def test_what_only_gives_logits_has_the_rungs_that_need_no_more_and_no_proof(tiny, examples, fewer_queries):
+    class Logits(torch.nn.Module):
+        def forward(self, images):
+            return tiny(images)
+
+    there = Logits(), *examples
+    (bracket,) = rungs.accuracy_against_epsilon(*there, epsilons=(0.06,), source=tiny)
     assert bracket.proven is None
+    assert [rung.name for rung in bracket.rungs] == [
+        name for name in RUNGS if "exact" not in name and "softened" not in name
+    ]
+    same = {rung.name: rung.right for rung in ladder(tiny, *examples, epsilon=0.06, source=tiny)}
+    for rung in bracket.rungs[:-1]:
+        assert torch.equal(rung.right, same[rung.name])
+    assert (bracket.rungs[-1].right | ~same["worst case"]).all()  # who knows less breaks less
+    with pytest.raises(ValueError, match="expected a rung out of clean, noise"):
+        list(one_rung("PGD, exact", *there))
 
 
-def test_one_rung_alone_is_the_ladders(tiny, examples):
-    source = checkpoints.load("relu-mlp/vanilla")
-    rungs = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {
+def test_one_rung_alone_is_the_ladders(tiny, examples, fewer_queries):
+    source = load("relu-mlp/vanilla")
+    counts = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {
         "clean": int((tiny(examples.images).argmax(1) == examples.labels).sum())
     }
-    for name, count in rungs.items():
-        reached = list(evaluation.one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
+    for name, count in counts.items():
+        reached = list(one_rung(name, tiny, *examples, epsilon=0.06, source=source, at_a_time=10))
         assert [there.total for there in reached] == [10, 20, 24]
         assert reached[-1].count == count, name
 
 
 def test_a_rung_that_is_not_softened_looks_for_no_temperature(tiny, examples, monkeypatch):
-    monkeypatch.setattr(evaluation, "best_temperature", None)
+    monkeypatch.setattr(rungs, "best_temperature", None)
     for name in ("noise", "FGSM, autograd", "PGD, exact", "Square"):
-        assert len(list(evaluation.one_rung(name, tiny, examples.images[:3], examples.labels[:3]))) == 1
+        assert len(list(one_rung(name, tiny, examples.images[:3], examples.labels[:3]))) == 1
 
 
 def test_an_image_that_an_attack_puts_right_is_right_after_it_and_not_in_the_worst_case():
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     images, labels = (tensor[:400] for tensor in data.load("test"))
-    after = evaluation.fgsm(network, images, labels)
+    after = fgsm(network, images, labels)
     put_right = (~after.correct_before & ~after.success).nonzero().flatten()[:3]
     assert len(put_right) == 3
     there = images[put_right], labels[put_right]
     for name, count in (("clean", 0), ("FGSM, autograd", 3), ("worst case", 0)):
-        *_, alone = evaluation.one_rung(name, network, *there)
+        *_, alone = one_rung(name, network, *there)
         assert alone.count == count
     assert next(rung for rung in ladder(network, *there) if rung.name == "FGSM, autograd").right.all()
     assert set(worst_case(network, *there).by) == {WRONG_BEFORE}
@@ -120,12 +150,13 @@ def test_an_image_that_an_attack_puts_right_is_right_after_it_and_not_in_the_wor
 @pytest.mark.parametrize("name", ["transfer", "FGSM", ""])
 def test_a_rung_that_is_not_there_is_refused(name, tiny, examples):
     with pytest.raises(ValueError, match="expected a rung out of clean, noise"):
-        list(evaluation.one_rung(name, tiny, *examples))
+        list(one_rung(name, tiny, *examples))
 
 
 def test_softening_is_the_softened_rungs(tiny, examples):
-    for fgsm, pgd in evaluation.accuracy_against_temperature(tiny, *examples, epsilon=0.06, temperatures=(1.0, 10.0)):
-        for rung, attack in ((fgsm, evaluation.fgsm), (pgd, evaluation.pgd)):
+    softened = rungs.accuracy_against_temperature(tiny, *examples, epsilon=0.06, temperatures=(1.0, 10.0))
+    for pair in softened:
+        for rung, attack in zip(pair, (fgsm, pgd), strict=True):
             wrong = [
                 attack(
                     tiny, *examples, epsilon=0.06, gradient="softened", temperature=rung.temperature, loss=loss
@@ -137,10 +168,10 @@ def test_softening_is_the_softened_rungs(tiny, examples):
 
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/saturated"])
 def test_of_the_published_robustness_nothing_is_left(name, examples):
-    network = checkpoints.load(name)
+    network = load(name)
     found = worst_case(network, *examples)
     assert found.broken.all()
-    assert (~evaluation.fgsm(network, *examples).success).float().mean() > 0.9
+    assert (~fgsm(network, *examples).success).float().mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -160,11 +191,11 @@ def test_what_the_attacks_refuse_is_refused_by_all(spoil, message, tiny, example
     for call in (
         lambda: worst_case(tiny, images, labels, epsilon=epsilon),
         lambda: list(ladder(tiny, images, labels, epsilon=epsilon)),
-        lambda: list(evaluation.one_rung("clean", tiny, images, labels, epsilon=epsilon)),
-        lambda: list(evaluation.accuracy_against_epsilon(tiny, images, labels, epsilons=(epsilon,))),
-        lambda: list(evaluation.accuracy_against_temperature(tiny, images, labels, epsilon=epsilon)),
-        lambda: evaluation.right_in_noise(tiny, images, labels, epsilon=epsilon),
-        lambda: evaluation.still_right(evaluation.fgsm, tiny, images, labels, epsilon=epsilon),
+        lambda: list(one_rung("clean", tiny, images, labels, epsilon=epsilon)),
+        lambda: list(rungs.accuracy_against_epsilon(tiny, images, labels, epsilons=(epsilon,))),
+        lambda: list(rungs.accuracy_against_temperature(tiny, images, labels, epsilon=epsilon)),
+        lambda: rungs.right_in_noise(tiny, images, labels, epsilon=epsilon),
+        lambda: rungs.still_right(fgsm, tiny, images, labels, epsilon=epsilon),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -11,31 +11,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from satcore.saturation import Annealing
 
-from satcore import data, training
+from satcore import data
 from satcore.networks import Network, build
-from satcore.recipes import Phase, Recipe
-from satcore.training import EpochRecord, train
+from satcore.recipes import Annealing, Phase, Recipe
+from satcore.training import EpochRecord, loop, train
 from tests import literal
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 # Adam divides by √v + ε. With its usual 1e-8, gradients that cancel to a few 1e-9 make full steps out of the last
 # bits, and no two orders of summation agree. With 1e-3 the weights follow the gradients as smoothly as they come.
 STEADY = {"batch_size": 6_000, "learning_rate": 2e-2, "beta2": 0.95, "adam_epsilon": 1e-3}
 
 LITERAL = {
-    "vanilla": Recipe("relu-mlp/vanilla", 16, (Phase(epochs=1, **STEADY),), ("relu",) * 3, precision="float32"),
+    "vanilla": Recipe("relu-mlp", "vanilla", 16, (Phase(epochs=1, **STEADY),), ("relu",) * 3, precision="float32"),
     "a falling rate": Recipe(
-        "sigmoid-mlp/vanilla",
+        "sigmoid-mlp",
+        "vanilla",
         16,
         (Phase(epochs=2, last_learning_rate=1e-3, **STEADY),),
         ("sigmoid",) * 3,
         precision="float32",
     ),
     "adversarial": Recipe(
-        "relu-mlp/adversarial",
+        "relu-mlp",
+        "adversarial",
         16,
         (Phase(epochs=1, clean_share=0.3, **STEADY),),
         ("relu",) * 3,
@@ -43,28 +44,32 @@ LITERAL = {
         precision="float32",
     ),
     "penalised sigmoid": Recipe(
-        "sigmoid-mlp/saturated",
+        "sigmoid-mlp",
+        "saturated",
         16,
         (Phase(epochs=2, penalty=Annealing(0.1, 0.2, 0.25), **STEADY),),
-        ("sigmoid", "sigmoid", "linear"),
+        ("sigmoid", "sigmoid", "identity"),
         precision="float32",
     ),
     "penalised ReLU": Recipe(
-        "relu-mlp/saturated",
+        "relu-mlp",
+        "saturated",
         16,
         (Phase(epochs=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
         ("relu",) * 3,
         precision="float32",
     ),
     "frozen": Recipe(
-        "relu-mlp/saturated",
+        "relu-mlp",
+        "saturated",
         16,
         (Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
         ("relu",) * 3,
         precision="float32",
     ),
     "frozen later": Recipe(
-        "relu-mlp/saturated",
+        "relu-mlp",
+        "saturated",
         16,
         (Phase(epochs=1, **STEADY), Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY)),
         ("relu",) * 3,
@@ -75,10 +80,10 @@ LITERAL = {
 
 def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float]]:
     """Weights and losses that the literal loop comes to, phase by phase."""
-    tensors = [parameter.detach() for parameter in build(recipe.family, recipe.hidden, seed).parameters()]
+    tensors = [parameter.detach() for parameter in build(recipe.architecture, seed).parameters()]
     losses, epoch = [], 0
     for phase in recipe.phases:
-        orders = [training._order(seed, epoch + k) for k in range(phase.epochs)]
+        orders = [loop._order(seed, epoch + k) for k in range(phase.epochs)]
         tensors, of_phase = literal.train_mlp(
             tensors,
             *data.load("train"),
@@ -99,7 +104,7 @@ def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float
 def test_training_is_the_literal_loop(recipe):
     records = list(train(recipe, "cpu", seed=3))
     weights, losses = literally(recipe, seed=3)
-    start = build(recipe.family, recipe.hidden, seed=3).parameters()
+    start = build(recipe.architecture, seed=3).parameters()
     moved = max((a - b).abs().max().item() for a, b in zip(weights, start, strict=True))
     assert moved > 0.05
     for found, expected in zip(records[-1].network.parameters(), weights, strict=True):
@@ -111,25 +116,25 @@ def test_training_is_the_literal_loop(recipe):
 
 def test_training_starts_from_the_recipes_initial_scale(monkeypatch):
     asked = []
-    monkeypatch.setattr(training, "build", lambda *arguments: asked.append(arguments) or build(*arguments))
+    monkeypatch.setattr(loop, "build", lambda *arguments: asked.append(arguments) or build(*arguments))
     next(train(dataclasses.replace(LITERAL["vanilla"], initial_scale=0.25), "cpu", seed=3))
-    assert asked == [("relu-mlp", 16, 3, 0.25)]
+    assert asked == [(LITERAL["vanilla"].architecture, 3, 0.25)]
 
 
 def test_frozen_layers_keep_their_bits_and_the_others_move():
     recipe = LITERAL["frozen"]
     *_, last = train(recipe, "cpu", seed=3)
-    start = list(build(recipe.family, recipe.hidden, seed=3).parameters())
+    start = list(build(recipe.architecture, seed=3).parameters())
     equal = [torch.equal(a, b) for a, b in zip(start, last.network.parameters(), strict=True)]
     assert equal == [True, True, False, False, False, False]
 
 
 def test_an_epochs_order_is_a_permutation_of_its_own():
-    orders = {(seed, epoch): training._order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)}
+    orders = {(seed, epoch): loop._order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)}
     for order in orders.values():
         assert torch.equal(order.sort().values, torch.arange(60_000))
     assert len({tuple(order.tolist()) for order in orders.values()}) == 4
-    assert torch.equal(training._order(1, 1), orders[1, 1])
+    assert torch.equal(loop._order(1, 1), orders[1, 1])
 
 
 # From here on an epoch is over the first 6,000 images, so that many of them cost little.
@@ -137,13 +142,14 @@ def test_an_epochs_order_is_a_permutation_of_its_own():
 
 @pytest.fixture
 def short_epochs(monkeypatch):
-    monkeypatch.setattr(training, "TRAINING_IMAGES", 6_000)
+    monkeypatch.setattr(loop, "TRAINING_IMAGES", 6_000)
 
 
 HOT = Recipe(
-    "relu-mlp/saturated",
+    "relu-mlp",
+    "saturated",
     16,
-    complementary=("relu", "linear", "relu"),
+    complementary=("relu", "identity", "relu"),
     epsilon=0.1,
     precision="float32",
     phases=(Phase(epochs=2, batch_size=600, learning_rate=0.1, penalty=Annealing(0, 1e-6, 1e-6)),),
@@ -206,20 +212,21 @@ def test_denormals_are_flushed_only_while_training(short_epochs):
     def denormal() -> bool:
         return bool(torch.tensor(1e-40) * 1 != 0)
 
-    with training._flushed_denormals():
+    with loop._flushed_denormals():
         assert not denormal()
     for _ in train(HOT, "cpu"):
         assert denormal()
     assert denormal()
 
 
+@pytest.mark.slow
 def test_threads_that_start_while_training_keep_their_denormals():
     # In a process of its own, whose threads PyTorch hasn't started yet; so many elements that it uses them all.
     script = """
 import torch
-from satcore import training
+from satcore.training import loop
 torch.set_num_threads(2)
-with training._flushed_denormals():
+with loop._flushed_denormals():
     torch.ones(400_000) * 2
 assert bool((torch.full((400_000,), 1e-40) * 1 != 0).all())
 """
@@ -228,7 +235,7 @@ assert bool((torch.full((400_000,), 1e-40) * 1 != 0).all())
 
 
 def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
-    monkeypatch.setattr(training, "signed_step", None)
+    monkeypatch.setattr(loop, "signed_step", None)
     with pytest.raises(TypeError):
         next(train(dataclasses.replace(HOT, phases=(dataclasses.replace(HOT.phases[0], clean_share=0.5),)), "cpu"))
     assert torch.tensor(1e-40) * 1 != 0
@@ -236,7 +243,8 @@ def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
 
 # Two phases, the second on cached features, and products in bfloat16 as in the recipes that ship.
 TWO_PHASES = Recipe(
-    "relu-mlp/saturated",
+    "relu-mlp",
+    "saturated",
     16,
     complementary=("relu",) * 3,
     phases=(
@@ -259,7 +267,7 @@ def bits(network: Network) -> bytes:
 
 @pytest.fixture
 def saved_always(short_epochs, monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SAVES", -1)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1)
 
 
 def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRecord:
@@ -292,14 +300,15 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
 
 
 def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, monkeypatch):
-    monkeypatch.setattr(training, "TRAINING_IMAGES", 200)
+    monkeypatch.setattr(loop, "TRAINING_IMAGES", 40)
     recipe = Recipe(
-        "cnn/vanilla",
+        "cnn",
+        "vanilla",
         0,
-        complementary=("relu", "relu", "relu", "linear"),
-        phases=(Phase(epochs=2, batch_size=50, learning_rate=1e-3),),
+        complementary=("relu", "relu", "relu", "identity"),
+        phases=(Phase(epochs=2, batch_size=20, learning_rate=1e-3),),
     )
-    monkeypatch.setattr(training, "PROBED", 10)
+    monkeypatch.setattr(loop, "PROBED", 10)
     *_, whole = train(recipe, "cpu")
     interrupt(recipe, tmp_path / "run", after=1)
     *_, resumed = train(recipe, "cpu", state=tmp_path / "run")
@@ -307,7 +316,7 @@ def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, mo
 
 
 def test_the_state_is_kept_only_every_so_often(tmp_path, short_epochs, monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SAVES", 3_600)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", 3_600)
     list(train(TWO_PHASES, "cpu", state=tmp_path / "run"))
     assert list(tmp_path.iterdir()) == []
 
@@ -327,12 +336,12 @@ LONG = dataclasses.replace(
 TO_BE_KILLED = """
 import sys
 from pathlib import Path
-from satcore import training
-from tests.test_training import LONG
+from satcore.training import loop
+from tests.training.test_loop import LONG
 
-training.TRAINING_IMAGES = 6_000
-training.SECONDS_BETWEEN_SAVES = -1
-for record in training.train(LONG, "cpu", state=Path(sys.argv[1])):
+loop.TRAINING_IMAGES = 6_000
+loop.SECONDS_BETWEEN_SAVES = -1
+for record in loop.train(LONG, "cpu", state=Path(sys.argv[1])):
     pass
 """
 
@@ -340,12 +349,13 @@ for record in training.train(LONG, "cpu", state=Path(sys.argv[1])):
 @pytest.fixture(scope="module")
 def uninterrupted() -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "TRAINING_IMAGES", 6_000)
+        patch.setattr(loop, "TRAINING_IMAGES", 6_000)
         *_, last = train(LONG, "cpu")
     return bits(last.network)
 
 
-@pytest.mark.parametrize("chance", range(3))
+@pytest.mark.slow
+@pytest.mark.parametrize("chance", range(2))
 def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always, uninterrupted, chance):
     state = tmp_path / "run.safetensors"
     moments = random.Random(chance)
@@ -384,7 +394,7 @@ def refused(recipe: Recipe, state: Path, seed: int = 0) -> str:
 def test_the_state_of_another_recipe_or_seed_is_refused(tmp_path, saved_always):
     state = tmp_path / "run"
     interrupt(TWO_PHASES, state, after=1)
-    other = dataclasses.replace(TWO_PHASES, name="relu-mlp/control")
+    other = dataclasses.replace(TWO_PHASES, training="control")
     rate = dataclasses.replace(
         TWO_PHASES, phases=(dataclasses.replace(TWO_PHASES.phases[0], learning_rate=2e-2), TWO_PHASES.phases[1])
     )

@@ -1,16 +1,15 @@
 """What was found out about the networks: how it is found, how it is kept, and what ships."""
 
-import dataclasses
-import json
-
 import pytest
-from satcore.checks import MEANINGS
-from satcore.reality import EDGES, EPSILON, Plan, Reality
 
-from satcore import attacks, checkpoints, data, evaluation, reality
-from satcore.__main__ import main
+from satcore import attacks, data, library
+from satcore.evaluation import reality, rungs
+from satcore.evaluation.checking import MEANINGS
+from satcore.evaluation.reality import EDGES, EPSILON, Plan, Reality
+from satcore.networks import build, mlp
+from tests.examples import SHIPPED, load, small
 
-NAMES = checkpoints.names()
+NAME = "relu-mlp/vanilla"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def found(records) -> Reality:
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, Reality]:
-    return reality.shipped()
+    return {name: there for name, there in reality.known().items() if name in SHIPPED}
 
 
 def test_it_tells_how_far_it_has_got(records):
@@ -36,13 +35,13 @@ def test_it_tells_how_far_it_has_got(records):
 
 def test_all_is_found_out(tiny, found):
     images, labels = (tensor[:8] for tensor in data.load("test"))
-    assert list(found.right) == [rung for rung in evaluation.RUNGS if rung != "transfer"]
+    assert list(found.right) == [rung for rung in rungs.RUNGS if rung != "transfer"]
     for counts in found.right.values():
         assert len(counts) == 2 and all(0 <= count <= 8 for count in counts)
     assert found.clean == int((tiny(images).argmax(1) == labels).sum())
     assert found.right["FGSM, autograd"][1] == int((~attacks.fgsm(tiny, images, labels).success).sum())
     assert sum(found.broken_by.values()) == 8 - found.right["worst case"][1]
-    assert len(found.softening) == len(evaluation.SOFTENINGS)
+    assert len(found.softening) == len(rungs.SOFTENINGS)
     assert set(check["name"] for check in found.checks) == set(MEANINGS) - {"no stranger knows better"}
     for layer in found.dying:
         assert len(layer["counts"]) == len(EDGES) - 1
@@ -55,11 +54,38 @@ def test_what_is_left_is_asked_for_by_rung_and_epsilon(found):
     assert found.left("transfer") is None
 
 
-def test_what_is_kept_comes_back_and_belongs_to_its_weights(found, tmp_path):
-    reality.save("relu-mlp/vanilla", "a" * 64, found, tmp_path)
-    assert reality.load("relu-mlp/vanilla", "a" * 64, tmp_path) == found
-    assert reality.load("relu-mlp/vanilla", "b" * 64, tmp_path) is None
-    assert reality.load("relu-mlp/saturated", "a" * 64, tmp_path) is None
+def test_a_network_that_convolves_is_examined_on_fewer_images():
+    assert reality.plan(small("strides and means", "tanh")) == reality.CNN
+    assert reality.plan(build(mlp("tanh", (9,)))) == reality.MLP
+
+
+def test_what_is_found_of_a_shipped_network_is_kept_on_the_users_shelf_under_its_hash(found, own_shelf):
+    shipped = library.SHIPPED / NAME / "reality.json"
+    before = shipped.read_bytes()
+    assert reality.load(NAME) != found
+    reality.save(NAME, found)
+    assert shipped.read_bytes() == before and reality.load(NAME) == found
+    (kept,) = (path for path in own_shelf.rglob("*") if path.is_file())
+    assert kept == own_shelf / "about" / library.describe(NAME).sha256 / "reality.json"
+
+
+@pytest.fixture
+def own(tiny) -> str:
+    """The name of a network on the user's shelf."""
+    return library.add(tiny, "tiny")
+
+
+def test_what_is_kept_comes_back_and_belongs_to_its_weights(found, own):
+    assert reality.load(own) is None
+    reality.save(own, found)
+    assert reality.load(own) == found and reality.known()[own] == found
+    kept = library.kept(own, reality.FILE)
+    content = kept.read_bytes()
+    library.remove(own)
+    another = library.add(build(mlp("relu", (16, 16)), seed=9), "tiny")
+    assert another == own and library.kept(own, reality.FILE) == kept
+    kept.write_bytes(content)
+    assert reality.load(own) is None and own not in reality.known()
 
 
 @pytest.mark.parametrize(
@@ -72,24 +98,22 @@ def test_what_is_kept_comes_back_and_belongs_to_its_weights(found, tmp_path):
         lambda text: text.replace('"epsilons": [0.05, ', '"epsilons": ['),
     ],
 )
-def test_a_damaged_file_is_refused(damage, found, tmp_path):
-    reality.save("relu-mlp/vanilla", "a" * 64, found, tmp_path)
-    path = tmp_path / "relu-mlp" / "vanilla.json"
+def test_a_damaged_file_is_refused(damage, found, own):
+    reality.save(own, found)
+    path = library.kept(own, reality.FILE)
     path.write_text(damage(path.read_text()))
-    with pytest.raises(
-        ValueError, match="expected what was found out about relu-mlp/vanilla in .*, got a damaged file"
-    ):
-        reality.load("relu-mlp/vanilla", "a" * 64, tmp_path)
+    with pytest.raises(ValueError, match=f"expected what was found out about {own} in .*, got a damaged file"):
+        reality.load(own)
 
 
 def test_all_twelve_ship_and_belong_to_the_shipped_weights(shipped):
-    assert list(shipped) == NAMES and len(NAMES) == 12
+    assert list(shipped) == SHIPPED
     for name, there in shipped.items():
-        plan = reality.plan(name)
+        plan = reality.plan(load(name))
         assert (there.images, there.epsilons) == (plan.images, list(plan.epsilons))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_worst_case_is_bracketed(name, shipped):
     """Never above a rung, never below what is proven, never rising with ε."""
     there = shipped[name]
@@ -104,21 +128,25 @@ def test_the_worst_case_is_bracketed(name, shipped):
         assert there.proven[0] > 0  # at the smallest ε, it is a proof of something
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.shipped
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in SHIPPED if name.endswith("-mlp/saturated")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED if not name.endswith("-mlp/saturated")),
+    ],
+)
 def test_what_is_cheap_to_find_out_again_is_found_again(name, shipped):
     """On the very images; rounding on another machine may move one."""
-    there, network = shipped[name], checkpoints.load(name)
+    there, network = shipped[name], load(name)
     images, labels = (tensor[: there.images] for tensor in data.load("test"))
-    for rung, attack, settings in (("FGSM, autograd", attacks.fgsm, {}), ("PGD, autograd", attacks.pgd, {"steps": 40})):
-        again = evaluation.still_right(attack, network, images, labels, epsilon=EPSILON, **settings)
-        assert abs(again * there.images - there.left(rung).count) <= 1.5
-    assert (
-        abs(
-            evaluation.right_in_noise(network, images, labels, epsilon=EPSILON) * there.images
-            - there.left("noise").count
-        )
-        <= 1.5
-    )
+    again = {
+        "FGSM, autograd": rungs.still_right(attacks.fgsm, network, images, labels, epsilon=EPSILON),
+        "PGD, autograd": rungs.still_right(attacks.pgd, network, images, labels, epsilon=EPSILON, steps=40),
+        "noise": rungs.right_in_noise(network, images, labels, epsilon=EPSILON),
+    }
+    for rung, share in again.items():
+        assert abs(share * there.images - there.left(rung).count) <= 1.5, rung
 
 
 def test_the_published_robustness_is_gone(shipped):
@@ -126,21 +154,3 @@ def test_the_published_robustness_is_gone(shipped):
         there = shipped[name]
         assert there.left("FGSM, autograd").share > 0.9 and there.left("PGD, autograd").share > 0.9
         assert there.left("worst case").interval[1] < 0.05
-
-
-def test_the_command_says_what_is_kept(shipped, capsys):
-    assert main(["reality", "sigmoid-mlp/saturated"]) == 0
-    said = capsys.readouterr().out
-    for rung in shipped["sigmoid-mlp/saturated"].right:
-        assert f"{rung} {100 * shipped['sigmoid-mlp/saturated'].left(rung).share:.1f}" in said
-
-
-def test_the_command_finds_out_what_is_not_there_and_keeps_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(reality, "plan", lambda name: Plan(4, (EPSILON,)))
-    for function in (reality.load, reality.save):
-        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
-    assert main(["reality", "relu-mlp/adversarial"]) == 0
-    kept = json.loads((tmp_path / "relu-mlp" / "adversarial.json").read_text())
-    assert kept["sha256"] == checkpoints.describe("relu-mlp/adversarial").sha256 and kept["images"] == 4
-    assert "transfer" in capsys.readouterr().out
-    assert set(kept) == {"sha256", *(field.name for field in dataclasses.fields(Reality))}

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from satcore import data
 from satcore.attacks import AttackResult, fgsm
-from satcore.networks import Network, build
+from satcore.networks import Network
 from tests import literal
+from tests.examples import of_family
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def scaled(network: Network, factor: float) -> Network:
     return larger
 
 
-@pytest.mark.parametrize("family, count", [("sigmoid-mlp", 50), ("relu-mlp", 50), ("cnn", 5)])
+@pytest.mark.parametrize("family, count", [("sigmoid-mlp", 30), ("relu-mlp", 30), ("cnn", 4)])
 @pytest.mark.parametrize("epsilon", [0.25, 0.07])
 def test_fgsm_of_one_image_is_the_literal_one_bit_for_bit(examples, family, count, epsilon):
-    network = build(family, hidden=16)
+    network = of_family(family, hidden=16)
     for image, label in list(zip(*examples, strict=True))[:count]:
         expected, gradient = literal.fgsm(network, image, label.item(), epsilon)
         found = fgsm(network, image.unsqueeze(0), label.unsqueeze(0), epsilon=epsilon)
@@ -75,7 +76,7 @@ def test_pixels_stay_in_range_and_move_by_epsilon_at_most(epsilon, seed, extreme
     assert result.linf.max() <= epsilon + 1.5 * torch.finfo(dtype).eps
 
 
-NETWORKS = {torch.float32: build("relu-mlp", 16), torch.float64: build("relu-mlp", 16).double()}
+NETWORKS = {torch.float32: of_family("relu-mlp", 16), torch.float64: of_family("relu-mlp", 16).double()}
 
 
 def test_each_pixel_moves_by_epsilon_up_the_loss_unless_the_range_ends(tiny, examples):
@@ -96,7 +97,7 @@ def test_the_loss_rises(tiny, examples):
 
 
 def test_where_every_unit_is_saturated_the_gradient_is_zero_and_nothing_moves(examples):
-    saturated = scaled(build("sigmoid-mlp", 16), 1e5)
+    saturated = scaled(of_family("sigmoid-mlp", 16), 1e5)
     result = fgsm(saturated, *examples)
     assert result.zero_gradient.all()
     assert torch.equal(result.images, examples.images)
@@ -169,7 +170,7 @@ def test_an_attack_on_n_images_has_n_of_everything(tiny, examples):
 
 
 def test_an_attack_leaves_the_images_and_the_network_as_they_were(examples):
-    network = build("relu-mlp", 16)
+    network = of_family("relu-mlp", 16)
     before = [parameter.clone() for parameter in network.parameters()]
     images = examples.images.clone()
     result = fgsm(network, images, examples.labels)

@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from satcore.saturation import COMPLEMENTARY, Annealing, penalty, saturated_share
 
-from satcore.recipes import RECIPES
+from satcore.nonlinearities import named
+from satcore.recipes import RECIPES, Annealing
+from satcore.training import penalty, saturated_share
 
-NAMES = ("relu", "sigmoid", "linear")
+NAMES = ("relu", "sigmoid", "identity")
 
 
 def closed_form(z: float, name: str) -> float:
@@ -30,7 +31,7 @@ def closed_form_derivative(z: float, name: str) -> float:
 def test_complementary_functions_are_their_closed_forms(name):
     z = torch.linspace(-30, 30, 601, dtype=torch.float64)
     expected = [closed_form(value, name) for value in z.tolist()]
-    np.testing.assert_allclose(COMPLEMENTARY[name](z).numpy(), expected, rtol=1e-14, atol=0)
+    np.testing.assert_allclose(named(name).complementary(z).numpy(), expected, rtol=1e-14, atol=0)
 
 
 def test_the_relus_is_the_distance_to_the_nearest_point_without_slope():
@@ -39,7 +40,7 @@ def test_the_relus_is_the_distance_to_the_nearest_point_without_slope():
     flat = grid.detach()[grid.grad == 0]
     assert 0 < len(flat) < len(grid)
     for z in grid.detach():
-        assert COMPLEMENTARY["relu"](z) == (z - flat).abs().min()  # Eq. 7
+        assert named("relu").complementary(z) == (z - flat).abs().min()  # Eq. 7
 
 
 def test_the_sigmoids_stays_right_where_the_sigmoid_rounds_to_one():
@@ -50,7 +51,7 @@ def test_the_sigmoids_stays_right_where_the_sigmoid_rounds_to_one():
     assert (y * (1 - y))[4] == 0  # what the form y(1 − y) makes of h = 37
     expected = [closed_form(value, "sigmoid") for value in h.tolist()]
     # A handful of roundings, and exp's own error of about one unit in the last place.
-    np.testing.assert_allclose(COMPLEMENTARY["sigmoid"](h).numpy(), expected, rtol=2e-15, atol=0)
+    np.testing.assert_allclose(named("sigmoid").complementary(h).numpy(), expected, rtol=2e-15, atol=0)
 
 
 def layers(seed: int, count: int = 6) -> list[torch.Tensor]:
@@ -85,15 +86,16 @@ def test_the_penaltys_gradient_is_that_of_central_differences():
     width = 1e-5
     for layer, gradient in enumerate(gradients):
         for unit in range(gradient.numel()):
-
-            def shifted(by: float) -> float:
-                moved = [h.detach().clone() for h in hs]
-                moved[layer].view(-1)[unit] += by
-                return penalty(moved, NAMES).item()
-
-            slope = (shifted(width) - shifted(-width)) / (2 * width)
+            slope = (shifted(hs, layer, unit, width) - shifted(hs, layer, unit, -width)) / (2 * width)
             # Rounding of a sum of some 50, 1e-14, over the width; the cubic term is far below that.
             assert gradient.flatten()[unit].item() == pytest.approx(slope, abs=2e-9)
+
+
+def shifted(hs: list[torch.Tensor], layer: int, unit: int, by: float) -> float:
+    """The penalty with one pre-activation moved."""
+    moved = [h.detach().clone() for h in hs]
+    moved[layer].view(-1)[unit] += by
+    return penalty(moved, NAMES).item()
 
 
 def test_the_penaltys_gradient_survives_where_autograd_of_the_sigmoid_is_zero():
@@ -120,11 +122,18 @@ def test_a_layer_without_a_complementary_function_is_refused():
         penalty(layers(seed=1), NAMES[:2])
 
 
+def test_an_unknown_complementary_function_is_refused():
+    with pytest.raises(ValueError, match=r"expected a nonlinearity out of relu, .*, got 'linear'"):
+        penalty(layers(seed=1), ("relu", "sigmoid", "linear"))
+    with pytest.raises(ValueError, match=r"expected a nonlinearity out of relu, .*, got 'linear'"):
+        saturated_share(torch.zeros(2, 3), "linear")
+
+
 def test_the_saturated_share_counts_values_below_the_threshold():
     h = torch.tensor([[-3.0, 0.0005], [0.002, 5.0]])
     assert saturated_share(h, "relu") == 0.5
     assert saturated_share(h, "relu", threshold=3e-3) == 0.75
-    assert saturated_share(h, "linear") == 0.5
+    assert saturated_share(h, "identity") == 0.5
     # σ′(6.9) = 0.00101 and σ′(7) = 0.00091.
     assert saturated_share(torch.tensor([-7.0, -6.9, 0.0, 6.9, 7.0]), "sigmoid").item() == pytest.approx(0.4)
 

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from satcore.checks import MEANINGS, checks, signals, zero_gradients
 
-from satcore import checkpoints, data
-from satcore.networks import build
+from satcore import data
+from satcore.evaluation.checking import MEANINGS, checks, signals, zero_gradients
 from tests import literal
+from tests.examples import load, of_family
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,12 @@ def failed(found) -> set[str]:
 
 
 def test_an_honest_network_passes_every_check(tiny, examples):
-    found = checks(tiny, *examples, source=checkpoints.load("relu-mlp/vanilla"))
+    found = checks(tiny, *examples, source=load("relu-mlp/vanilla"))
     assert [check.name for check in found] == list(MEANINGS) and failed(found) == set()
 
 
 def test_a_masked_network_is_caught(masked, examples):
-    found = checks(masked, *examples, source=checkpoints.load("relu-mlp/vanilla"))
+    found = checks(masked, *examples, source=load("relu-mlp/vanilla"))
     assert failed(found) >= {
         "nothing is left at ε = 0.5",
         "no gradient is needed less",
@@ -51,7 +51,7 @@ def test_a_masked_network_is_caught(masked, examples):
 
 def test_masking_is_caught_in_the_papers_networks_and_not_in_the_vanilla_one(examples):
     for name in ("sigmoid-mlp/saturated", "relu-mlp/saturated"):
-        found = {check.name: check for check in checks(checkpoints.load(name), *examples)}
+        found = {check.name: check for check in checks(load(name), *examples)}
         assert {
             "nothing is left at ε = 0.5",
             "no gradient is needed less",
@@ -64,7 +64,7 @@ def test_masking_is_caught_in_the_papers_networks_and_not_in_the_vanilla_one(exa
             > 0.1
             > found["no gradient is needed less"].figures["Square"]
         )
-    assert failed(checks(checkpoints.load("sigmoid-mlp/vanilla"), *examples)) == set()
+    assert failed(checks(load("sigmoid-mlp/vanilla"), *examples)) == set()
 
 
 def test_without_a_source_nothing_is_said_of_transfer(tiny, examples):
@@ -90,7 +90,7 @@ def test_a_random_network_and_one_of_probabilities_are_caught(tiny, examples):
 
 def test_the_share_of_zero_gradients_is_that_of_images_asked_one_by_one(masked, examples):
     """As the Adversarial Robustness Toolbox asks."""
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     for there in (network, masked):
         zero = 0
         for image, label in zip(*examples, strict=True):
@@ -102,7 +102,7 @@ def test_the_share_of_zero_gradients_is_that_of_images_asked_one_by_one(masked, 
 
 @pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp", "cnn"])
 def test_signals_are_the_gradients_that_autograd_finds_where_nothing_underflows(family, examples):
-    network = build(family, hidden=20, seed=2)
+    network = of_family(family, hidden=20, seed=2)
     images, labels = examples.images[:5], examples.labels[:5]
     x = images.double().requires_grad_()
     layers = network.double().pre_activations(x)
@@ -117,7 +117,7 @@ def test_signals_are_the_gradients_that_autograd_finds_where_nothing_underflows(
 
 def test_signals_are_true_where_autograd_has_only_zeros(examples):
     """The image's gradient as J (complex step) times the slope of the cross-entropy in logarithms."""
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     images, labels = examples.images[:6], examples.labels[:6]
     found = {signal.layer: signal for signal in signals(network, images, labels)}
     assert found["image"].zero_single > 0.8 and found["logits"].zero_single > 0.8
@@ -127,9 +127,7 @@ def test_signals_are_true_where_autograd_has_only_zeros(examples):
         others = torch.cat((logits[:label], logits[label + 1 :]))
         log_wrong = float(others.logsumexp(0) - logits.logsumexp(0))  # log(1 − p_y)
         slope = np.insert(others.softmax(0).numpy(), int(label), -1.0)
-        jacobian = literal.complex_step_jacobian(
-            literal.parameters(exact), image.numpy().ravel().astype(float), "sigmoid"
-        )
+        jacobian = literal.complex_step(exact, image.double().numpy())
         for layer, norm in (("logits", np.linalg.norm(slope)), ("image", np.linalg.norm(slope @ jacobian))):
             assert float(found[layer].log10_norm[k]) == pytest.approx(
                 (math.log(norm) + log_wrong) / math.log(10), abs=1e-3

@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
-from satcore.lbfgsb import minimise
 from scipy.optimize import minimize
 from torch.nn.functional import cross_entropy
 
 from satcore import data
+from satcore.attacks.lbfgsb import minimise
 
 
 def ended(function, start, steps):
@@ -22,8 +22,8 @@ def scipys(function, start, steps):
     results = []
     for number, row in enumerate(start):
 
-        def one(x, index=torch.tensor([number])):
-            values, gradients, _ = function(torch.from_numpy(x)[None], index)
+        def one(x, number=number):
+            values, gradients, _ = function(torch.from_numpy(x)[None], torch.tensor([number]))
             return float(values), gradients[0].numpy()
 
         results.append(
@@ -103,7 +103,7 @@ def test_rosenbrocks_valley_goes_scipys_way(steps):
 def test_an_attack_on_a_network_goes_scipys_way(attack, steps):
     ours, (points, values, iterations) = ended(*attack, steps), scipys(*attack, steps)
     np.testing.assert_array_equal(ours.iterations.numpy(), iterations)
-    # A relu's kink, passed on one side by the one and on the other by the other, parts their ways: in few of the problems.
+    # A relu's kink, passed on one side by the one and on the other by the other, parts their ways: in few problems.
     together = np.abs(ours.points.numpy() - points).max(1) < 1e-6
     assert together.mean() >= 0.9
     np.testing.assert_allclose(ours.values.numpy()[together], values[together], rtol=1e-5, atol=1e-12)

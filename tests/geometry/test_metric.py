@@ -15,8 +15,8 @@ from satcore.linearised import ExactNetwork
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from satcore import checkpoints, data, geometry
-from satcore.networks import Network, build
+from satcore import data, library, geometry
+from satcore.networks import Network
 from tests import literal
 
 SIGMOIDS = ("sigmoid-mlp/saturated", "sigmoid-mlp/control", "sigmoid-mlp/adversarial", "sigmoid-mlp/vanilla")
@@ -111,7 +111,7 @@ def test_the_cnns_jacobian_is_that_of_a_complex_step(name):
     black_and_white=st.booleans(),
 )
 def test_the_jacobian_of_any_small_network_is_that_of_a_complex_step(seed, scale, activation, black_and_white):
-    network = build(f"{activation}-mlp", hidden=5, seed=seed, scale=scale)
+    network = of_family(f"{activation}-mlp", hidden=5, seed=seed, scale=scale)
     images = random_images(1, seed)
     if black_and_white:
         images = images.round()
@@ -123,7 +123,7 @@ def test_the_jacobian_of_any_small_network_is_that_of_a_complex_step(seed, scale
 
 def with_ties() -> Network:
     """An untrained CNN: on a black image all units of a channel are alike, and every pooling has to choose."""
-    return build("cnn", seed=3).double()
+    return of_family("cnn", seed=3).double()
 
 
 def test_ties_in_max_pooling_are_broken_as_pytorch_does():
@@ -196,7 +196,7 @@ def check_nothing(network: Network, none: Tensor):
 @pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp", "cnn"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_network_and_the_images_stay_as_they_were(family, dtype):
-    network = build(family, hidden=5).to(dtype)
+    network = of_family(family, hidden=5).to(dtype)
     network.layers[0].bias.requires_grad_(False)
     network.train()
     before = copy.deepcopy(network)
@@ -268,7 +268,7 @@ def test_the_fourier_convolution_is_pytorchs_and_so_is_its_transpose(channels, o
 
 @pytest.mark.parametrize("kind", ["dense", "direct", "fourier"])
 def test_a_linear_map_and_its_transpose_are_adjoint(kind):
-    network = build("cnn", seed=1).double().requires_grad_(False)
+    network = of_family("cnn", seed=1).double().requires_grad_(False)
     linear, shape_in, shape_out = {
         "dense": (Dense(network.layers[3]), (1024,), (10,)),
         "direct": (DirectConvolution(network.layers[0]), (1, 28, 28), (32, 28, 28)),
@@ -336,7 +336,7 @@ def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name
 
 def affine(offsets: list[float], slopes: list[float]) -> tuple[Network, Tensor]:
     """A network whose logits are `offsets` at the black image, and a direction along which they rise by `slopes`."""
-    network = build("relu-mlp", hidden=10).double().requires_grad_(False)
+    network = of_family("relu-mlp", hidden=10).double().requires_grad_(False)
     weights = [torch.zeros(10, 784), torch.eye(10), torch.eye(10)]
     weights[0][:, :10] = torch.eye(10)  # one pixel a class
     for layer, weight in zip(network.layers, weights, strict=True):
@@ -792,7 +792,7 @@ def test_at_each_point_of_a_plane_it_is_what_the_network_makes_of_the_image_ther
 
 
 def test_a_plane_fills_up_from_record_to_record():
-    network = build("sigmoid-mlp", hidden=5)
+    network = of_family("sigmoid-mlp", hidden=5)
     records = list(geometry.plane(network, *triangle(), side=110))
     *_, last = records
     inside = last.predicted >= 0

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from satcore import checkpoints, data
+from satcore import data, library
 from satcore.attacks import fgsm, pgd
 from satcore.attacks.gradients import WAYS, Way
 from satcore.attacks.objective import Objective
-from satcore.networks import build
 from tests import literal
+from tests.examples import of_family
 
 COUNT = 40
 
@@ -51,7 +51,7 @@ def reference(network, image, label: int, loss: str) -> tuple[np.ndarray, float]
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "sigmoid-mlp/vanilla", "relu-mlp/saturated"])
 def test_exact_is_the_true_direction_however_saturated(examples, name, dtype, loss):
-    network = checkpoints.load(name).to(dtype)
+    network = library.load(name).to(dtype)
     objective = Objective(examples.labels, loss=loss)
     taken = Way("exact").gradient(network, examples.images.to(dtype), objective)
     agreement, sizes = [], []
@@ -64,7 +64,7 @@ def test_exact_is_the_true_direction_however_saturated(examples, name, dtype, lo
 
 
 def test_where_autograd_gives_nothing_exact_gives_a_direction(examples):
-    network = checkpoints.load("sigmoid-mlp/saturated")
+    network = library.load("sigmoid-mlp/saturated")
     objective = Objective(examples.labels)
     autograd, exact = (Way(name).gradient(network, examples.images, objective) for name in ("autograd", "exact"))
     assert autograd.zero.float().mean() > 0.8
@@ -76,7 +76,7 @@ def test_where_autograd_gives_nothing_exact_gives_a_direction(examples):
 @pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_on_an_unsaturated_network_all_three_agree(examples, family, loss, targeted):
-    network = build(family, hidden=32).double()
+    network = of_family(family, hidden=32).double()
     images, objective = examples.images[:8].double(), Objective(examples.labels[:8], targeted, loss)
     plain, exact, softened = (Way(name, 1.0).gradient(network, images, objective) for name in WAYS)
     for there in (exact, softened):
@@ -86,7 +86,7 @@ def test_on_an_unsaturated_network_all_three_agree(examples, family, loss, targe
 
 
 def test_softened_takes_every_derivative_at_a_tempered_place(examples):
-    network, temperature = checkpoints.load("sigmoid-mlp/saturated").double(), 10.0
+    network, temperature = library.load("sigmoid-mlp/saturated").double(), 10.0
     images, labels = examples.images[:10].double(), examples.labels[:10]
     taken = Way("softened", temperature).gradient(network, images, Objective(labels))
     hidden = network.pre_activations(images)
@@ -108,7 +108,7 @@ def test_softened_takes_every_derivative_at_a_tempered_place(examples):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_images_gradient_does_not_depend_on_the_others(examples, way):
-    network = checkpoints.load("sigmoid-mlp/saturated").double()
+    network = library.load("sigmoid-mlp/saturated").double()
     together = Way(way, 3.0).gradient(network, examples.images.double(), Objective(examples.labels))
     for index in range(10):
         alone = Way(way, 3.0).gradient(
@@ -122,7 +122,7 @@ def test_an_images_gradient_does_not_depend_on_the_others(examples, way):
 
 
 def test_dead_units_pass_nothing_on_and_no_nonsense():
-    network = build("relu-mlp", hidden=8)
+    network = of_family("relu-mlp", hidden=8)
     for parameter in (network.layers[1].weight, network.layers[1].bias):
         parameter.data.fill_(-1.0)
     images = torch.rand(3, 1, 28, 28)
@@ -133,7 +133,7 @@ def test_dead_units_pass_nothing_on_and_no_nonsense():
 
 
 def test_a_gradient_below_all_numbers_still_has_a_size():
-    network = copy.deepcopy(build("sigmoid-mlp", hidden=16)).double()
+    network = copy.deepcopy(of_family("sigmoid-mlp", hidden=16)).double()
     for layer in network.layers:
         layer.weight.data.mul_(3e4)
     taken = Way("exact").gradient(network, torch.rand(4, 1, 28, 28).double(), Objective(torch.arange(4)))
