@@ -1,13 +1,15 @@
 """The checks of some networks side by side, red and green: a component."""
 
-from satcore.dashboard.encoded import component
-from satcore.dashboard.figures import COLOURS
-from satcore.reality import Reality
+from html import escape
 
-_component = component("checks_view")
+from satcore.dashboard.shared.component import component
+from satcore.dashboard.shared.style import Style
+from satcore.evaluation.reality import Reality
+
+_component = component(__file__)
 
 
-def checks_view(found: dict[str, Reality], meanings: dict[str, str], *, key: str) -> None:
+def checks_view(found: dict[str, Reality], styles: dict[str, Style], meanings: dict[str, str], *, key: str) -> None:
     """Draw each check with the line in `meanings` that explains it, and what it says of each network."""
     _component(
         key=key,
@@ -16,7 +18,7 @@ def checks_view(found: dict[str, Reality], meanings: dict[str, str], *, key: str
                 {
                     "name": check,
                     "meaning": meaning,
-                    "verdicts": [_verdict(name, check, there) for name, there in found.items()],
+                    "verdicts": [_verdict(name, styles[name], check, there) for name, there in found.items()],
                 }
                 for check, meaning in meanings.items()
             ]
@@ -24,27 +26,25 @@ def checks_view(found: dict[str, Reality], meanings: dict[str, str], *, key: str
     )
 
 
-def _verdict(name: str, check: str, found: Reality) -> dict | None:
+def _verdict(name: str, style: Style, check: str, found: Reality) -> dict | None:
     """What a check says of the network `name`; None where it wasn't made."""
-    training = name.partition("/")[2]
-    return next(
-        (
-            {
-                "training": training,
-                "colour": COLOURS[training],
-                "passed": made["passed"],
-                "figures": _figures(made["figures"]),
+    for made in found.checks:
+        if made["name"] == check:
+            return {
+                "name": name,
+                "label": style.label,
+                "colour": style.colour,
+                "passed": bool(made["passed"]),
+                "figures": escape(_figures(made["figures"])),
             }
-            for made in found.checks
-            if made["name"] == check
-        ),
-        None,
-    )
+    return None
 
 
 def _figures(figures: dict[str, float]) -> str:
     """The first and last two at most; shares in percent, other quantities, which say what they are, as they are."""
-    shown = list(figures.items()) if len(figures) <= 2 else [list(figures.items())[0], list(figures.items())[-1]]
+    shown = list(figures.items())
+    if len(shown) > 2:
+        shown = [shown[0], shown[-1]]
     return ", ".join(
         f"{name} {value:.3g}" if "output" in name or "logit" in name else f"{name}: {100 * value:.1f} %"
         for name, value in shown

@@ -1,31 +1,40 @@
-"""Figures of how much of the robustness is real, in one colour a training regime."""
+"""Figures of how much of the robustness is real, each network in its style."""
+
+import itertools
+from collections.abc import Iterable
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from satcore.dashboard.figures import COLOURS, NEUTRAL, TEXT_SIZE
-from satcore.reality import EDGES, EPSILON, Reality
 
+from satcore.dashboard.reality_check.compute import layers
+from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
+from satcore.evaluation.reality import EDGES, EPSILON, Reality
 from satcore.proportions import Proportion
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2}
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
+NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
 
 
-def against_epsilon(found: dict[str, Reality], rung: str) -> go.Figure:
-    """What the `rung` leaves of each network against ε, with 95 % intervals; beneath the worst case, dotted, what is proven."""
+def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> go.Figure:
+    """What the `rung` leaves of each network against ε, with 95 % intervals.
+
+    Beneath the worst case, dotted and thin, what is proven.
+    """
     figure = go.Figure()
     for name, there in found.items():
         if rung not in there.right:
             continue
-        epsilons = [0, *there.epsilons]
-        _band(figure, name, epsilons, [there.left("clean"), *(there.left(rung, epsilon) for epsilon in there.epsilons)])
+        left = [there.left("clean"), *(there.left(rung, epsilon) for epsilon in there.epsilons)]
+        _band(figure, name, styles[name], [0, *there.epsilons], [share for share in left if share])
         if rung == "worst case" and None not in there.proven:
+            epsilons = [0, *there.epsilons]
             figure.add_scatter(
                 x=_rooted(epsilons),
-                y=[100 * count / there.images for count in (there.clean, *there.proven)],
+                y=[100 * count / there.images for count in (there.clean, *there.proven) if count is not None],
                 mode="lines",
-                line={"color": _colour(name), "width": 3, "dash": "dot"},
+                line={"color": styles[name].colour, "width": 2, "dash": "dot"},
                 showlegend=False,
                 customdata=epsilons,
                 hovertemplate="ε = %{customdata:g}: %{y:.1f} % proven<extra>" + name + "</extra>",
@@ -41,20 +50,24 @@ def against_epsilon(found: dict[str, Reality], rung: str) -> go.Figure:
     return _finished(figure, rung, 400)
 
 
-def against_temperature(found: dict[str, Reality], temperature: float) -> go.Figure:
-    """What softened FGSM (dashed) and PGD leave of each network against the temperature, the one chosen marked."""
+def against_temperature(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> go.Figure:
+    """What softened FGSM and PGD leave of each network against the temperature, the one chosen marked.
+
+    PGD is thick with full marks, FGSM thin with open ones.
+    """
     figure = go.Figure()
     for name, there in found.items():
         temperatures, *columns = zip(*there.softening, strict=True)
-        for counts, dash, attack in zip(columns, ("dash", "solid"), ("FGSM", "PGD"), strict=True):
+        for counts, attack in zip(columns, ("FGSM", "PGD"), strict=True):
+            thick = attack == "PGD"
             figure.add_scatter(
                 x=temperatures,
                 y=[100 * count / there.images for count in counts],
                 mode="lines+markers",
-                name=name.partition("/")[2],
-                line={"color": _colour(name), "width": 4, "dash": dash},
-                marker_size=8,
-                showlegend=attack == "PGD",
+                name=styles[name].label,
+                line={"color": styles[name].colour, "width": 4 if thick else 2, "dash": styles[name].dash},
+                marker={"size": 9, "symbol": "circle" if thick else "diamond-open"},
+                showlegend=thick,
                 hovertemplate=f"{attack}, T = %{{x:g}}: %{{y:.1f}} % right<extra>{name}</extra>",
             )
     figure.add_vline(x=temperature, line={"color": NEUTRAL, "width": 4})
@@ -68,62 +81,60 @@ def against_temperature(found: dict[str, Reality], temperature: float) -> go.Fig
     return _finished(figure, "", 440)
 
 
-def dying(found: dict[str, Reality]) -> go.Figure:
-    """How large the gradient is at each layer, a row a layer, the logits on top; shaded where float32 and float64 have only zero."""
-    layers = [layer["layer"] for layer in next(iter(found.values())).dying][::-1]
+def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
+    """How large the gradient is at each layer, a row a layer, the logits on top.
+
+    Shaded where float32 and float64 have only zero.
+    """
+    rows = {layer: row for row, layer in enumerate(reversed(layers(found.values())), start=1)}
     figure = make_subplots(
-        rows=len(layers),
+        rows=len(rows),
         cols=1,
         shared_xaxes=True,
-        vertical_spacing=0.05,
-        subplot_titles=[f"<b>{layer}</b>" for layer in layers],
+        vertical_spacing=0.2 / len(rows),
+        subplot_titles=[f"<b>{layer}</b>" for layer in rows],
     )
-    centres = [(low + high) / 2 for low, high in zip(EDGES, EDGES[1:], strict=False)]
+    centres = [(low + high) / 2 for low, high in itertools.pairwise(EDGES)]
     for name, there in found.items():
-        for row, layer in enumerate(reversed(there.dying), start=1):
+        for layer in reversed(there.dying):
+            counts = (layer["below"] + layer["counts"][0], *layer["counts"][1:])
             figure.add_scatter(
                 x=centres,
-                y=[100 * count / there.images for count in (layer["below"] + layer["counts"][0], *layer["counts"][1:])],
+                y=[100 * count / there.images for count in counts],
                 mode="lines",
-                name=name.partition("/")[2],
-                line={"color": _colour(name), "width": 3, "shape": "hvh"},
-                showlegend=row == 1,
-                row=row,
+                name=styles[name].label,
+                line={"color": styles[name].colour, "width": 3, "shape": "hvh", "dash": styles[name].dash},
+                showlegend=layer["layer"] == "logits",
+                row=rows[layer["layer"]],
                 col=1,
                 hovertemplate="10<sup>%{x}</sup>: %{y:.1f} % of the images<extra>" + name + "</extra>",
             )
-    for precision, (low, high) in {
-        "float32<br>has only zero": (FLOORS["float64"], FLOORS["float32"]),
-        "float64, too": (EDGES[0], FLOORS["float64"]),
-    }.items():
-        figure.add_vrect(
-            x0=low,
-            x1=high,
-            fillcolor="#D62728",
-            opacity=0.12 if "32" in precision else 0.24,
-            line_width=0,
-            row="all",
-            col=1,
-        )
-        figure.add_annotation(
-            x=high - 4,
-            y=0.97,
-            yref="y domain",
-            xanchor="right",
-            yanchor="top",
-            text=precision,
-            showarrow=False,
-            font_size=TEXT_SIZE - 3,
-            row=1,
-            col=1,
-        )
+    _shade(figure, "float32<br>has only zero", FLOORS["float64"], FLOORS["float32"], 0.12)
+    _shade(figure, "float64, too", EDGES[0], FLOORS["float64"], 0.24)
     figure.update_yaxes(title_text="images (%)", rangemode="tozero", nticks=4)
     figure.update_xaxes(range=[EDGES[0], 12], showgrid=True)
-    figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(layers), col=1)
-    return _finished(figure, "", 110 + 150 * len(layers))
+    figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(rows), col=1)
+    return _finished(figure, "", 110 + 150 * len(rows))
 
 
-def _band(figure: go.Figure, name: str, epsilons: list[float], left: list[Proportion]) -> None:
+def _shade(figure: go.Figure, text: str, low: float, high: float, opacity: float) -> None:
+    """Shade sizes of which a number format has only zero, and say so on top."""
+    figure.add_vrect(x0=low, x1=high, fillcolor="#D62728", opacity=opacity, line_width=0, row="all", col="all")
+    figure.add_annotation(
+        x=high - 4,
+        y=0.97,
+        yref="y domain",
+        xanchor="right",
+        yanchor="top",
+        text=text,
+        showarrow=False,
+        font_size=TEXT_SIZE - 3,
+        row=1,
+        col=1,
+    )
+
+
+def _band(figure: go.Figure, name: str, style: Style, epsilons: list[float], left: list[Proportion]) -> None:
     low, high = zip(*(there.interval for there in left), strict=True)
     x = _rooted(epsilons)
     figure.add_scatter(
@@ -131,7 +142,7 @@ def _band(figure: go.Figure, name: str, epsilons: list[float], left: list[Propor
         y=[100 * bound for bound in (*low, *reversed(high))],
         mode="none",
         fill="toself",
-        fillcolor=_colour(name),
+        fillcolor=style.colour,
         opacity=0.25,
         showlegend=False,
         hoverinfo="skip",
@@ -140,25 +151,20 @@ def _band(figure: go.Figure, name: str, epsilons: list[float], left: list[Propor
         x=x,
         y=[100 * there.share for there in left],
         mode="lines+markers",
-        name=name.partition("/")[2],
-        line={"color": _colour(name), "width": 4},
+        name=style.label,
+        line={"color": style.colour, "width": 4, "dash": style.dash},
         marker_size=8,
         customdata=[
             [epsilon, *(100 * bound for bound in there.interval)] for epsilon, there in zip(epsilons, left, strict=True)
         ],
-        hovertemplate="ε = %{customdata[0]:g}: %{y:.1f} % right (95 %: %{customdata[1]:.1f} to %{customdata[2]:.1f} %)<extra>"
-        + name
-        + "</extra>",
+        hovertemplate="ε = %{customdata[0]:g}: %{y:.1f} % right "
+        "(95 %: %{customdata[1]:.1f} to %{customdata[2]:.1f} %)<extra>" + name + "</extra>",
     )
 
 
-def _rooted(epsilons) -> list[float]:
+def _rooted(epsilons: Iterable[float]) -> list[float]:
     """ε as drawn: most happens far below the paper's 0.25."""
     return [epsilon**0.5 for epsilon in epsilons]
-
-
-def _colour(name: str) -> str:
-    return COLOURS[name.partition("/")[2]]
 
 
 def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:

@@ -1,31 +1,65 @@
-// A row a network, a column an attack: how much is left, as a number and as a column of the regime's colour.
+// A row a network, a column an attack: how much is left, as a number and as a column of the network's colour.
+
+const INVITES = "Point at a figure for its interval; press it, and it can be computed anew."
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".view"), groups = []
-  for (const [group, label] of data.columns) {
-    if (group && groups.length && groups.at(-1).group === group) groups.at(-1).span++
-    else groups.push({ group, label, span: 1 })
+  const root = parentElement.querySelector(".view")
+  root.innerHTML = `<p class="hint">Swipe the table sideways: the attacks stand between the names and the worst case.</p>
+    <div class="scroll"><table><thead>${head(data)}</thead><tbody>${body(data)}</tbody></table></div>
+    <div class="reads"><span aria-live="polite">${INVITES}</span>
+      <button type="button" class="anew" hidden>Compute it anew</button></div>`
+  const says = root.querySelector(".reads span"), anew = root.querySelector(".anew")
+  let chosen = null
+  const show = (cell) => {
+    says.textContent = cell ? figure(data, cell).says : INVITES
+    anew.hidden = !cell || cell !== chosen || data.rungs[cell.dataset.column] === "paper"
   }
-  const kind = (k) => data.rungs[k] === "worst case" ? "worst" : data.rungs[k] === "paper" ? "paper" : ""
-  root.innerHTML = `<div class="scroll"><table>
-    <thead><tr><td rowspan="2" class="name">right, in %</td>${groups.map((g) => g.group ? `<th colspan="${g.span}" class="group">${g.group}</th>`
-      : `<th rowspan="2" class="${g.label === "worst case" ? "worst" : ""}">${g.label}</th>`).join("")}</tr>
-      <tr>${data.columns.filter(([group]) => group).map(([, label]) => `<th>${label}</th>`).join("")}</tr></thead>
-    <tbody>${data.rows.map((row, k) => `${k && data.rows[k - 1].family === row.family ? "" : heading(row.family)}
-      <tr style="--regime: ${row.colour}"><th scope="row" class="name">${row.training}</th>${row.cells.map((cell, c) =>
-        `<td class="${kind(c)}">${cell ? button(cell, data.rungs[c], row, k, c) : ""}</td>`).join("")}</tr>`).join("")}
-    </tbody></table></div><div class="reads" aria-live="polite">Point at a figure for its interval; press it to compute it anew, below.</div>`
-  const reads = root.querySelector(".reads")
-  root.querySelectorAll("button").forEach((cell) => {
-    const row = data.rows[cell.dataset.row], { says } = row.cells[cell.dataset.column], rung = data.rungs[cell.dataset.column]
-    cell.onpointerenter = cell.onfocus = () => { reads.textContent = says }
-    cell.onclick = () => { reads.textContent = says; if (rung !== "paper") setTriggerValue("chosen", { network: row.name, rung }) }
+  root.querySelectorAll("td button").forEach((cell) => {
+    cell.onpointerenter = cell.onfocus = () => show(cell)
+    cell.onpointerleave = () => show(chosen)
+    cell.onclick = () => {
+      chosen?.classList.remove("chosen")
+      chosen = cell
+      cell.classList.add("chosen")
+      show(cell)
+    }
   })
-
-  function heading(family) { return `<tr class="family"><th class="name" colspan="2">${family}</th><td colspan="${data.columns.length - 1}"></td></tr>` }
+  anew.onclick = () => {
+    const { row, column } = chosen.dataset
+    setTriggerValue("chosen", { network: data.rows[row].name, rung: data.rungs[column] })
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches
+    const below = document.querySelector(".st-key-anew")  // where the page computes it
+    below?.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" })
+  }
 }
 
-function button(cell, rung, row, k, c) {
+function figure(data, cell) { return data.rows[cell.dataset.row].cells[cell.dataset.column] }
+
+function kind(rung) { return { "worst case": "worst", paper: "paper" }[rung] ?? "" }
+
+// Two rows: attacks, and beneath those that take a gradient, in which way.
+function head({ columns, rungs }) {
+  const above = columns.map(([group, label], k) => {
+    if (!group) return `<th rowspan="2" class="${kind(rungs[k])}">${label}</th>`
+    const span = columns.filter(([other]) => other === group).length
+    return k && columns[k - 1][0] === group ? "" : `<th colspan="${span}" class="group">${group}</th>`
+  })
+  const beneath = columns.filter(([group]) => group).map(([, label]) => `<th>${label}</th>`)
+  return `<tr><td rowspan="2" class="name">right, in %</td>${above.join("")}</tr><tr>${beneath.join("")}</tr>`
+}
+
+function body({ columns, rungs, rows }) {
+  return rows.map((row, k) => {
+    const cells = row.cells.map((cell, c) => `<td class="${kind(rungs[c])}">${cell ? button(cell, k, c) : ""}</td>`)
+    const heading = k && rows[k - 1].group === row.group ? "" : `<tr class="family">
+      <th class="name" colspan="3">${row.heading}</th><td colspan="${columns.length - 2}"></td></tr>`
+    return `${heading}<tr style="--regime: ${row.colour}"><th scope="row" class="name">${row.label}</th>${cells.join("")}
+      </tr>`
+  }).join("")
+}
+
+function button(cell, row, column) {
   const shown = cell.percent >= 99.95 ? "100" : cell.percent.toFixed(1)
-  return `<button type="button" data-row="${k}" data-column="${c}" aria-label="${cell.says}" style="--share: ${cell.percent}%">${shown}</button>`
+  return `<button type="button" data-row="${row}" data-column="${column}" aria-label="${cell.says}"
+    style="--share: ${cell.percent}%">${shown}</button>`
 }

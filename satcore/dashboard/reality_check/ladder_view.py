@@ -1,9 +1,14 @@
 """What every attack leaves of every network: a table whose cells can be chosen."""
 
+from collections.abc import Callable
+from html import escape
+
 import streamlit as st
-from satcore.dashboard.encoded import component
-from satcore.dashboard.figures import COLOURS, FAMILY_TITLES
-from satcore.reality import Reality
+
+from satcore.dashboard.shared.component import component
+from satcore.dashboard.shared.style import FAMILY_TITLES, styles
+from satcore.evaluation.reality import EPSILON, Reality
+from satcore.library import Card
 
 COLUMNS = {
     "clean": ("", "no attack"),
@@ -15,27 +20,40 @@ COLUMNS = {
     "worst case": ("", "worst case"),
 }
 ATTACKS = list(COLUMNS)[2:]
-_component = component("ladder_view")
+OWN = "Your own"
+_component = component(__file__)
 
 
 def ladder_view(
-    found: dict[str, Reality], published: dict[str, tuple[float, float]], epsilon: float, *, key: str
+    found: dict[str, Reality],
+    cards: dict[str, Card],
+    published: dict[str, tuple[float, float]],
+    epsilon: float,
+    compute: Callable[[str, str], None],
+    *,
+    key: str,
 ) -> None:
-    """Draw what each rung leaves at `epsilon`, a row a network. A cell that is pressed becomes `cell_network` and `cell_rung`
-    in the session's state, and `cell pressed` true.
+    """Draw what each rung leaves at `epsilon`, a row a network, those of one group beneath one another.
+
+    Where a figure is to be computed anew, `compute` is called with the network's name and the rung, before the page is
+    run again.
     """
 
     def choose() -> None:
         if chosen := st.session_state[key].chosen:
-            st.session_state.update(cell_network=chosen["network"], cell_rung=chosen["rung"])
-            st.session_state["cell pressed"] = True
+            compute(chosen["network"], chosen["rung"])
 
+    counts = {
+        group: {there.images for name, there in found.items() if _group(cards[name]) == group}
+        for group in map(_group, cards.values())
+    }
     rows = [
         {
             "name": name,
-            "family": FAMILY_TITLES[name.partition("/")[0]],
-            "training": name.partition("/")[2],
-            "colour": COLOURS[name.partition("/")[2]],
+            "group": _group(cards[name]),
+            "heading": _heading(_group(cards[name]), counts[_group(cards[name])]),
+            "label": cards[name].training if cards[name].shipped and cards[name].training else name,
+            "colour": styles([cards[name]])[name].colour,
             "cells": [_cell(there, name, rung, published, epsilon) for rung in COLUMNS],
         }
         for name, there in found.items()
@@ -47,27 +65,33 @@ def ladder_view(
     )
 
 
+def _group(card: Card) -> str:
+    return FAMILY_TITLES.get(card.group, card.group) if card.shipped else OWN
+
+
+def _heading(group: str, counts: set[int]) -> str:
+    """A group, and of how many images its figures are."""
+    return escape(f"{group}, n = {' or '.join(f'{count:,}' for count in sorted(counts))}")
+
+
 def _cell(
     found: Reality, name: str, rung: str, published: dict[str, tuple[float, float]], epsilon: float
 ) -> dict | None:
     """The share left, in percent, and what is said of it; None where there is nothing to say."""
     if rung == "paper":
-        if name not in published or epsilon != 0.25:
+        if name not in published or epsilon != EPSILON:
             return None
-        return {
-            "percent": published[name][1],
-            "says": f"{name}: {published[name][1]:.2f} % after FGSM, as the paper reports it.",
-        }
-    left = found.left(rung, epsilon)
+        reported = published[name][1]
+        return {"percent": reported, "says": f"{name}: {reported:.2f} % after FGSM, as the paper reports it."}
+    left = found.left(rung, epsilon) if epsilon in found.epsilons else None
     if left is None:
         return None
     low, high = (f"{100 * bound:.1f}" for bound in left.interval)
-    softness = (
-        f" at T = {found.temperatures[rung][found.epsilons.index(epsilon)]:g}" if rung in found.temperatures else ""
-    )
-    attack = "without attack" if rung == "clean" else f"after {rung}{softness}"
+    attack = "without attack" if rung == "clean" else f"after {rung}"
+    if rung in found.temperatures:
+        attack += f" at T = {found.temperatures[rung][found.epsilons.index(epsilon)]:g}"
     return {
         "percent": 100 * left.share,
-        "says": f"{name}, {attack}: {left.count:,} of {left.total:,} images right, "
+        "says": f"{name}, {attack}: {left.count:,} of the first {left.total:,} images right, "
         f"{100 * left.share:.1f} % (95 % interval {low} to {high} %).",
     }

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 
-from satcore import data, evaluation
-from satcore.dashboard import live
+from satcore import data, evaluation, library
+from satcore.dashboard.shared import digits
 from satcore.proportions import Proportion
 
 
 class CellRun:
-    """What the rung `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, a slice of time at a time.
+    """What the `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, bit by bit.
 
     reached  of the images so far; None before the first
     running  False as soon as it is done, or has been stopped
@@ -29,21 +29,21 @@ class CellRun:
     def advance(self, seconds: float) -> None:
         """Go on for about so many `seconds`, and at least one part of the images."""
         until, self.running = time.monotonic() + seconds, False  # should it come to nothing
-        for self.reached in self._climbing:
+        for reached in self._climbing:
+            self.reached = reached
             if time.monotonic() > until:
                 break
-        self.running = self.reached.total < self.images
+        self.running = self.done < 1
 
     def _climb(self) -> Iterator[Proportion]:
-        family = self.name.partition("/")[0]
-        source = live.network(f"{family}/vanilla") if self.name != f"{family}/vanilla" else None
+        network, vanilla = digits.network(self.name), library.vanilla_beside(self.name)
         test = data.load("test")
         yield from evaluation.one_rung(
             self.rung,
-            live.network(self.name),
+            network,
             test.images[: self.images],
             test.labels[: self.images],
             epsilon=self.epsilon,
-            source=source,
-            at_a_time=10 if family == "cnn" else 50,
+            source=digits.network(vanilla) if vanilla else None,
+            at_a_time=10 if network.convolves else 50,
         )

@@ -1,0 +1,68 @@
+"""What was found out about networks, and the gradients at one image."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from satcore import data, library
+from satcore.attacks.gradients import WAYS, Way
+from satcore.attacks.objective import Objective
+from satcore.dashboard.shared import cache, digits
+from satcore.evaluation import reality
+from satcore.evaluation.reality import Reality
+
+
+@dataclass(frozen=True)
+class GradientView:
+    """The gradient of the cross-entropy at one image, (28, 28), of any scale, and log₁₀ of its norm.
+
+    The logarithm is −inf where the gradient is exactly zero.
+    """
+
+    direction: np.ndarray
+    log10_norm: float
+
+
+def found_out() -> tuple[dict[str, Reality], list[str]]:
+    """What is kept of every network there is, by name, and a sentence for each that can't be read."""
+    found, damaged = {}, []
+    for name in library.catalogue().cards:
+        try:
+            there = reality.load(name)
+        except (ValueError, OSError) as error:
+            damaged.append(str(error))
+        else:
+            if there is not None:
+                found[name] = there
+    return found, damaged
+
+
+def epsilons(found: dict[str, Reality]) -> list[float]:
+    """Those ε at which the ladder was climbed on all networks that ship, or, where there are none, on all, ascending.
+
+    Raises ValueError where there is no such ε.
+    """
+    shipped = {name: there for name, there in found.items() if library.describe(name).shipped}
+    common = reality.common_epsilons(shipped or found)
+    if not common:
+        raise ValueError("expected an ε at which all networks were attacked, got none")
+    return common
+
+
+@cache.copied(most=5_000)
+def gradients(name: str, index: int, temperature: float) -> dict[str, GradientView]:
+    """The gradient at the test image at `index`, taken in each of the three ways, by their names."""
+    images, labels = data.example("test", index)
+    network = digits.network(name)
+    taken = {way: Way(way, temperature).gradient(network, images, Objective(labels)) for way in WAYS}
+    return {
+        way: GradientView(gradient.direction[0, 0].numpy(), float(gradient.log10_norm()))
+        for way, gradient in taken.items()
+    }
+
+
+def layers(found: Iterable[Reality]) -> list[str]:
+    """The layers that any of the networks has, from the image up to the logits."""
+    inner = max(([layer["layer"] for layer in there.dying[1:-1]] for there in found), key=len, default=[])
+    return ["image", *inner, "logits"]

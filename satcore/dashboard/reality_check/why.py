@@ -1,0 +1,32 @@
+"""Why attacks fail: the gradient at one image in each of the ways, and what softening it does."""
+
+import streamlit as st
+
+from satcore.dashboard.reality_check import cards, compute, controls, figures, words
+from satcore.dashboard.shared import digits
+from satcore.dashboard.shared.controls import choice_of_example
+from satcore.dashboard.shared.guard import one_readable_line, one_sentence
+from satcore.dashboard.shared.style import Style
+from satcore.evaluation.reality import Reality
+
+
+@st.fragment
+def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
+    """The gradients of the networks `chosen`; and the curves of those of which something was `found`."""
+    with one_readable_line():
+        left, right = st.columns([3, 2], gap="large")
+        with right:
+            how, needs = choice_of_example(chosen)
+            index = digits.index_of(how, needs)
+            temperature = controls.temperature()
+            if found:
+                st.markdown(words.softened(found, chosen, temperature))
+                figure = figures.against_temperature(found, chosen, temperature)
+                st.plotly_chart(figure, key="temperatures", config=figures.NO_TOOLS, alt=words.ALT_TEMPERATURES)
+                st.caption(words.SOFTENED)
+        with left:
+            st.markdown(words.gradients(digits.label_of(index), index))
+            places = [column for _ in range(0, len(chosen), 2) for column in st.columns(2)]
+            for (name, style), place in zip(chosen.items(), places, strict=False):
+                with place, one_sentence():
+                    cards.gradient_card(style, compute.gradients(name, index, temperature))

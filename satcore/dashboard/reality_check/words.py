@@ -1,0 +1,157 @@
+"""What the page on reality says: sentences and rows."""
+
+import pandas as pd
+
+from satcore.dashboard.reality_check.run import CellRun
+from satcore.dashboard.shared.style import Style
+from satcore.evaluation.checking import MEANINGS, TOLERANCE
+from satcore.evaluation.reality import EPSILON, Reality
+from satcore.library import Card
+
+LADDER = (
+    "Right, in percent of the first n test images, each attack within ε and from every image. *noise*: the worst of "
+    "ten random draws, the same for every image. *autograd*: the gradient as published, in float32. *exact*: its true "
+    "direction, however small; cross-entropy and margin loss. *softened*: as exact, every derivative taken at h/T, T "
+    "chosen on a hundred other images. *transfer*: from the group's vanilla network. *Square*: asks for no gradient. "
+    "*Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: the saturated recipe "
+    "without the penalty."
+)
+CURVES = (
+    "Bands: 95 % intervals (Wilson). Dotted and thin, under the worst case: the share of images proven right whatever "
+    "the attack (linear bounds, CROWN), where such a proof is to be had. The truth lies between."
+)
+SOFTENED = (
+    f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}. A ReLU's slope is 0 or 1 at any T: there only "
+    "the softmax is softened."
+)
+CHECKS = (
+    "What Carlini et al. (2019) and AutoAttack would look at before they believe that a network withstood an attack: "
+    f"here FGSM and PGD as published, their gradients from float32 autograd, at ε = {EPSILON:g}. Red says that the "
+    f"attack has failed, not that the network has withstood. Up to {100 * TOLERANCE:.0f} image in a hundred counts as "
+    "no difference."
+)
+DYING = (
+    "How large the true gradient of the cross-entropy is at each layer, image by image; leftmost: all below 10⁻⁵⁹⁵. "
+    "Where it is truly zero it is in the table alone, with the shares on which autograd gives exactly zero."
+)
+ALT_TEMPERATURES = "How many images stay right after softened attacks, against the temperature"
+ALT_DYING = "Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have"
+NOTHING = (
+    "expected what was found out about any network, got nothing: find it out with `python -m satcore reality NAME`"
+)
+
+
+def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[str, tuple[float, float]]) -> str:
+    """What is left of the published accuracy of the networks that ship, in two sentences; "" where none is there."""
+    shipped = {name: there for name, there in found.items() if cards[name].shipped}
+    left = [share for there in shipped.values() if (share := there.left("worst case"))]
+    if not left:
+        return ""
+    most, bound = max(100 * share.share for share in left), max(100 * share.interval[1] for share in left)
+    nothing = f"**no network gets more than {most:.1f} % right**"
+    if most == 0:
+        nothing = "**none of the networks gets a single image right**"
+    return (
+        f"{_kept(shipped, cards, published)}Under all the attacks below together {nothing}, saturated, adversarially "
+        f"trained or vanilla (ε = {EPSILON:g}; the 95 % intervals go up to {bound:.1f} % at most)."
+    )
+
+
+def _kept(found: dict[str, Reality], cards: dict[str, Card], published: dict[str, tuple[float, float]]) -> str:
+    """What the saturated networks keep under the paper's attack, beside what it reports, and of how many images."""
+    left = {
+        name: share
+        for name, there in found.items()
+        if cards[name].training == "saturated" and name in published and (share := there.left("FGSM, autograd"))
+    }
+    if not left:
+        return ""
+    reported = _listed([f"{published[name][1]:.1f}" for name in left])
+    kept = _listed([f"{100 * share.share:.1f}" for share in left.values()])
+    counts = [f"{share.total:,}" for share in left.values()]
+    images = _listed(counts if len(set(counts)) > 1 else counts[:1])
+    return (
+        f"Under the attack that the paper reports {reported} % for, our saturated networks keep **{kept} %** "
+        f"(of the first {images} test images). "
+    )
+
+
+def beside_table_1(found: dict[str, Reality], cards: dict[str, Card]) -> str:
+    """Why Table 1 says another figure of the same attack; "" where no network has both."""
+    for name, there in found.items():
+        measured, here = cards[name].measurements, there.left("FGSM, autograd")
+        if cards[name].shipped and cards[name].training == "saturated" and measured and here:
+            return (
+                f"Table 1 counts more images: after the same FGSM {name} gets {100 * measured['fgsm_accuracy']:.1f} % "
+                f"of all {measured['images']:,} right, and {100 * here.share:.1f} % of these first {there.images:,}."
+            )
+    return ""
+
+
+def alt_curve(rung: str) -> str:
+    """What the curves of a rung show."""
+    return f"How many images stay right against ε after: {rung}"
+
+
+def not_found_out(name: str) -> str:
+    """That there is nothing about the network `name` here, and how to get it."""
+    return f"Nothing has been found out about {name} yet: `python -m satcore reality {name}` does, in minutes or more."
+
+
+def computed(run: CellRun) -> str:
+    """How far a figure that is computed anew has got."""
+    what = f"{run.name}, {run.rung}, ε = {run.epsilon:g}"
+    if run.reached is None:
+        return f"{what}: begun"
+    low, high = run.reached.interval
+    state = "so far" if run.running else "in all" if run.done == 1 else "stopped there"
+    return (
+        f"{what}: {run.reached.count:,} of {run.reached.total:,} images right, {100 * run.reached.share:.1f} % "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %), {state}"
+    )
+
+
+def gradients(label: int, index: int) -> str:
+    """What the pictures of gradients show."""
+    return (
+        f"Which pixels would change the answer to test image {index:,}, {'an' if label == 8 else 'a'} {label}: the "
+        "gradient of the cross-entropy as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to "
+        "go), *exact*, and *softened*. Orange: positive, blue: negative. Its size beneath."
+    )
+
+
+def softened(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> str:
+    """What softened PGD leaves of each network at one of the temperatures; "" where that wasn't tried."""
+    left = {
+        styles[name].label: f"**{100 * pgd / there.images:.1f} %**"
+        for name, there in found.items()
+        for tried, _, pgd in there.softening
+        if tried == temperature
+    }
+    if not left:
+        return ""
+    shares = ", ".join(f"{label} {share}" for label, share in left.items())
+    return f"Softened PGD at T = {temperature:g} leaves {shares}."
+
+
+def dying(found: dict[str, Reality], layers: list[str]) -> pd.DataFrame:
+    """On how many images the gradient by each layer is exactly zero, in percent: in float32, in float64, truly."""
+    rows = []
+    for name, there in found.items():
+        row = dict.fromkeys(["gradient exactly zero (%): float32 / float64 / truly", *layers], "")
+        row["gradient exactly zero (%): float32 / float64 / truly"] = name
+        for layer in there.dying:
+            single, double, truly = layer["zero_single"], layer["zero_double"], layer["zero"] / there.images
+            row[layer["layer"]] = f"{100 * single:.1f} / {100 * double:.1f} / {100 * truly:.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def meanings() -> dict[str, str]:
+    """What each check means, with how far figures may differ where that decides it."""
+    within = f" A difference of up to {100 * TOLERANCE:.0f} percentage point counts as none."
+    return {name: text + within * (name == "more steps change nothing") for name, text in MEANINGS.items()}
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
