@@ -19,7 +19,7 @@ st.markdown(words.INTRODUCTION)
 with one_readable_line():
     chosen = line_up()
     convolves = compute.convolves(chosen)
-    left, middle, right, last = st.columns([21, 42, 37, 21], gap="small")
+    left, middle, right, last = st.columns([26, 40, 34, 23], gap="small")
     with left:
         controls.papers_pairs()
     with right:

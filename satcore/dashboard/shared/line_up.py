@@ -26,13 +26,13 @@ def line_up() -> dict[str, Style]:
     _follow_old_link(list(cards), presets)
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
-    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    choice, presses = st.columns([7, 4], vertical_alignment="bottom", gap="medium")
     chosen = choice.multiselect(
         "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
     )
-    with presses.container(horizontal=True, gap="xsmall"):
+    with presses.container(horizontal=True, gap="small"):
         for title, names in presets.items():
-            st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,))
+            st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,), type="tertiary")
     st.session_state[REMEMBERED] = chosen
     if not chosen:
         raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")
