@@ -1,100 +1,110 @@
 import streamlit as st
 
+from satcore.dashboard.shared.comparison import about_the_control
+from satcore.dashboard.shared.each import each
+from satcore.dashboard.shared.guard import one_readable_line
+from satcore.dashboard.shared.legend import legend
+from satcore.dashboard.shared.line_up import line_up
+from satcore.dashboard.weights import compute, controls, downloads, figures, words
+from satcore.weights import Saturation
+
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
 
     app.main()
     st.stop()
 
-from satcore import checkpoints
-from satcore.dashboard import controls, tables
+
+def counted(name: str) -> list[Saturation]:
+    """The pre-activations of the network `name`, with a bar that shows how far they are counted."""
+    progress, found = st.progress(0.0, text=f"{name}: how far they reach"), []
+    for found in compute.saturation(name):
+        progress.progress(found[0].done, text=f"{name}: all 10,000 test images")
+    progress.empty()
+    return found
+
 
 st.title("Inside the weights")
-st.markdown(
-    "Saturation needs large weights: a few reach far, most stay near zero. What that does to the distribution of the "
-    "weights, to the units' inputs, and why, in a linear classifier at least, it makes small perturbations count for less."
+st.markdown(words.INTRODUCTION)
+controls.follow_old_link()
+with one_readable_line():
+    chosen = line_up()
+saturation, distribution, inputs, mechanism = st.tabs(
+    ["Saturation", "Weights", "Pre-activations", "A linear mechanism"],
+    key="view",
+    on_change="rerun",
+    bind="query-params",
 )
-with controls.one_readable_line():
-    pair = list(dict.fromkeys(controls.two_networks(controls.there(checkpoints.names()))))
 
-distribution, inputs, mechanism = st.tabs(
-    ["Weights", "Pre-activations", "A linear mechanism"], key="view", on_change="rerun", bind="query-params"
-)
+with one_readable_line(), saturation:
+    if saturation.open:
+        st.markdown(words.SATURATION)
+        curves = each(chosen, compute.curves)
+        layer = controls.layer(max(map(len, curves.values())))
+        for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
+            there, label = (found[layer - 1] if layer <= len(found) else None), chosen[name].label
+            if there:
+                alt = words.curve_alt(label, there, layer)
+                figure = figures.curve(there, chosen[name])
+                column.plotly_chart(figure, key=f"curve {name}", config=figures.CONFIG, alt=alt)
+            column.markdown(words.curve(label, there, layer))
+        st.caption(words.ON_THE_CURVE)
+        st.markdown(about_the_control(chosen))
+        downloads.of_curves(curves)
 
-from satcore.dashboard import (
-    distributions,
-    downloads,
-    weight_figures,
-)  # brings torch, which takes seconds: the frame stands by now
-
-with controls.one_readable_line(), distribution:
+with one_readable_line(), distribution:
     if distribution.open:
-        shapes, standardised = {name: distributions.shapes(name) for name in pair}, controls.standardised()
-        if len(pair) == 2:
-            st.markdown(tables.figure_1({name: [shape.kurtosis for shape in there] for name, there in shapes.items()}))
-        for layer, column in tables.layers(shapes):
-            there = {name: layers[layer] for name, layers in shapes.items() if layer < len(layers)}
-            column.plotly_chart(
-                weight_figures.weights(there, f"Layer {layer + 1}", standardised=standardised),
-                key=f"weights {layer}",
-                alt=f"Density of the weights of layer {layer + 1}",
-            )
-        st.caption(
-            "Dotted: the Gaussian of the same variance. Where the solid line lies above it, far out, the tails are heavy."
-        )
-        st.dataframe(tables.shapes(shapes), hide_index=True, key="shapes")
-        downloads.of_histograms(shapes, "weights", downloads.weights_code(pair))
+        standardised, shapes = controls.standardised(), each(chosen, compute.shapes)
+        st.markdown(words.figure_1(shapes, chosen))
+        legend({name: chosen[name] for name in shapes})
+        for layer, column, there in controls.by_layer(shapes):
+            figure = figures.weights(there, chosen, f"Layer {layer}", standardised=standardised)
+            alt = words.weights_alt(there, chosen, layer)
+            column.plotly_chart(figure, key=f"weights {layer}", config=figures.CONFIG, alt=alt)
+        st.caption(words.GAUSSIAN)
+        st.dataframe(words.shapes(shapes), hide_index=True, key="shapes")
+        downloads.of_shapes(shapes)
 
-with controls.one_readable_line(), inputs:
+with one_readable_line(), inputs:
     if inputs.open:
         exponent = controls.saturation_threshold()
-        found, progress = {}, st.empty()
-        for name in pair:
-            progress.progress(0.0, text=f"{name}: how far they reach")
-            for found[name] in distributions.saturation(name):
-                progress.progress(found[name][0].done, text=f"{name}: all 10,000 test images")
-        progress.empty()
-        for layer, column in tables.layers(found):
-            there = {name: layers[layer].histogram for name, layers in found.items() if layer < len(layers)}
+        found = each(chosen, counted)
+        legend({name: chosen[name] for name in found})
+        for layer, column, there in controls.by_layer(found):
+            figure = figures.pre_activations(there, chosen, f"Layer {layer}")
+            says = words.saturated(there, chosen, exponent)
             column.plotly_chart(
-                weight_figures.pre_activations(there, f"Layer {layer + 1}"),
-                key=f"inputs {layer}",
-                alt=f"Density of the pre-activations of layer {layer + 1} over all test images",
+                figure, key=f"inputs {layer}", config=figures.CONFIG, alt=f"Layer {layer}. {words.plain(says)}"
             )
-            column.markdown(tables.saturated(found, layer, exponent))
-        downloads.of_histograms(found, "pre-activations", downloads.saturation_code(pair))
+            column.markdown(says)
+        st.markdown(about_the_control(chosen))
+        downloads.of_saturation(found)
 
-with controls.one_readable_line(), mechanism:
+with one_readable_line(), mechanism:
     if mechanism.open:
-        st.markdown(
-            "Two classes, two prototypes w₁ and w₂; the image is w₁ itself. It takes a perturbation of "
-            "ε_min = ‖w₁‖₂² / ‖w₂ − w₁‖₁ in every pixel to fool the classifier (Eq. 14)."
-        )
+        st.markdown(words.MECHANISM)
         curve, own = st.columns(2, gap="large")
-        ratios = distributions.sampled()
+        ratios, limit = compute.sampled(), compute.largest_limit()
         curve.subheader("Heavier tails, larger perturbations")
-        curve.plotly_chart(
-            weight_figures.mechanism(*distributions.curve(), distributions.KURTOSES, ratios.means, ratios.errors),
-            key="mechanism",
-            alt="The scaled ratio of Eq. 14 against excess kurtosis",
-        )
-        curve.caption(tables.mechanism(ratios.means, distributions.largest_limit()))
+        figure = figures.mechanism(*compute.curve(), compute.KURTOSES, ratios)
+        says = words.mechanism(ratios.means, limit)
+        curve.plotly_chart(figure, key="mechanism", config=figures.CONFIG, alt=f"Eq. 14 against kurtosis. {says}")
+        curve.caption(says)
         own.subheader("Drawn from the trained layers")
-        layers = {name: distributions.of_layers(name) for name in pair}
-        own.plotly_chart(
-            weight_figures.layer_ratios({name: (found.means, found.errors) for name, found in layers.items()}),
-            key="own",
-            alt="The scaled ratio of prototypes drawn from each layer's own weights",
-        )
-        own.caption(tables.own_ratios({name: found.means for name, found in layers.items()}))
+        with own:
+            layers = each(chosen, compute.of_layers)
+            legend({name: chosen[name] for name in layers})
+        says = words.own_ratios({name: found.means for name, found in layers.items()}, chosen)
+        figure = figures.layer_ratios(layers, chosen)
+        own.plotly_chart(figure, key="own", config=figures.CONFIG, alt=f"Eq. 14 by layer. {words.plain(says)}")
+        own.markdown(says)
         st.subheader("Try it")
         kurtosis, seed = controls.prototypes()
-        drawn = distributions.prototypes(kurtosis, seed)
-        st.plotly_chart(weight_figures.prototypes(drawn.first, drawn.second), key="prototypes", alt="Two prototypes")
-        for column, (label, value, meaning) in zip(
-            st.columns(3), tables.prototypes(drawn.epsilon_min, drawn.strength), strict=True
-        ):
+        drawn = compute.prototypes(kurtosis, seed)
+        figure = figures.prototypes(drawn.first, drawn.second)
+        st.plotly_chart(figure, key="prototypes", config=figures.CONFIG, alt="Components of the two prototypes")
+        metrics = words.prototypes(drawn.epsilon_min, drawn.strength)
+        for column, (label, value, meaning) in zip(st.columns(3), metrics, strict=True):
             column.metric(label, value, help=meaning)
-        downloads.of_arrays(
-            distributions.figure_6(pair), "linear-mechanism", downloads.mechanism_code(pair, distributions.PAIRS)
-        )
+        names = list(layers)
+        downloads.of_mechanism(compute.figure_6(names), names, compute.PAIRS)

@@ -1,17 +1,42 @@
-"""What the page on weights computes on demand, and keeps: shared by all sessions, keyed by the checkpoint's hash."""
+"""What the page on weights computes on demand, and keeps for all sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 import torch
 
-from satcore import checkpoints, data, weights
-from satcore.dashboard import live
+from satcore import data, representations, weights
+from satcore.dashboard.shared import cache, digits
+from satcore.networks import Network
 
 KURTOSES = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0)
 PAIRS = 20  # of prototypes at each point of Fig. 6
+FLAT = 3  # φ is called flat where φ′ < 10⁻³
+OUTSIDE = 0.005  # share of the inputs beyond either end of a curve
+BARS = 60  # at most, along a curve
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The nonlinearity φ of a layer, and where the inputs h of its units lie on it.
+
+    nonlinearity  its name
+    h, phi        (400,): the curve itself
+    edges         (bars + 1,): of bins of one width along it
+    shares        (bars,): share of the inputs in each; what lies beyond the ends is in none
+    flat          (bars,) bool: whether φ′ < 10^−FLAT in the middle of each
+    saturated     share of all inputs with φ′ < 10^−FLAT
+    """
+
+    nonlinearity: str
+    h: np.ndarray
+    phi: np.ndarray
+    edges: np.ndarray
+    shares: np.ndarray
+    flat: np.ndarray
+    saturated: float
 
 
 @dataclass(frozen=True)
@@ -32,18 +57,33 @@ class Prototypes:
     strength: float  # mean |component| of the first
 
 
+@cache.shared(most=24)
+def curves(name: str) -> list[Curve]:
+    """Every layer's nonlinearity with the inputs that 1,000 test images give its units, 100 of each digit."""
+    network = digits.network(name)
+    images = data.load("test").images[representations.sample("test")]
+    *_, found = weights.saturation(network, images)
+    return [_curve(network, index, found[index]) for index in _layers(network) if found[index].saturated is not None]
+
+
+@cache.copied(most=24)
 def shapes(name: str) -> list[weights.Shape]:
-    """The shape of each layer's weights."""
-    return _shapes(name, checkpoints.describe(name).sha256)
+    """The shape of the weights of each layer that has them. Raises ValueError where a layer's are all equal."""
+    return [weights.shape(w) for w in digits.network(name).weights]
 
 
 def saturation(name: str) -> Iterator[list[weights.Saturation]]:
-    """The pre-activations of every layer over all test images, as they are counted, or at once where they are known."""
-    known = _known_saturation(name, checkpoints.describe(name).sha256)
+    """The pre-activations of every layer over all test images, as they are counted, or at once where they are known.
+
+    Blocks that neither have a nonlinearity nor are the read-out, as those that scale the pixels, are left out.
+    """
+    known = _known_saturation(name)
     if not known:
-        for record in weights.saturation(live.network(name), data.load("test").images):
-            yield record
-        known.append(record)
+        network, shown = digits.network(name), []
+        for record in weights.saturation(network, data.load("test").images):
+            shown = [record[index] for index in _layers(network)]
+            yield shown
+        known.append(shown)
     yield known[0]
 
 
@@ -65,12 +105,13 @@ def sampled() -> Ratios:
     return _summary([weights.pearson_vii(kurtosis) for kurtosis in KURTOSES])
 
 
+@cache.copied(most=24)
 def of_layers(name: str) -> Ratios:
     """The scaled ratio of prototypes drawn from each layer's own weights."""
-    return _of_layers(name, checkpoints.describe(name).sha256)
+    return _summary([weights.resampled(w) for w in digits.network(name).weights])
 
 
-def figure_6(names: list[str]) -> dict[str, np.ndarray]:
+def figure_6(names: Iterable[str]) -> dict[str, np.ndarray]:
     """Fig. 6 as arrays: the limit's curve, the points sampled, and the layers of some networks."""
     kurtoses, limits = curve()
     points, layers = sampled(), {name: of_layers(name) for name in names}
@@ -94,19 +135,39 @@ def prototypes(kurtosis: float, seed: int) -> Prototypes:
     return Prototypes(first, second, epsilon_min, float(np.abs(first).mean()))
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
-def _shapes(name: str, sha256: str) -> list[weights.Shape]:
-    return [weights.shape(layer.weight) for layer in live.network(name).layers]
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _known_saturation(name: str, sha256: str) -> list[list[weights.Saturation]]:
+@cache.shared(most=24)
+def _known_saturation(name: str) -> list[list[weights.Saturation]]:
     return []  # whoever counts first puts it here
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
-def _of_layers(name: str, sha256: str) -> Ratios:
-    return _summary([weights.resampled(layer.weight) for layer in live.network(name).layers])
+def _layers(network: Network) -> list[int]:
+    """The blocks with a nonlinearity, and the read-out, counted from 0."""
+    last = len(network.architecture) - 1
+    return [k for k, block in enumerate(network.architecture) if block.nonlinearity != "identity" or k == last]
+
+
+@torch.no_grad()
+def _curve(network: Network, index: int, found: weights.Saturation) -> Curve:
+    assert found.saturated is not None
+    phi, histogram = network.phi(index), found.histogram
+    reached = np.cumsum(histogram.counts) / histogram.counts.sum()
+    first, last = np.searchsorted(reached, (OUTSIDE, 1 - OUTSIDE))
+    together = -(-(last + 1 - first) // BARS)  # bins in a bar
+    starts = np.arange(first, last + 1, together)
+    stop = min(starts[-1] + together, len(histogram.counts))
+    edges = histogram.edges[[*starts, stop]]
+    counts = np.add.reduceat(histogram.counts[:stop], starts)
+    h = torch.linspace(float(edges[0]), float(edges[-1]), 400, dtype=torch.float64)
+    slope = phi.slope(torch.from_numpy((edges[1:] + edges[:-1]) / 2))
+    return Curve(
+        nonlinearity=phi.name,
+        h=h.numpy(),
+        phi=phi(h).numpy(),
+        edges=edges,
+        shares=counts / histogram.counts.sum(),
+        flat=(slope < 10.0**-FLAT).numpy(),
+        saturated=float(found.saturated[FLAT - 1]),
+    )
 
 
 def _summary(samplers: list) -> Ratios:
