@@ -93,14 +93,15 @@ class Ramp(Nonlinearity):
 
     def slope(self, h: Tensor) -> Tensor:
         knee = self.knee.detach().to(h.dtype)
-        return ((h > 0) & (h < knee)).to(h.dtype) + (h == knee).to(h.dtype) / 2  # torch.minimum shares a tie
+        passed, tied = (h > 0) & (h < knee), (h > 0) & (h == knee)  # torch.minimum shares a tie
+        return passed.to(h.dtype) + tied.to(h.dtype) / 2
 
     def complementary(self, h: Tensor) -> Tensor:
         return torch.minimum(h, self.knee - h).clamp(min=0)  # Eq. 7
 
     def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
-        """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else, on either
-        side, the flat line or the one through both corners, whichever leaves the smaller triangle.
+        """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else, above and
+        below, the flat line or the one from an end through the farther corner, whichever leaves the smaller area.
         """
         knee = self.knee.detach().to(low)
         up, down = _around_hinge(low, high), _around_hinge(knee - high, knee - low)
@@ -110,12 +111,14 @@ class Ramp(Nonlinearity):
             down.lower_slope,
             knee - down.lower_offset - down.lower_slope * knee,
         )
-        through_low = torch.where(-low > knee, 0.0, knee / (knee - low))  # above, from (low, 0) to (k, k)
-        through_high = torch.where(high - knee > knee, 0.0, knee / high)  # below, from (0, 0) to (high, k)
+        through_low = torch.where(high - knee < knee - low, knee / (knee - low), 0.0)  # above, from (low, 0) to (k, k)
+        through_high = torch.where(-low < high, knee / high, 0.0)  # below, from (0, 0) to (high, k)
         both = Enclosure(
             through_high, torch.zeros_like(low), through_low, torch.where(through_low > 0, -through_low * low, knee)
         )
-        return _where(high <= knee, up, _where(low < 0, both, mirrored))
+        bent = _where(high <= knee, up, _where(low < 0, both, mirrored))
+        zero = torch.zeros_like(low)
+        return _where(knee > 0, bent, Enclosure(zero, knee + zero, zero, knee + zero))  # a knee learned away: constant
 
 
 class Step(Nonlinearity):

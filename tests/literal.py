@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from satcore import networks
 from satcore.networks import Network
+from satcore.nonlinearities import Nonlinearity
 from satcore.recipes import Phase
 
 
@@ -184,9 +185,7 @@ def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 LONG = np.clongdouble
-LONG_STEP = (
-    np.longdouble("1e-2000") if np.finfo(np.longdouble).minexp < -10_000 else None
-)  # None: no wider than float64
+WIDE = bool(np.finfo(np.longdouble).minexp < -10_000)  # whether that reaches below float64's numbers on this machine
 
 
 def complex_step(
@@ -225,13 +224,21 @@ def pre_activations(network: Network, images: np.ndarray) -> list[np.ndarray]:
 
 def output(network: Network, index: int, h: np.ndarray) -> np.ndarray:
     """xˡ of hˡ, of the block at `index`: pooled, then φ."""
-    block, phi = network.architecture[index], network.nonlinearities[index]
-    if block.pooling:
-        rows, columns = block.pooling.padding
+    pooling = network.architecture[index].pooling
+    if pooling:
+        rows, columns = pooling.padding
         padded = np.pad(h, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=-np.inf)
-        h = first_largest(windows(padded, block.pooling.kernel, block.pooling.stride))
-    parameters = [np.array(parameter.item(), h.real.dtype) for parameter in phi.parameters()]
-    return PHI[block.nonlinearity](h, *parameters)
+        h = first_largest(windows(padded, pooling.kernel, pooling.stride))
+    return applied(network.nonlinearities[index], h)
+
+
+def applied(phi: Nonlinearity, z: np.ndarray) -> np.ndarray:
+    """φ(z), of complex z too; one that isn't written down below by its own value and slope, which have their tests."""
+    if phi.name in PHI:
+        return PHI[phi.name](z, *[np.array(parameter.item(), z.real.dtype) for parameter in phi.parameters()])
+    real = torch.from_numpy(np.ascontiguousarray(z.real).astype(float))
+    value, slope = (there.detach().numpy().astype(z.real.dtype) for there in (phi(real), phi.slope(real)))
+    return value + 1j * slope * z.imag if np.iscomplexobj(z) else value
 
 
 def windows(x: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int]) -> np.ndarray:
@@ -283,7 +290,6 @@ PHI = {
     "sigmoid": complex_sigmoid,
     "tanh": complex_tanh,
 }
-KNEE = {name: (1.0,) if name == "ramp" else () for name in PHI}  # what φ is given beside h, as it is to begin with
 
 
 def autograd_jacobian(network: nn.Module, images: Tensor) -> Tensor:
