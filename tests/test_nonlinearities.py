@@ -254,11 +254,7 @@ def exactly(name: str, h: float) -> tuple[Decimal, Decimal, Decimal | None]:
         return (up - down) / (up + down), 4 / (up + down) ** 2, 2 * (2 / (up + down)).ln()
     return {
         "relu": (max(z, Decimal(0)), one * (z > 0), None),
-        "ramp": (
-            min(max(z, Decimal(0)), Decimal(knee)),
-            one * (0 < z < Decimal(knee)) + (z == knee) / Decimal(2),
-            None,
-        ),
+        "ramp": (min(max(z, Decimal(0)), k), one * (0 < z < k) + (z == k) / Decimal(2), None),
         "step": (one * (z > 0), 0 * one, None),
         "identity": (z, one, None),
     }[name]
