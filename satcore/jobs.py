@@ -79,10 +79,10 @@ def state_file(name: str, seed: int) -> Path:
 def keep(network: Network, recipe: Recipe, seed: int, *, ship: bool = False, **known: Any) -> str:
     """Keep a trained `network` with what else is `known` of it, and say in a sentence under which name, and why.
 
-    The keywords are those of `library.add`. It is not kept twice.
+    The keywords are those of `library.add`. On the user's shelf it is not kept twice.
     """
-    there = library.same_as(network)
-    if there and not (ship and there.startswith(f"{library.OWN}/")):
+    there = None if ship else library.same_as(network)
+    if there:
         return f"{recipe.name}: bit for bit the network {there}, which is there already"
     if ship:
         label = recipe.training if seed == 0 else f"{recipe.training}-seed-{seed}"
