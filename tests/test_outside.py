@@ -1,5 +1,6 @@
 """Networks that others made give the logits and the derivatives that their makers meant, or one sentence."""
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 
 from satcore import attacks, data, geometry, networks, outside, proofs
 from satcore.networks import Network
-from tests import literal
 
 STRANGERS = Path(__file__).parents[2] / "shared" / "data" / "vnncomp"
 there = pytest.mark.skipif(not (STRANGERS / "README.md").exists(), reason="needs the networks of VNN-COMP beside it")
@@ -67,14 +67,15 @@ def reference(content: bytes, shape: tuple[int, ...], x: Tensor) -> Tensor:
     """What ONNX's own evaluator makes of the images `x`, one by one, each in that `shape`."""
     evaluator = ReferenceEvaluator(onnx.load_model_from_string(content))
     kind = helper.tensor_dtype_to_np_dtype(evaluator.proto_.graph.input[0].type.tensor_type.elem_type)
-    outputs = [evaluator.run(None, {"x": image.numpy().reshape(shape).astype(kind)})[0] for image in x]
-    return torch.from_numpy(np.stack(outputs)).reshape(len(x), 10).double()
+    batches = [image.expand(max(1, shape[0]), *image.shape).numpy().reshape(shape).astype(kind) for image in x]
+    outputs = [evaluator.run(None, {"x": batch})[0].reshape(-1, 10)[0] for batch in batches]
+    return torch.from_numpy(np.stack(outputs)).double()
 
 
 def jacobian_of(function: Function, x: Tensor) -> Tensor:
     """(N, 10, 784) float64, by autograd, of a function of a batch of images (N, 1, 28, 28)."""
     rows = [torch.func.jacrev(lambda image: function(image[None])[0])(image) for image in x.double()]
-    return torch.stack(rows).flatten(2)
+    return torch.stack(rows).detach().flatten(2)
 
 
 def check_same(network: nn.Module, function: Function, x: Tensor, tolerance: float = 1e-5) -> None:
@@ -100,7 +101,7 @@ Case = tuple[bytes, tuple[int, ...], Function]
 def sigmoid_mlp() -> Case:
     """Deep, on normalised pixels."""
     widths = [784, 32, 32, 32, 32, 10]
-    weights = {f"w{i}": draw(m, n, seed=i, scale=2) for i, (n, m) in enumerate(zip(widths, widths[1:], strict=False))}
+    weights = {f"w{i}": draw(m, n, seed=i, scale=2) for i, (n, m) in enumerate(itertools.pairwise(widths))}
     biases = {f"b{i}": draw(m, seed=10 + i) for i, m in enumerate(widths[1:])}
     constants = weights | biases | {"mean": np.float32(0.1307), "std": np.float32(0.3081)}
     steps = [("Sub", "· mean"), ("Div", "· std"), ("Flatten", "·")]
@@ -152,7 +153,6 @@ def keras_cnn() -> Case:
         "b0": draw(4, seed=1).reshape(4, 1, 1),
         "w1": draw(6, 4, 3, 3, seed=2, scale=2),
         "b1": draw(6, seed=3),
-        "flat": np.array([-1, 6 * 7 * 7]),
         "w2": draw(6 * 7 * 7, 10, seed=4) * 2,
         "b2": draw(10, seed=5),
     }
@@ -173,19 +173,26 @@ def keras_cnn() -> Case:
         ("Transpose", "·", first),
         ("MaxPool", "·", pool),
         ("Transpose", "·", last),
-        ("Reshape", "· flat"),
-        ("MatMul", "· w2"),
-        ("Add", "· b2"),
-        ("Softmax", "·", {"axis": -1}),
     )
-    t = tensors({name: constants[name] for name in constants if name != "flat"})
+    shape = (  # of the batch, as its exports have it, whatever that is
+        ("Shape", "MaxPool_12"),
+        ("Gather", "· order", {"axis": 0}),
+        ("Cast", "·", {"to": TensorProto.INT32}),
+        ("Slice", "· start end start"),
+        ("Concat", "· flat", {"axis": 0}),
+        ("Cast", "·", {"to": TensorProto.INT64}),
+    )
+    above = (("Reshape", "Transpose_13 ·"), ("MatMul", "· w2"), ("Add", "· b2"), ("Softmax", "·", {"axis": -1}))
+    t = tensors(constants)
+    constants |= {"order": np.array([0, 2, 3, 1]), "start": np.array([0]), "end": np.array([1])}
+    constants |= {"flat": np.array([6 * 7 * 7], np.int32)}
 
     def function(x: Tensor) -> Tensor:
         x = F.max_pool2d(torch.relu(F.conv2d(x, t["w0"], padding=1) + t["b0"]), 2)
         x = F.max_pool2d(torch.relu(F.conv2d(x, t["w1"], t["b1"], padding=1)), 2)
         return x.permute(0, 2, 3, 1).flatten(1) @ t["w2"] + t["b2"]
 
-    return model(chain(*steps), constants, ("N", 28, 28, 1)), (1, 28, 28, 1), function
+    return model(chain(*steps, *shape, *above), constants, ("N", 28, 28, 1)), (1, 28, 28, 1), function
 
 
 def normalised_cnn() -> Case:
@@ -348,7 +355,12 @@ def mean_of_channels_last() -> Case:
 
 def shape_put_together() -> Case:
     """`x.view(x.size(0), -1)` as PyTorch exports it for a batch of any size, and a weight transposed in the file."""
-    constants = {"w": draw(10, 784, seed=0, scale=2), "zero": np.array(0), "axes": np.array([0]), "rest": np.array([-1])}
+    constants = {
+        "w": draw(10, 784, seed=0, scale=2),
+        "zero": np.array(0),
+        "axes": np.array([0]),
+        "rest": np.array([-1]),
+    }
     nodes = [
         helper.make_node("Shape", ["x"], ["shape"]),
         helper.make_node("Gather", ["shape", "zero"], ["batch"], axis=0),
@@ -380,6 +392,405 @@ CASES = [
 def test_logits_and_jacobian_of_an_onnx_file_are_those_of_its_formulas(case):
     content, shape, function = case()
     network, x = outside.from_onnx_bytes(content), images()
+    last = onnx.load_model_from_string(content).graph.node[-1].op_type
+    at_the_end = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax}.get(last, lambda logits, dim: logits)
+    expected, half = reference(content, shape, x), shape[0] == 64  # whose evaluation rounds to float16
+    found = at_the_end(network(x).double(), 1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=(1e-2 if half else 1e-4) * float(expected.abs().max()))
     check_same(network, function, x)
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
     assert all(parameter.dtype == torch.float32 for parameter in network.float().parameters())
+
+
+@there
+def test_a_network_by_strangers_is_as_accurate_as_they_say():
+    network, (x, labels) = outside.from_onnx(STRANGERS / "mnist-net_256x2.onnx"), data.load("test")
+    assert networks.described(network.architecture) == "784 – 256 – 256 – 10, relu"
+    assert int((network(x).argmax(1) == labels).sum()) == 9808
+
+
+@there
+def test_a_network_by_strangers_has_the_logits_and_the_jacobian_of_its_weights():
+    content, x = (STRANGERS / "mnist-net_256x2.onnx").read_bytes(), images(3)
+    network = outside.from_onnx_bytes(content)
+    model = onnx.load_model_from_string(content)
+    evaluator = ReferenceEvaluator(model)
+    expected = np.concatenate([evaluator.run(None, {"0": image.numpy().reshape(1, 784, 1)})[0] for image in x])
+    torch.testing.assert_close(network(x), torch.from_numpy(expected), rtol=0, atol=1e-4 * float(abs(expected).max()))
+
+    arrays = {array.name: numpy_helper.to_array(array).astype(float) for array in model.graph.initializer}
+    for image, jacobian in zip(x.double().flatten(1).numpy(), geometry.jacobian(network, x), strict=True):
+        h = image + 1e-30j * np.eye(784)  # a complex step along each pixel
+        for layer in ("layers.0", "layers.2", "layers.4"):
+            x_below = h if layer == "layers.0" else np.where(h.real > 0, h, 0)
+            h = x_below @ arrays[f"{layer}.weight"].T + arrays[f"{layer}.bias"]
+        np.testing.assert_allclose(jacobian.numpy(), h.imag.T / 1e-30, rtol=0, atol=1e-9)
+
+
+@there
+def test_nothing_is_said_of_strangers_instances_that_their_verifiers_know_better():
+    network = outside.from_onnx(STRANGERS / "mnist-net_256x2.onnx")
+    instances = np.load(STRANGERS / "mnist-net_256x2.npz")
+    low, high = (torch.from_numpy(instances[end]).view(-1, 1, 28, 28) for end in ("lower", "upper"))
+    radius = torch.from_numpy(instances["epsilon"]).view(-1, 1, 1, 1)
+    # An instance is the box [x − ε, x + ε] cut to [0, 1], and the label that no other logit may reach in it.
+    x = torch.where(low > 0, low + radius, high - radius).clamp(0, 1)
+    labels, violated = torch.from_numpy(instances["label"]), torch.from_numpy(instances["verdict"] == "violated")
+    assert bool((network(x.float()).argmax(1) == labels).all())
+    proven, broken = torch.zeros(30, dtype=torch.bool), torch.zeros(30, dtype=torch.bool)
+    for epsilon in (0.03, 0.05):
+        of_it = (radius.flatten() == epsilon).nonzero().flatten()
+        proven[of_it] = proofs.certified(network, x[of_it], labels[of_it], epsilon=epsilon)
+        for attack, settings in ((attacks.pgd, {"steps": 40, "loss": "margin"}), (attacks.square, {"queries": 100})):
+            found = attack(network, x[of_it].float(), labels[of_it], epsilon=epsilon, **settings)
+            inside = torch.maximum(torch.minimum(found.images.double(), high[of_it]), low[of_it])
+            broken[of_it] |= network.double()(inside).argmax(1) != labels[of_it]
+            network.float()
+    assert not bool((proven & violated).any()) and not bool((broken & ~violated).any())
+    assert int(proven.sum()) >= 9 and int(broken.sum()) >= 9  # of the 18 that hold, and of the 12 that don't
+
+
+@pytest.mark.parametrize("value, name", [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_weights_that_are_not_finite_are_refused(value, name):
+    weights = {"w": draw(784, 10)}
+    weights["w"][3, 4] = value
+    with pytest.raises(ValueError, match="expected finite weights as input 2, got NaN or infinity, at the node"):
+        outside.from_onnx_bytes(model(chain(("Flatten", "·"), ("MatMul", "· w")), weights))
+
+
+def test_weights_too_large_for_float32_are_refused():
+    wide = {"w": draw(784, 10).astype(np.float64) * 1e300}
+    with pytest.raises(ValueError, match="expected finite weights, got NaN or infinity in those of block 1"):
+        outside.from_onnx_bytes(model(chain(("Flatten", "·"), ("MatMul", "· w")), wide, kind=TensorProto.DOUBLE))
+    deep = {f"w{i}": draw(784 if i == 0 else 10, 10) * np.float32(1e30) for i in range(3)}
+    steps = [step for i in range(3) for step in (("MatMul", f"· w{i}"), ("Relu", "·"))][:-1]
+    with pytest.raises(ValueError, match="expected finite logits, got NaN or infinity"):
+        outside.from_onnx_bytes(model(chain(("Flatten", "·"), *steps), deep))
+
+
+ENDING = (("Flatten", "·"), ("MatMul", "· w"))
+REFUSED = {
+    "an operator that isn't known": (
+        ["expected a chain of dense", "got the node 'Softplus_1' (Softplus)"],
+        chain(("Flatten", "·"), ("Softplus", "·"), ("MatMul", "· w")),
+    ),
+    "one without a name": (
+        ["got the node 1 (Softplus)"],
+        [helper.make_node("Softplus", ["x"], ["y"]), helper.make_node("Flatten", ["y"], ["z"])],
+    ),
+    "a branch": (
+        ["got a branch, at the node 'Add_2' (Add)"],
+        chain(("Relu", "·"), ("Tanh", "·"), ("Add", "· x"), *ENDING),
+    ),
+    "an earlier result": (["got a branch, at the node 'Sigmoid_1'"], chain(("Relu", "·"), ("Sigmoid", "x"), *ENDING)),
+    "a square": (["got a branch, at the node 'Mul_0'"], chain(("Mul", "· ·"), *ENDING)),
+    "a division by what goes on": (["expected a division by a constant"], chain(("Div", "w ·"), *ENDING)),
+    "a sum that grows": (
+        ["expected constants that broadcast to the shape (1, 1, 28, 28)"],
+        chain(("Add", "· w"), *ENDING),
+    ),
+    "a cycle": (
+        ["expected nodes after those whose results they take", "'A' (Relu), which takes 'b'"],
+        [helper.make_node("Relu", ["b"], ["a"], "A"), helper.make_node("Relu", ["a"], ["b"], "B")],
+    ),
+    "another domain": (
+        ["got the node 'F' (Gelu)"],
+        [helper.make_node("Gelu", ["x"], ["y"], "F", domain="com.microsoft"), *chain(*ENDING)],
+    ),
+    "an unknown attribute": (
+        ["expected known attributes, got 'body' at the node"],
+        chain(("Relu", "·", {"body": helper.make_graph([], "g", [], [])}), *ENDING),
+    ),
+    "something after the softmax": (
+        ["expected a softmax at the very end, got something after it, at the node 'Relu_3'"],
+        chain(*ENDING, ("Softmax", "·"), ("Relu", "·")),
+    ),
+    "a softmax over something else": (
+        ["expected a softmax over all that is left, got one over axis 0 of (1, 10)"],
+        chain(*ENDING, ("Softmax", "·", {"axis": 0})),
+    ),
+    "not ten logits": (["expected 10 logits at the end, got shape (1, 784)"], chain(("Flatten", "·"))),
+    "no image": (
+        ["expected channels of an image, (1, channels, height, width), got shape (1, 1, 28, 28) of what was"],
+        chain(("Transpose", "·", {"perm": [0, 1, 3, 2]}), ("MaxPool", "·", {"kernel_shape": [2, 2]}), *ENDING),
+    ),
+    "groups": (["expected a convolution in one group"], chain(("Conv", "· c", {"group": 2}))),
+    "dilation": (["without dilation"], chain(("Conv", "· c", {"dilations": [2, 2]}))),
+    "padded means": (
+        ["expected means without padding or dilation"],
+        chain(("AveragePool", "·", {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]})),
+    ),
+    "uneven padding to pool": (
+        ["expected the same padding on both sides to pool the largest, got (0, 0, 1, 1)"],
+        chain(("MaxPool", "·", {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"})),
+    ),
+    "windows over the edge": (
+        ["got ceil_mode"],
+        chain(("MaxPool", "·", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1})),
+    ),
+    "a huge stride": (["expected 2 strides from 1 to 1000"], chain(("Conv", "· c", {"strides": [1, 2**62]}))),
+    "a shape of other size": (["expected a shape of 784 entries, got [3, -1]"], chain(("Reshape", "· s"))),
+    "bounds the wrong way round": (["with the lower one first, got 1 and -1"], chain(("Clip", "· one minus"))),
+    "training": (["as it is after training"], chain(("Dropout", "· one true"), *ENDING)),
+    "a cast to whole numbers": (["expected a cast to a floating-point type"], chain(("Cast", "·", {"to": 7}), *ENDING)),
+    "weights of a shape that is not": (
+        ["expected one row times a matrix, got shapes (1, 1, 28, 28) and (784, 10)"],
+        chain(("MatMul", "· w")),
+    ),
+    "a name on two lines": (
+        ["got the node 'two\\nlines' (Softplus)"],
+        [helper.make_node("Softplus", ["x"], ["y"], "two\nlines")],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_not_a_chain_of_known_layers_is_refused_in_one_sentence_that_names_the_node(what):
+    parts, nodes = REFUSED[what]
+    constants = {"w": draw(784, 10), "c": draw(4, 1, 3, 3), "s": np.array([3, -1]), "true": np.array(True)}
+    constants |= {"one": np.float32(1), "minus": np.float32(-1)}
+    with pytest.raises(ValueError) as refusal:
+        outside.from_onnx_bytes(model(nodes, constants))
+    said = str(refusal.value)
+    assert said.startswith("expected ") and "\n" not in said and all(part in said for part in parts), said
+
+
+@pytest.mark.parametrize(
+    "shape", [("N", 3, 28, 28), ("N", 3, 32, 32), ("N", "C", 28, 28), (28,), (), (1, 4, 14, 14), (10, 785), (784, "N")]
+)
+def test_an_input_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="expected an input of 784 pixels an image"):
+        outside.from_onnx_bytes(model(chain(*ENDING), {"w": draw(784, 10)}, shape))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        ("N", 784),
+        (1, 784),
+        (None, 784),
+        (784,),
+        (784, 1),
+        (28, 28),
+        ("N", 28, 28),
+        (32, 28, 28),
+        (1, 1, 784),
+        (-1, 784),
+    ],
+)
+def test_an_image_may_come_in_any_of_the_usual_shapes(shape):
+    constants = {"w": draw(784, 10), "flat": np.array([1, -1])}
+    network = outside.from_onnx_bytes(model(chain(("Reshape", "· flat"), ("MatMul", "· w")), constants, shape))
+    expected = images().flatten(1) @ torch.from_numpy(constants["w"])
+    torch.testing.assert_close(network(images()), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_scales_and_shifts_take_a_block_of_their_own_only_where_they_must():
+    constants = {"mean": np.float32(0.1), "std": np.float32(0.3), "w": draw(10, 784), "c": draw(10, 1, 28, 28)}
+    normalised, end = (("Sub", "· mean"), ("Div", "· std")), (("Flatten", "·"),)
+    dense = outside.from_onnx_bytes(model(chain(*normalised, *end, ("Gemm", "· w", {"transB": 1})), constants))
+    assert networks.described(dense.architecture) == "784 – 10"
+    unpadded = outside.from_onnx_bytes(model(chain(*normalised, ("Conv", "· c"), *end), constants))
+    assert networks.described(unpadded.architecture) == "28×28 – conv 28×28×10 – scale"
+    constants["c"] = draw(10, 1, 30, 30)
+    padded = model(chain(*normalised, ("Conv", "· c", {"pads": [1, 1, 1, 1]}), *end), constants)
+    found = outside.from_onnx_bytes(padded).architecture
+    assert networks.described(found) == "28×28 – scale – conv 30×30×10 – scale"
+    assert found[0].affine == networks.Elementwise((1, 1, 1))
+
+
+def test_a_file_is_read_whole_and_nothing_else(tmp_path):
+    content = model(chain(*ENDING), {"w": draw(784, 10)})
+    (tmp_path / "network.onnx").write_bytes(content)
+    same = outside.from_onnx(str(tmp_path / "network.onnx"))
+    torch.testing.assert_close(same(images()), outside.from_onnx_bytes(content)(images()), rtol=0, atol=0)
+    with pytest.raises(ValueError, match=r"missing\.onnx, got none"):
+        outside.from_onnx(tmp_path / "missing.onnx")
+    (tmp_path / "large.onnx").write_bytes(bytes(outside.MOST_BYTES + 1))
+    with pytest.raises(ValueError, match="expected at most 16,777,216 bytes"):
+        outside.from_onnx(tmp_path / "large.onnx")
+    with pytest.raises(ValueError, match="expected an ONNX file, got something else"):
+        outside.from_onnx_bytes(b"no protobuf")
+
+
+# Torch modules.
+
+
+class Convolutional(nn.Module):
+    """As people write them: functions and layers, a view, in-place operations, a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.1307]).view(1, 1, 1))
+        self.first, self.norm = nn.Conv2d(1, 6, (5, 3), stride=2, padding=(2, 0), bias=False), nn.BatchNorm2d(6)
+        self.second = nn.Conv2d(6, 8, 3, padding="same")
+        self.dropout, self.last, self.softmax = nn.Dropout(0.5), nn.Linear(8 * 3 * 3, 10), True
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x - self.mean) / 0.3081
+        x = F.relu(self.norm(self.first(x)), inplace=True)
+        x = F.max_pool2d(torch.tanh(self.second(x)), 3, stride=2)
+        x = F.avg_pool2d(x, 2)
+        x = self.dropout(x).view(x.size(0), -1)
+        x *= 2.0
+        return F.log_softmax(self.last(x), dim=1) if self.softmax else self.last(x)
+
+
+class Functional(nn.Module):
+    """Parameters and functions alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.w1, self.w2 = nn.Parameter(torch.randn(784, 20) / 28), nn.Parameter(torch.randn(10, 20) / 4)
+        self.b1 = nn.Parameter(torch.randn(20))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = 1 - x.squeeze(1).transpose(1, 2).reshape(x.shape[0], 784)
+        h = (h @ self.w1 + self.b1).sigmoid()
+        h = torch.clamp(-h, min=-0.9, max=-0.2).unsqueeze(-1)
+        return torch.matmul(self.w2 * 2, h).flatten(1).contiguous()
+
+
+def trained(module: nn.Module) -> nn.Module:
+    """As it might be after training: with statistics and larger weights, and still in training mode."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            part.running_mean.normal_(), part.running_var.uniform_(0.5, 2)
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            part.weight.data.mul_(3)
+    return module
+
+
+def sigmoid_module() -> nn.Module:
+    layers = [layer for i in range(4) for layer in (nn.Linear(784 if i == 0 else 24, 24), nn.Sigmoid())]
+    return nn.Sequential(nn.Flatten(), *layers, nn.BatchNorm1d(24), nn.Linear(24, 10))
+
+
+def pooled_module() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3),
+        nn.ReLU6(),
+        nn.MaxPool2d(3, 2, 1),
+        nn.BatchNorm2d(6, affine=False),
+        nn.Conv2d(6, 10, 3),
+        nn.Hardtanh(0, 0.5),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Identity(),
+        nn.Flatten(),
+        nn.Softmax(dim=-1),
+    )
+
+
+MODULES = [Convolutional, Functional, sigmoid_module, pooled_module]
+
+
+@pytest.mark.parametrize("make", MODULES, ids=lambda make: make.__name__)
+def test_a_module_becomes_a_network_with_its_logits_and_its_jacobian(make):
+    module = trained(make()).train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    network = outside.from_module(module)
+    assert module.training and all(parameter.requires_grad for parameter in module.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    function = module.eval().double()
+    if isinstance(function, nn.Sequential) and isinstance(function[-1], nn.Softmax):
+        function = function[:-1]
+    function.softmax = False  # which is left away
+    check_same(network, function, images())
+
+
+def test_a_network_stays_one_and_is_a_copy(tiny):
+    found = outside.from_module(tiny.train())
+    assert isinstance(found, Network) and found is not tiny and not found.training and tiny.training
+    assert torch.equal(found(images()), tiny.eval()(images()))
+
+
+class Residual(nn.Module):
+    """What no chain is."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 784), nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return self.last(x + torch.relu(self.first(x)))
+
+
+class Undecided(nn.Module):
+    """Which no tracing can follow: it looks at the pixels first."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x.flatten(1)) if x.mean() > 0.1 else self.last(1 - x.flatten(1))
+
+
+def doubled() -> nn.Module:
+    """One whose trace has other logits than itself: it doesn't see the hook."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    module[1].register_forward_hook(lambda layer, inputs, output: 2 * output)
+    return module
+
+
+def unknown() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.GELU(), nn.Linear(20, 10))
+
+
+@pytest.mark.parametrize("make", [Residual, Undecided, doubled, unknown], ids=lambda make: make.__name__)
+def test_what_cannot_be_taken_apart_still_gives_logits(make):
+    module, x = make(), images()
+    found = outside.from_module(module)
+    assert isinstance(found, outside.LogitsOnly) and not isinstance(found, Network) and not found.training
+    assert not any(parameter.requires_grad for parameter in found.parameters())
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert torch.equal(found(x), module.eval()(x))
+    assert isinstance(outside.from_module(found), outside.LogitsOnly)
+    for image in (x[:, 0], x[:, :, 1:]):
+        with pytest.raises(ValueError, match="expected images of shape"):
+            found(image)
+
+
+def test_autograd_square_and_transfer_need_logits_alone():
+    found, (x, labels) = outside.from_module(unknown()), data.load("test")
+    x, labels = x[:20], found(x[:20]).argmax(1)
+    source = networks.build(networks.mlp("relu", [16]))
+    assert bool(attacks.fgsm(found, x, labels, epsilon=0.25).success.any())
+    assert bool(attacks.pgd(found, x, labels, epsilon=0.25, steps=5, loss="margin").success.any())
+    assert attacks.square(found, x, labels, epsilon=0.25, queries=20).images.shape == x.shape
+    assert attacks.transfer(found, x, labels, source=source, epsilon=0.25, steps=3).images.shape == x.shape
+    for gradient in ("exact", "softened"):
+        with pytest.raises(ValueError, match=f"of which the {gradient} gradient can be taken, got a LogitsOnly, which"):
+            attacks.pgd(found, x, labels, gradient=gradient)
+    with pytest.raises(ValueError, match=r"expected a network of blocks.*got a LogitsOnly, which only gives logits"):
+        geometry.jacobian(found, x)
+    with pytest.raises(ValueError, match="expected a network of blocks to certify, got a LogitsOnly"):
+        proofs.certified(found, x, labels, epsilon=0.1)
+
+
+class Tuple(nn.Module):
+    """More than logits."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flatten(1)[:, :10], x
+
+
+@pytest.mark.parametrize(
+    "module, said",
+    [
+        (nn.Flatten(), r"ValueError: expected logits of shape \(16, 10\) from the module, got shape \(16, 784\)"),
+        (Tuple(), "expected logits of shape .* from the module, got a tuple"),
+        (nn.Linear(784, 10), "expected a module that maps images .* got RuntimeError: mat1 and mat2"),
+        (torch.relu, "expected a torch module, got a builtin_function_or_method"),
+    ],
+)
+def test_what_gives_no_logits_is_refused_in_one_sentence(module, said):
+    with pytest.raises(ValueError, match=said) as refusal:
+        outside.from_module(module)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_module_in_double_becomes_a_network_in_float32():
+    network = outside.from_module(sigmoid_module().double())
+    assert isinstance(network, Network) and network(images()).dtype == torch.float32

@@ -31,6 +31,7 @@ from satcore.networks import (
 from satcore.nonlinearities import BY_NAME
 from satcore.outside.shapes import MOST_DIMENSIONS, axes_of, broadcast
 
+MOST_MOVED = 40_000_000  # entries that are scaled, shifted or put elsewhere, in all: some seconds
 ACCEPTED = "a chain of dense, convolutional, pooling and normalising layers and known nonlinearities"
 
 
@@ -75,7 +76,7 @@ class Chain:
         self.places = np.arange(math.prod(IMAGE)).reshape(shape)
         self.pending: tuple[np.ndarray, np.ndarray] | None = None
         self.softmax = ""
-        self.most_weights, self.weights = most_weights, 0
+        self.most_weights, self.weights, self.entries_moved = most_weights, 0, 0
 
     @property
     def shape(self) -> Shape:
@@ -85,6 +86,7 @@ class Chain:
     def elementwise(self, scale: np.ndarray | float = 1.0, shift: np.ndarray | float = 0.0) -> None:
         """`scale`·tensor + `shift`, either broadcast to the tensor's shape, or to one with ones before it."""
         self._go_on()
+        self._count()
         shape = broadcast(self.shape, np.shape(scale), np.shape(shift))
         self.places = self.places.reshape(shape)
         w, b = self._in_units(scale), self._in_units(shift)
@@ -235,6 +237,7 @@ class Chain:
         """The same entries at other `places`."""
         if places.ndim > MOST_DIMENSIONS:
             raise ValueError(f"expected at most {MOST_DIMENSIONS} dimensions, got {places.ndim}")
+        self._count()
         self.places = places
 
     def at_the_end(self, logits: Tensor) -> Tensor:
@@ -316,6 +319,14 @@ class Chain:
     def _go_on(self) -> None:
         if self.softmax:
             raise ValueError("expected a softmax at the very end, got something after it")
+
+    def _count(self) -> None:
+        """Raise ValueError where so much is scaled and moved that it would take long."""
+        self.entries_moved += self.places.size
+        if self.entries_moved > MOST_MOVED:
+            raise ValueError(
+                f"expected at most {MOST_MOVED:,} entries to be scaled, shifted and moved in all, got more"
+            )
 
     def _make_room(self, affine: Affine) -> None:
         """Raise ValueError where the network would be larger with `affine` than is taken in."""

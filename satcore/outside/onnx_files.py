@@ -44,8 +44,6 @@ def from_onnx_bytes(content: bytes) -> Network:
             return _Reader(model).network()
     except DecodeError as error:
         raise ValueError(NO_ONNX) from error
-    except UnicodeDecodeError as error:
-        raise ValueError("expected an ONNX file with names in UTF-8, got other bytes in one") from error
 
 
 class _Reader:
@@ -97,8 +95,6 @@ class _Reader:
             elif operation is not None:
                 self._go_on(node, stages, operation)
                 self.values[proto.output[0]] = self.stage
-        except UnicodeDecodeError:
-            raise
         except ValueError as error:
             raise ValueError(f"{error}, at the node {node.label}") from error
 

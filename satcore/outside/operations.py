@@ -79,7 +79,7 @@ class Node:
 
     def text(self, name: str, default: str) -> str:
         """The attribute `name`, a text."""
-        return self._attribute(name, AttributeProto.STRING, "s", default.encode()).decode("utf-8")
+        return self._attribute(name, AttributeProto.STRING, "s", default.encode()).decode("utf-8", "replace")
 
     def wholes(self, name: str) -> list[int] | None:
         """The attribute `name`, whole numbers; None where it is left out."""

@@ -35,6 +35,8 @@ def check_fields(content: bytes) -> None:
                 size, at = _varint(content, at)
                 if field is not None and field.type == FieldDescriptor.TYPE_INT64 and size > MOST_FIELDS:
                     raise ValueError(f"expected whole numbers of at most {MOST_FIELDS:,} bytes, got {size:,}")
+                if field is not None and field.type == FieldDescriptor.TYPE_STRING:
+                    _check_text(content[at : at + size])
                 if field is not None and field.message_type is not None:
                     parts.append((at, at + size, field.message_type))
             elif kind not in FIXED_SIZES:
@@ -45,6 +47,13 @@ def check_fields(content: bytes) -> None:
                 raise ValueError(NO_ONNX)
             if fields > MOST_FIELDS:
                 raise ValueError(f"expected an ONNX file of at most {MOST_FIELDS:,} fields, got more")
+
+
+def _check_text(content: bytes) -> None:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError("expected an ONNX file with names in UTF-8, got other bytes in one") from error
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
