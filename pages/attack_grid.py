@@ -53,7 +53,7 @@ def grids_as_they_fill() -> None:
         else:
             st.info(words.NONE_THERE, icon=":material/grid_on:")
         if run.shown and not run.running:
-            st.markdown(words.lines(run.shown, setting))
+            st.markdown(words.lines(run.shown, run.missing, setting))
             downloads.of_grids(run.shown, setting)
 
 

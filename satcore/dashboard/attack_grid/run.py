@@ -56,6 +56,11 @@ class GridRun:
         return found
 
     @property
+    def missing(self) -> list[str]:
+        """The networks that have no grid yet, and aren't refused one."""
+        return [name for name in self.names if name not in self.shown and name not in self.refused]
+
+    @property
     def finished(self) -> bool:
         """Whether every network has a grid, or is refused one."""
         return not self._filling

@@ -9,15 +9,16 @@ INTRODUCTION = (
     "A red X: not found. Whether that means *robust* depends on how the gradient was taken."
 )
 NONE_THERE = "No such grid ships: press Compute."
+NOT_YET = "no such grid ships: press Compute."
 SHIPS, ON_SHELF, IN_SESSION = "as it ships", "as it lies on your shelf", "computed in this session"
 
 
-def lines(shown: dict[str, dict[str, Grid]], setting: Setting) -> str:
+def lines(shown: dict[str, dict[str, Grid]], missing: list[str], setting: Setting) -> str:
     """On how many pairs each network was fooled, why not on the others, and what the paper found.
 
-    `shown` are its grids, by network and by where they are from.
+    `shown` are its grids, by network and by where they are from; `missing` are networks that have none yet.
     """
-    found = []
+    found = [f"- {name}: {NOT_YET}" for name in missing]
     for name, there in shown.items():
         for origin, grid in there.items():
             label = name if len(there) == 1 else f"{name}, {origin}"

@@ -37,7 +37,7 @@ function column(n, specs, unit) {
       <figure>${picture("now", `The image of ${n.name} now`)}<figcaption>now</figcaption></figure>
       <figure>${picture("change", "What was changed in it, magnified")}<figcaption class="magnified"></figcaption>
       </figure></div>
-    <div>${n.note ? `<p>${n.note}</p>` : ""}${specs.map((spec) => chart(n, spec, unit)).join("")}</div>`}
+    <div class="known">${n.note}</div><div>${specs.map((spec) => chart(n, spec, unit)).join("")}</div>`}
   </section>`
 }
 

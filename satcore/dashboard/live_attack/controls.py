@@ -23,6 +23,8 @@ def follow_old_link() -> None:
 
 def goal(own: int) -> int | None:
     """The digit that an attack on a digit of `own` goes to, another one; None: any other."""
+    if st.session_state.get("into") == own:
+        st.session_state["into"] = ANY  # in the address, too
     chosen = st.pills(
         "Into a",
         (ANY, *(digit for digit in range(CLASSES) if digit != own)),

@@ -11,7 +11,7 @@ INTRODUCTION = (
 DRAW = "Draw a digit in the field, and say which it is."
 STUCK = "The gradient is exactly zero: this attack cannot move."
 TRULY_STUCK = "The gradient is truly zero, not only too small: this attack cannot move. Square asks for none."
-NOT_SOFTER = "Its slopes are the same at any T: *softened* softens the softmax alone."
+NOT_SOFTER = 'Its slopes are the same at any T: "softened" softens its softmax alone.'
 
 
 def with_article(digit: int) -> str:

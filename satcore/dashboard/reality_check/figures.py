@@ -1,6 +1,7 @@
 """Figures of how much of the robustness is real, each network in its style."""
 
 import itertools
+import math
 from collections.abc import Iterable
 
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
 from satcore.evaluation.reality import EDGES, EPSILON, Reality
 from satcore.proportions import Proportion
 
-ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2}
+LEGEND_WIDTH = 400  # pixels, of the narrowest figures on a wide screen
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
 NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
@@ -47,7 +48,7 @@ def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: s
         tickvals=_rooted(TICKS),
         ticktext=[f"{tick:g}" for tick in TICKS],
     )
-    return _finished(figure, rung, 400)
+    return _finished(figure, [styles[name].label for name in found], rung, 316)
 
 
 def against_temperature(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> go.Figure:
@@ -78,7 +79,7 @@ def against_temperature(found: dict[str, Reality], styles: dict[str, Style], tem
         tickvals=[1, 3, 10, 30, 100, 300],
         ticktext=["1", "3", "10", "30", "100", "300"],
     )
-    return _finished(figure, "", 440)
+    return _finished(figure, [styles[name].label for name in found], "", 392)
 
 
 def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
@@ -114,7 +115,7 @@ def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
     figure.update_yaxes(title_text="images (%)", rangemode="tozero", nticks=4)
     figure.update_xaxes(range=[EDGES[0], 12], showgrid=True)
     figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(rows), col=1)
-    return _finished(figure, "", 110 + 150 * len(rows))
+    return _finished(figure, [styles[name].label for name in found], "", 62 + 150 * len(rows))
 
 
 def _shade(figure: go.Figure, text: str, low: float, high: float, opacity: float) -> None:
@@ -167,13 +168,18 @@ def _rooted(epsilons: Iterable[float]) -> list[float]:
     return [epsilon**0.5 for epsilon in epsilons]
 
 
-def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:
+def _finished(figure: go.Figure, labels: list[str], title: str, height: int) -> go.Figure:
+    """With sizes and margins: `height` pixels, and above them a `title` and the `labels` of the legend."""
+    columns = max(1, LEGEND_WIDTH // (60 + 9 * max(map(len, labels))))
+    top = 36 * bool(title) + 24 * max(2, math.ceil(len(labels) / columns))
     figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 84 if title else 48, "b": 8},
+        height=height + top,
+        margin={"l": 8, "r": 8, "t": top, "b": 8},
         font_size=TEXT_SIZE - 2,
-        legend=ABOVE,
-        title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE + 2, "y": 0.98} if title else None,
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2},
+        title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE + 2, "y": 1, "pad_t": 10, "yanchor": "top"}
+        if title
+        else None,
     )
     figure.update_xaxes(tickfont_size=TEXT_SIZE - 2)
     figure.update_yaxes(tickfont_size=TEXT_SIZE - 2)

@@ -53,7 +53,8 @@ function body({ columns, rungs, rows }) {
     const cells = row.cells.map((cell, c) => `<td class="${kind(rungs[c])}">${cell ? button(cell, k, c) : ""}</td>`)
     const heading = k && rows[k - 1].group === row.group ? "" : `<tr class="family">
       <th class="name" colspan="3">${row.heading}</th><td colspan="${columns.length - 2}"></td></tr>`
-    return `${heading}<tr style="--regime: ${row.colour}"><th scope="row" class="name">${row.label}</th>${cells.join("")}
+    return `${heading}<tr style="--regime: ${row.colour}"><th scope="row" class="name"><span
+      title="${row.name}">${row.label}</span></th>${cells.join("")}
       </tr>`
   }).join("")
 }
