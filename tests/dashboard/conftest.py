@@ -1,0 +1,54 @@
+"""A real browser and a real server for the tests of pages: one of each, for all that a process tests."""
+
+import re
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import DESKTOP, PATIENCE, chromium, served
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """Where the dashboard is served, with an empty shelf of the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SATCORE_SHELF", str(tmp_path_factory.mktemp("server's shelf")))
+        with served() as address:
+            yield address
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens a path in a fresh browser context that reaches nothing but the dashboard."""
+    contexts = []
+
+    def open_page(path: str = "/", viewport: dict = DESKTOP, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.asked_elsewhere, page.sent = [], []
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))
+
+        def only_here(route):
+            if urlparse(route.request.url).netloc == urlparse(address).netloc:
+                return route.continue_()
+            page.asked_elsewhere.append(route.request.url)
+            return route.abort()
+
+        page.route(re.compile("^(http|ws)s?://"), only_here)
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
