@@ -61,7 +61,8 @@ with one_readable_line(), plane:
             captions = [f"{where}: a {label}" for where, label in zip(controls.CORNERS, labels, strict=True)]
             st.image([pictures.digit(digits.image_of(index), NEUTRAL) for index in corners], captions, width=110)
         planes = {}
-        for (name, style), column in zip(chosen.items(), st.columns(len(chosen)), strict=True):
+        columns = st.columns(max(2, len(chosen)))
+        for (name, style), column in zip(chosen.items(), columns, strict=False):
             with column:
                 progress = st.empty()
                 for found in compute.plane(name, corners, side):

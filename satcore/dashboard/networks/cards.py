@@ -10,7 +10,7 @@ from satcore.dashboard.shared.line_up import KEY
 from satcore.library import Card
 
 PAGES = {
-    "home": "Attack a digit",
+    "home": "FGSM",
     "interpolation": "Interpolation",
     "representations": "Representations",
     "weights": "Weights",

@@ -10,8 +10,9 @@ INTRODUCTION = (
     "brought along."
 )
 MEASURED = (
-    "*Right*: test images classified correctly. *After FGSM*: the same after FGSM as published, one step of ε along the "
-    "sign of the gradient that float32 autograd gives. *Zero gradient*: it was exactly zero, and nothing was changed. "
+    "*Right*: test images classified correctly. *After FGSM*: the same after FGSM as published, one step of ε along "
+    "the sign of the gradient that float32 autograd gives. *Zero gradient*: it was exactly zero, and nothing was "
+    "changed. "
     "*Excess kurtosis*: of the weights, layer by layer."
 )
 UPLOAD = (
@@ -61,10 +62,10 @@ def table(card: Card) -> str:
     """What was measured, as a table in Markdown."""
     m = card.measurements
     columns = {
-        "right": f"**{100 * m['accuracy']:.2f} %**",
-        "after FGSM": f"**{100 * m['fgsm_accuracy']:.2f} %**",
-        "zero gradient": f"**{100 * m['zero_gradient']:.2f} %**",
-        "excess kurtosis": ", ".join("–" if k is None else f"{k:.1f}" for k in m["kurtosis"]) or "–",
+        "right": f"**{100 * m['accuracy']:.2f}\N{NO-BREAK SPACE}%**",
+        "after FGSM": f"**{100 * m['fgsm_accuracy']:.2f}\N{NO-BREAK SPACE}%**",
+        "zero gradient": f"**{100 * m['zero_gradient']:.2f}\N{NO-BREAK SPACE}%**",
+        "excess kurtosis": ", ".join("–" if k is None else f"{k:.1f}".replace("-", "−") for k in m["kurtosis"]) or "–",
     }
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), columns.values()))
 

@@ -26,11 +26,11 @@ def line_up() -> dict[str, Style]:
     _follow_old_link(list(cards), presets)
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
-    choice, presses = st.columns([7, 4], vertical_alignment="bottom", gap="medium")
+    choice, presses = st.columns([7, 5], vertical_alignment="bottom", gap="medium")
     chosen = choice.multiselect(
         "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
     )
-    with presses.container(horizontal=True, gap="small"):
+    with presses.container(horizontal=True, gap="xsmall"):
         for title, names in presets.items():
             st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,), type="tertiary")
     st.session_state[REMEMBERED] = chosen
