@@ -1,21 +1,21 @@
-"""Speed of the attacks: FGSM and PGD against foolbox and torchattacks, L-BFGS against scipy's L-BFGS-B one image at a time.
+"""Speed of the attacks: FGSM and PGD against foolbox and torchattacks, L-BFGS against scipy's one image at a time.
 
-Run `python -m benchmarks.attacks` from the repository root, on an idle machine. The peers are optional: `pip install foolbox`,
-`pip install --no-deps torchattacks`. All in one process, on the same shipped networks and images, in turns; medians, after one
-turn that isn't counted. torchattacks divides its loss by the number of images, so that a
-few more gradients underflow.
+Run `python -m benchmarks.attacks` from the repository root, on an idle machine. The peers are optional: `pip install
+foolbox`, `pip install --no-deps torchattacks`. All in one process, on the same shipped networks and images, in turns;
+medians, after one turn that isn't counted. torchattacks divides its loss by the number of images, so that a few more
+gradients underflow.
 """
 
 import statistics
 
 import numpy as np
 import torch
-from satcore.grids import PAIRS
 from scipy.optimize import minimize
 from torch.nn.functional import cross_entropy
 
 from benchmarks.training import hardware, seconds
 from satcore import attacks, checkpoints, data
+from satcore.evaluation.grids import PAIRS
 
 CPU = torch.device("cpu")
 TURNS, STEPS, EPSILON = 5, 40, 0.25
@@ -115,11 +115,12 @@ def from_every_digit(name: str, steps: int = 1000) -> None:
         ]
         for found_images in (result.images, found["scipy"])
     ]
-    apart = np.abs(np.subtract(*losses)) / np.maximum(losses[1], 1e-12)
+    apart = np.abs(np.subtract(losses[0], losses[1])) / np.maximum(losses[1], 1e-12)
     alike = int((fooled == result.success).sum())
     print(
-        f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   fooled {int(result.success.sum())}"
-        f" and {int(fooled.sum())}, alike on {alike}; median relative difference of the loss {np.median(apart):.1e}",
+        f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   "
+        f"fooled {int(result.success.sum())} and {int(fooled.sum())}, alike on {alike}; "
+        f"median relative difference of the loss {np.median(apart):.1e}",
         flush=True,
     )
 
@@ -163,6 +164,7 @@ def _peer(name: str):
 
 
 def main() -> None:
+    """Print the figures."""
     print(hardware(CPU))
     for name in FROM_EVERY_DIGIT:
         from_every_digit(name)

@@ -28,9 +28,9 @@ import copy
 import functools
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from satcore.linearised import ExactNetwork
 from torch import Tensor, nn
 from torch.autograd import functional
 from torch.nn.functional import conv2d, conv_transpose2d
@@ -38,6 +38,8 @@ from torch.nn.functional import conv2d, conv_transpose2d
 from benchmarks.training import hardware, seconds
 from satcore import checkpoints, data, geometry
 from satcore.data import CLASSES
+from satcore.geometry.linearised import ExactNetwork
+from satcore.geometry.metric import Affine
 from satcore.networks import Network
 from satcore.recipes import FAMILIES
 
@@ -61,18 +63,18 @@ def autograd(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, 
         v = jacobian @ direction
         element = (v @ (p.diag() - p.outer(p)) @ v).clamp(min=0).sqrt()  # it may round to below 0
         measured.append((p, element, torch.linalg.svdvals(jacobian)))
-    return tuple(torch.stack(values) for values in zip(*measured, strict=True))
+    p, element, spectra = (torch.stack(values) for values in zip(*measured, strict=True))
+    return p, element, spectra
 
 
 def ours(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `autograd`, from the float32 network: what `geometry.path` does before it refines the length.
 
-    No public function stops there, hence the private name.
+    No function that is meant for others stops there.
     """
-    line = geometry._Affine(ExactNetwork(network), torch.cat((source, target)), target - source)
-    log_p, element, spectra = line.measured(
-        geometry._from_to(torch.linspace(0, 1, POINTS, dtype=torch.float64)), spectra=True
-    )
+    line = Affine(ExactNetwork(network), torch.cat((source, target)), target - source)
+    t = torch.linspace(0, 1, POINTS, dtype=torch.float64)
+    log_p, element, spectra = line.measured(torch.stack((1 - t, t), dim=1), spectra=True)
     return log_p.exp(), element, spectra
 
 
@@ -89,7 +91,8 @@ def bare_products(network: Network) -> list[Callable[[], object]]:
 
 def _mlp_products(exact: ExactNetwork) -> list[Callable[[], object]]:
     """Dense products, all points at once; the first layer's cotangents are taken through its triangular factor."""
-    first, *above = exact.network.layers
+    layers: list[Any] = list(exact.network.layers)
+    first, *above = layers
     forward = [_dense(POINTS, layer.in_features, layer.out_features) for layer in above]
     tangent = [_dense(POINTS, layer.in_features, layer.out_features) for layer in above]
     backward = [_dense(POINTS * CLASSES, layer.out_features, layer.in_features) for layer in above[:-1]]
@@ -103,14 +106,15 @@ def _cnn_products(exact: ExactNetwork) -> list[Callable[[], object]]:
     The second layer's are PyTorch's convolution forwards, and products at each spatial frequency for tangents and
     cotangents; the first layer's is PyTorch's transposed convolution.
     """
-    first, second, *dense = exact.network.layers
-    fourier = exact.linear_parts[1]
+    layers: list[Any] = list(exact.network.layers)
+    first, second, *dense = layers
+    fourier: Any = exact.linear_parts[1]
     products = [_dense(POINTS, layer.in_features, layer.out_features) for layer in dense for _ in range(2)]
     products += [_dense(POINTS * CLASSES, layer.out_features, layer.in_features) for layer in dense[:-1]]
     for part in exact.parts(torch.arange(POINTS)):
         points, cotangents = len(part), len(part) * CLASSES
-        images = _random(points, second.in_channels, fourier.side, fourier.side)
-        gradients = _random(cotangents, first.out_channels, 2 * fourier.side, 2 * fourier.side)
+        images = _random(points, second.in_channels, *fourier.inputs)
+        gradients = _random(cotangents, first.out_channels, 28, 28)
         products += [
             functools.partial(conv2d, images, second.weight, padding=2),
             _at_frequencies(points, fourier.forward),
@@ -194,7 +198,7 @@ def compare(name: str, source: Tensor, target: Tensor) -> bool:
 def lengthen(name: str, source: Tensor, target: Tensor) -> None:
     """Part 2: prints what `geometry.path` takes with more and more points."""
     network = checkpoints.load(name)
-    contenders = {
+    contenders: dict[str, Any] = {
         str(points): functools.partial(geometry.path, network, source, target, points) for points in (201, 1001, 5001)
     }
     print(f"\ngeometry.path on {name}\n{'points':>8}{'nodes':>8}{'seconds':>10}{'µs a point':>12}")
@@ -233,6 +237,7 @@ def routes() -> None:
 
 
 def main() -> None:
+    """Print the figures."""
     torch.manual_seed(0)
     print(hardware(CPU))
     source, target = (data.example("test", index).images for index in IMAGES)

@@ -1,7 +1,7 @@
 """How soon the live page shows the first step after Play, and how often it goes on, in a real browser.
 
-Run `python -m benchmarks.live` from the repository root, on an idle machine, with the tests' requirements installed. Measured is
-when pictures arrive in the browser, over eight seconds or until the attack has ended.
+Run `python -m benchmarks.live` from the repository root, on an idle machine, with the tests' requirements installed.
+Measured is when pictures arrive in the browser, over eight seconds or until the attack has ended.
 """
 
 import time
@@ -23,26 +23,25 @@ ATTACKS = {
 
 
 def main() -> None:
+    """Print the figures."""
     print(hardware(torch.device("cpu")))
     with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, settings in ATTACKS.items():
             first, *_, last = arrivals = played(browser, f"{address}/live_attack?pick=by+index&index=30&{settings}")
-            print(
-                f"{name:28} first after {1e3 * first:4.0f} ms, then {(len(arrivals) - 1) / (last - first):4.1f} updates a second",
-                flush=True,
-            )
+            rate = (len(arrivals) - 1) / (last - first)
+            print(f"{name:28} first after {1e3 * first:4.0f} ms, then {rate:4.1f} updates a second", flush=True)
 
 
 def played(browser: Browser, page_address: str) -> list[float]:
     """When pictures arrived, in seconds after Play was pressed."""
     page, arrivals = browser.new_page(viewport={"width": 1440, "height": 900}), []
-    page.on(
-        "websocket",
-        lambda socket: socket.on(
-            "framereceived", lambda frame: len(frame) > PICTURES and arrivals.append(time.perf_counter())
-        ),
-    )
+
+    def note(frame: bytes | str) -> None:
+        if len(frame) > PICTURES:
+            arrivals.append(time.perf_counter())
+
+    page.on("websocket", lambda socket: socket.on("framereceived", note))
     page.goto(page_address)
     expect(page.locator("section[data-network]")).to_have_count(4, timeout=90_000)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=90_000)

@@ -1,28 +1,30 @@
-"""Do others find the same? Accuracies after FGSM and PGD beside foolbox's, zero gradients beside those that the Adversarial
-Robustness Toolbox finds, and the worst case beside AutoAttack's standard attacks as pyautoattack has them.
+"""Do others find the same? Accuracies after FGSM and PGD beside foolbox's, zero gradients beside those that the
+Adversarial Robustness Toolbox finds, and the worst case beside AutoAttack's standard attacks as pyautoattack has them.
 
 Run `python -m benchmarks.reality` from the repository root, with the peers installed: `pip install foolbox
-adversarial-robustness-toolbox pyautoattack`. On 500 test images of each MLP and 200 of each CNN, in percent; half an hour on two
-cores. PGD: 40 steps of 2.5ε/40 from the image itself. At ε = 0.25 AutoAttack leaves next to nothing, so the MLPs are also
-compared where something is left.
+adversarial-robustness-toolbox pyautoattack`. On 500 test images of each MLP and 200 of each CNN, in percent; half an
+hour on two cores. PGD: 40 steps of 2.5ε/40 from the image itself. At ε = 0.25 AutoAttack leaves next to nothing, so the
+MLPs are also compared where something is left.
 """
 
+import importlib
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from satcore.checks import zero_gradients
 from torch import Tensor
 
 from benchmarks.training import hardware
 from satcore import attacks, checkpoints, data
-from satcore.evaluation import still_right, worst_case
+from satcore.evaluation import worst_case, zero_gradients
+from satcore.evaluation.rungs import still_right
 
 STEPS, EPSILON, SMALL_EPSILON = 40, 0.25, 0.05
 
 
 def main() -> None:
+    """Print the figures."""
     print(hardware(torch.device("cpu")))
     print("\nRight after FGSM and PGD (ε = 0.25), and gradients that are exactly zero; ours / theirs, in %")
     for name in checkpoints.names():
@@ -53,21 +55,22 @@ def main() -> None:
 
 def against_autoattack(name: str, epsilon: float) -> str:
     """One line: how many images the worst case and AutoAttack leave, and how long each takes."""
-    from pyautoattack import AutoAttack
-
     network, images, labels = _attacked(name)
     vanilla = f"{name.partition('/')[0]}/vanilla"
     source = checkpoints.load(vanilla) if vanilla != name else None
     broken, ours = _timed(lambda: worst_case(network, images, labels, epsilon=epsilon, source=source).broken)
-    auto = AutoAttack(network, eps=epsilon, norm="Linf", seed=0, version="standard")
+    auto = importlib.import_module("pyautoattack").AutoAttack(
+        network, eps=epsilon, norm="Linf", seed=0, version="standard"
+    )
     attacked, theirs = _timed(lambda: auto.run_standard_evaluation(images, labels, batch_size=len(images)))
     attacked = attacked[0] if isinstance(attacked, tuple) else attacked
     assert float((attacked - images).abs().max()) <= epsilon + 1e-6
     with torch.no_grad():
         right = network(attacked).argmax(1) == labels
     return (
-        f"{name:24} ε = {epsilon:4}   ours {100 * (~broken).double().mean():5.1f} ({ours:5.1f} s)   AutoAttack {100 * right.double().mean():5.1f} "
-        f"({theirs:5.1f} s)   broken by AutoAttack alone {100 * (~right & ~broken).double().mean():4.1f}"
+        f"{name:24} ε = {epsilon:4}   ours {100 * (~broken).double().mean():5.1f} ({ours:5.1f} s)   "
+        f"AutoAttack {100 * right.double().mean():5.1f} ({theirs:5.1f} s)   "
+        f"broken by AutoAttack alone {100 * (~right & ~broken).double().mean():4.1f}"
     )
 
 
@@ -82,21 +85,18 @@ def _left(broken: Tensor) -> float:
 
 
 def _foolbox(attack: str, network, images: Tensor, labels: Tensor, **settings) -> Tensor:
-    import foolbox
-
+    foolbox = importlib.import_module("foolbox")
     model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
     return getattr(foolbox.attacks, attack)(**settings)(model, images, labels, epsilons=EPSILON)[2]
 
 
 def _art(network, images: Tensor, labels: Tensor) -> float:
-    from art.estimators.classification import PyTorchClassifier
-    from art.metrics import loss_gradient_check
-
-    classifier = PyTorchClassifier(
+    classifier = importlib.import_module("art.estimators.classification").PyTorchClassifier(
         network, loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10, device_type="cpu"
     )
     one_hot = np.eye(10, dtype=np.float32)[labels.numpy()]
-    return float(loss_gradient_check(classifier, images.numpy(), one_hot, verbose=False)[:, 0].mean())
+    check = importlib.import_module("art.metrics").loss_gradient_check
+    return float(check(classifier, images.numpy(), one_hot, verbose=False)[:, 0].mean())
 
 
 def _timed(work: Callable) -> tuple:

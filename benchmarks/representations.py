@@ -6,6 +6,7 @@ uniform random numbers, since the time depends on their shape alone. The contend
 after one that isn't counted. The last figures are the page's work: all layers of two networks, from images to matrices.
 """
 
+import importlib
 import statistics
 
 import torch
@@ -29,12 +30,13 @@ def contenders(activations: torch.Tensor) -> dict:
         "scipy pdist": lambda: pdist(x, "sqeuclidean") / x.shape[1],
     }
     try:
-        from rsatoolbox.data import Dataset
-        from rsatoolbox.rdm import calc_rdm
+        peer = importlib.import_module("rsatoolbox")
     except ImportError:
         return found
-    dataset = Dataset(x)
-    return found | {"rsatoolbox": lambda: calc_rdm(dataset, method="euclidean", descriptor=None).dissimilarities[0]}
+    dataset = peer.data.Dataset(x)
+    return found | {
+        "rsatoolbox": lambda: peer.rdm.calc_rdm(dataset, method="euclidean", descriptor=None).dissimilarities[0]
+    }
 
 
 def compare(shape: tuple[int, int]) -> None:
@@ -68,6 +70,7 @@ def page(pair: tuple[str, str]) -> None:
 
 
 def main() -> None:
+    """Print the figures."""
     print(hardware(CPU))
     for shape in SHAPES:
         compare(shape)

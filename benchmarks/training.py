@@ -24,6 +24,7 @@ How fair this is:
 
 import dataclasses
 import functools
+import itertools
 import platform
 import re
 import statistics
@@ -34,7 +35,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from satcore.saturation import penalty
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
@@ -42,7 +42,7 @@ from torch.utils.data import DataLoader, Dataset
 from satcore import data
 from satcore.networks import build
 from satcore.recipes import FAMILIES, RECIPES, TRAINING_IMAGES, Phase, Recipe
-from satcore.training import train
+from satcore.training import penalty, train
 
 ROW = "{:22}{:>6}{:>10}{:>12}{:>8}{:>12}{:>8}  {}"
 BATCHES, BLOCKS = 10, 5  # of the bare layers: so many batches between two readings of the clock, so many times
@@ -67,7 +67,7 @@ class Digits(Dataset):
 def plain(recipe: Recipe, device: torch.device) -> Iterator[None]:
     """The plain loop, for the recipe's only phase; yields after every epoch."""
     (phase,) = recipe.phases
-    model = build(recipe.family, recipe.hidden).to(device)
+    model = build(recipe.architecture).to(device)
     optimiser = torch.optim.Adam(
         model.parameters(), lr=phase.learning_rate, betas=(0.9, phase.beta2), eps=phase.adam_epsilon
     )
@@ -115,15 +115,15 @@ def epoch_seconds(recipe: Recipe, phase: Phase, device: torch.device) -> dict[st
 def bare_seconds(recipe: Recipe, device: torch.device) -> list[float]:
     """Seconds an epoch of each layer's forward and backward pass alone, at the batch size of the first phase."""
     batch_size = recipe.phases[0].batch_size
-    network = build(recipe.family, recipe.hidden).to(device)
+    network = build(recipe.architecture).to(device)
     images = data.load("train").images[:batch_size].to(device)
     with torch.no_grad():
         pre_activations = network.pre_activations(images)
-        inputs = [images, *map(network.output, pre_activations[:-1])]
+        inputs = [images, *itertools.starmap(network.output, enumerate(pre_activations[:-1]))]
     result = []
     for layer, x, h in zip(network.layers, inputs, pre_activations, strict=True):
         x = x.flatten(1) if isinstance(layer, nn.Linear) else x
-        wanted = [*layer.parameters()] if x is images else [*layer.parameters(), x.requires_grad_()]
+        wanted: list[Tensor] = [*layer.parameters()] if x is images else [*layer.parameters(), x.requires_grad_()]
         work = functools.partial(_passes, layer, x, wanted, torch.randn_like(h))
         _, *blocks = [seconds(work, device) for _ in range(1 + BLOCKS)]  # the first warms up
         result.append(statistics.median(blocks) / BATCHES * TRAINING_IMAGES / batch_size)
@@ -136,6 +136,7 @@ def _passes(layer: nn.Module, x: Tensor, wanted: list[Tensor], gradient: Tensor)
 
 
 def hardware(device: torch.device) -> str:
+    """What this runs on, in words."""
     cpuinfo = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
     cpu = model[1] if model else platform.processor() or platform.machine()
@@ -144,6 +145,7 @@ def hardware(device: torch.device) -> str:
 
 
 def main() -> None:
+    """Print the figures."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print(hardware(device))
     for split in ("train", "test"):  # our loop's data, loaded outside the clock like the plain loop's
