@@ -1,14 +1,14 @@
-"""What the page on representations computes on demand, and keeps: shared by all sessions, keyed by the checkpoint's hash."""
+"""What the page on representations computes on demand, and keeps for all sessions: nobody may write to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 import torch
 from torch import Tensor
 
-from satcore import attacks, checkpoints, data, representations
-from satcore.dashboard import live
+from satcore import attacks, data, library, readouts, representations
+from satcore.dashboard.shared import cache, digits
 
 BLOCKS = 100  # a side of the matrix as it is drawn
 EPSILONS = tuple(0.025 * step for step in range(11))
@@ -16,8 +16,9 @@ EPSILONS = tuple(0.025 * step for step in range(11))
 
 @dataclass(frozen=True)
 class Travel:
-    """An image under FGSM as published, at each of the `EPSILONS`: images (11, 28, 28), the class predicted for each, and
-    whether the gradient was exactly zero.
+    """An image under FGSM as published, at each of the `EPSILONS`.
+
+    images (11, 28, 28), the class predicted for each, and whether the gradient was exactly zero.
     """
 
     images: np.ndarray
@@ -31,6 +32,7 @@ def sample(seed: int) -> Tensor:
 
 
 def labels(seed: int) -> Tensor:
+    """The digits (1000,) that the sample's images show."""
     return data.load("test").labels[sample(seed)]
 
 
@@ -39,53 +41,63 @@ def images(seed: int) -> np.ndarray:
     return data.load("test").images[sample(seed), 0].numpy()
 
 
+def images_of_blocks(seed: int) -> np.ndarray:
+    """One image of each block that `blocks` averages over, (100, 28, 28) in [0, 1]."""
+    return images(seed)[5 :: 1000 // BLOCKS]
+
+
 def index_of(digit: int, seed: int) -> int:
     """Index of the sample's first test image of `digit`."""
     return int(sample(seed)[100 * digit])
 
 
-def shared(names: list[str], seed: int) -> list[str]:
+def shared(names: Iterable[str]) -> list[str]:
     """The layers that all of the networks have."""
-    return [layer for layer in names_of(names[0], seed) if all(layer in names_of(name, seed) for name in names)]
+    first, *others = (names_of(name) for name in names)
+    return [layer for layer in first if all(layer in there for there in others)]
 
 
-def names_of(name: str, seed: int) -> list[str]:
+def names_of(name: str) -> list[str]:
     """The layers of the network `name`: "pixels", "layer 1", …, "softmax"."""
-    return list(activations(name, "test", seed))
+    hidden = range(1, len(digits.network(name).architecture))
+    return ["pixels", *(f"layer {number}" for number in hidden), "softmax"]
 
 
+@cache.shared(most=16)
 def activations(name: str, split: str, seed: int) -> dict[str, Tensor]:
-    """Every layer's outputs for the sample of `split`. One object for all sessions: don't write to it."""
-    return _activations(name, checkpoints.describe(name).sha256, split, seed)
+    """Every layer's outputs for the sample of `split`."""
+    chosen = data.load(split).images[representations.sample(split, 100, seed)]
+    return representations.layers(digits.network(name), chosen)
 
 
+@cache.shared(most=32)
 def rdm(name: str, layer: str, seed: int) -> Tensor:
-    """A layer's dissimilarities (1000, 1000). One object for all sessions: don't write to it."""
-    return _rdm(name, checkpoints.describe(name).sha256, layer, seed)
+    """A layer's dissimilarities (1000, 1000)."""
+    return representations.rdm(activations(name, "test", seed)[layer])
 
 
+@cache.shared(most=64)
 def blocks(name: str, seed: int) -> dict[str, np.ndarray]:
     """Every layer's dissimilarities, averaged over blocks of ten by ten images: (100, 100) float32."""
-    return _blocks(name, checkpoints.describe(name).sha256, seed)
+    return {
+        layer: torch.nn.functional.avg_pool2d(rdm(name, layer, seed)[None], 1000 // BLOCKS)[0].float().numpy()
+        for layer in names_of(name)
+    }
 
 
 def separation(name: str, field: str, seed: int) -> dict[str, float]:
     """How far apart the classes lie in each layer: one of the fields of `representations.Separation`."""
-    found = _separations(name, checkpoints.describe(name).sha256, seed)
-    return {layer: getattr(there, field) for layer, there in found.items()}
+    return {layer: getattr(there, field) for layer, there in _separations(name, seed).items()}
 
 
 def readout(name: str, which: str, seed: int) -> dict[str, float]:
     """What scikit-learn finds in each layer: its "silhouette", or the share that a linear "readout" gets right."""
-    return (_silhouettes if which == "silhouette" else _readouts)(name, checkpoints.describe(name).sha256, seed)
+    return _silhouettes(name, seed) if which == "silhouette" else _linear_readouts(name, seed)
 
 
 def likeness(one: str, other: str, seed: int) -> dict[str, float]:
     """The correlation of two networks' dissimilarities in each of the layers that they share."""
-    return {
-        layer: representations.rsa(rdm(one, layer, seed), rdm(other, layer, seed))
-        for layer in shared([one, other], seed)
-    }
+    return _likeness(one, other, library.describe(other).sha256, seed)
 
 
 def class_means(name: str, layer: str, seed: int) -> np.ndarray:
@@ -93,71 +105,45 @@ def class_means(name: str, layer: str, seed: int) -> np.ndarray:
     return representations.class_means(rdm(name, layer, seed), labels(seed)).numpy()
 
 
-def highest(names: list[str], layer: str, seed: int) -> float:
-    """The largest dissimilarity in a layer of any of the networks."""
-    return max(float(rdm(name, layer, seed).max()) for name in names)
-
-
+@cache.shared(most=64)
 def travel(name: str, index: int) -> Travel:
     """The test image at `index` under attack, stronger and stronger."""
-    images, label = data.example("test", index)
-    there = live.network(name)
-    results = [attacks.fgsm(there, images, label, epsilon=epsilon) for epsilon in EPSILONS]
+    image, label = data.example("test", index)
+    network = digits.network(name)
+    results = [attacks.fgsm(network, image, label, epsilon=epsilon) for epsilon in EPSILONS]
     attacked = torch.cat([result.images for result in results])
     with torch.no_grad():
-        predicted = there(attacked).argmax(1).tolist()
+        predicted = network(attacked).argmax(1).tolist()
     return Travel(attacked[:, 0].numpy(), predicted, bool(results[0].zero_gradient))
 
 
+@cache.copied(most=500)
 def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.ndarray:
     """Two dimensions (1000 + 11, 2) of a layer: the sample's images, then the one at `index` as it travels."""
-    return _embedded(name, checkpoints.describe(name).sha256, layer, method, seed, index)
+    way = torch.from_numpy(travel(name, index).images)[:, None]
+    attacked = representations.layers(digits.network(name), way)[layer]
+    return readouts.embedding(torch.cat((activations(name, "test", seed)[layer], attacked)), method, seed)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _activations(name: str, sha256: str, split: str, seed: int) -> dict[str, Tensor]:
-    images = data.load(split).images[representations.sample(split, 100, seed)]
-    return representations.layers(live.network(name), images)
+@cache.copied(most=200)
+def _separations(name: str, seed: int) -> dict[str, representations.Separation]:
+    return {layer: representations.separation(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _rdm(name: str, sha256: str, layer: str, seed: int) -> Tensor:
-    return representations.rdm(activations(name, "test", seed)[layer])
+@cache.copied(most=200)
+def _silhouettes(name: str, seed: int) -> dict[str, float]:
+    return {layer: readouts.silhouette(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _blocks(name: str, sha256: str, seed: int) -> dict[str, np.ndarray]:
-    return {
-        layer: torch.nn.functional.avg_pool2d(rdm(name, layer, seed)[None], 10)[0].float().numpy()
-        for layer in names_of(name, seed)
-    }
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _separations(name: str, sha256: str, seed: int) -> dict[str, representations.Separation]:
-    return {layer: representations.separation(rdm(name, layer, seed), labels(seed)) for layer in names_of(name, seed)}
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _silhouettes(name: str, sha256: str, seed: int) -> dict[str, float]:
-    from satcore import readouts  # brings scikit-learn, which takes a second: the matrices stand by now
-
-    return {layer: readouts.silhouette(rdm(name, layer, seed), labels(seed)) for layer in names_of(name, seed)}
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _readouts(name: str, sha256: str, seed: int) -> dict[str, float]:
-    from satcore import readouts
-
+@cache.copied(most=200)
+def _linear_readouts(name: str, seed: int) -> dict[str, float]:
     train, test = activations(name, "train", seed), activations(name, "test", seed)
     train_labels = data.load("train").labels[representations.sample("train", 100, seed)]
     return {layer: readouts.linear_readout(train[layer], train_labels, test[layer], labels(seed)) for layer in test}
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
-def _embedded(name: str, sha256: str, layer: str, method: str, seed: int, index: int) -> np.ndarray:
-    from satcore import readouts
-
-    way = torch.from_numpy(travel(name, index).images)[:, None]
-    attacked = representations.layers(live.network(name), way)[layer]
-    return readouts.embedding(torch.cat((activations(name, "test", seed)[layer], attacked)), method, seed)
+@cache.copied(most=200)
+def _likeness(one: str, other: str, sha256: str, seed: int) -> dict[str, float]:
+    return {
+        layer: representations.rsa(rdm(one, layer, seed), rdm(other, layer, seed)) for layer in shared((one, other))
+    }

@@ -1,63 +1,80 @@
-// Two dimensions of every layer, a point an image, coloured by digit; pointing at one shows it in every layer. A line: the way of
-// an image under attack.
+// Two dimensions of every layer, a point an image, coloured by digit; pointing at one, or walking through them with the
+// arrow keys, shows it in every layer. A line: the way of an image under attack.
 
 const SIZE = 300, EDGE = 14
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
-  const images = bytes(data.images), labels = data.labels, attacked = bytes(data.attacked)
-  const networks = data.networks.map((network) => ({ ...network, layers: network.layers.map((layer) => layer && placed(numbers(layer))) }))
+  const { labels, layers, networks, epsilons } = data
+  const images = bytes(data.images), attacked = bytes(data.attacked)
+  root.classList.toggle("beside", networks.length > 2)
   root.innerHTML = `
-    <div class="scroll"><div class="grid" style="grid-template-columns: 2rem repeat(${data.layers.length}, minmax(170px, 1fr))">
-      <span></span>${data.layers.map((layer) => `<h4>${layer}</h4>`).join("")}
-      ${networks.map((network) => `<div class="name" style="--regime: ${network.colour}">${network.name}</div>
-        ${data.layers.map((layer, k) => network.layers[k] === null ? "<span></span>" : `<div class="panel"><canvas width="${2 * SIZE}" height="${2 * SIZE}" role="img"
-          aria-label="${data.method} of ${layer} of ${network.name}"></canvas></div>`).join("")}`).join("")}
+    <div class="scroll"><div class="grid">
+      <span class="corner"></span>${layers.map((layer) => `<h4>${layer}</h4>`).join("")}
+      ${networks.map((network) => row(network, layers, data.method)).join("")}
     </div></div>
     <div class="foot"><canvas width="28" height="28" role="img" aria-label="The image pointed at"></canvas>
-      <span class="says">Point at an image.</span>
-      ${data.colours.map((colour, digit) => `<span class="key"><i style="background: ${colour}"></i>${digit}</span>`).join("")}</div>`
-  const canvases = [...root.querySelectorAll(".panel canvas")], clouds = networks.flatMap((network) => network.layers.filter((layer) => layer !== null))
-  const owner = networks.flatMap((network, k) => network.layers.filter((layer) => layer !== null).map(() => k))
+      <span class="says" aria-live="polite">Point at an image.</span>
+      ${data.colours.map((colour, digit) => `<span class="key"><i style="background: ${colour}"></i>${digit}</span>`)
+        .join("")}</div>`
+  const grid = root.querySelector(".grid")
+  grid.style.setProperty("--layers", layers.length)
+  grid.style.setProperty("--side", { 1: "320px", 2: "300px", 3: "240px", 4: "200px" }[networks.length])
+  grid.style.setProperty("--names", networks.some((network) => network.label.length > 14) ? "3.4rem" : "2rem")
   const preview = root.querySelector(".foot canvas"), says = root.querySelector(".says")
   const ink = getComputedStyle(root).color
-  const draw = (chosen) => canvases.forEach((canvas, k) => {
-    const context = canvas.getContext("2d"), cloud = clouds[k]
+
+  const panels = networks.flatMap((network, owner) =>
+    network.layers.filter((layer) => layer !== null).map((layer) => ({ owner, cloud: placed(numbers(layer)) })))
+  root.querySelectorAll(".panel canvas").forEach((canvas, k) => {
+    const panel = panels[k]
+    panel.canvas = canvas
+    panel.drawn = drawn(panel.cloud, labels, data.colours, ink)
+    canvas.onpointermove = canvas.onpointerdown = (event) => {
+      const box = canvas.getBoundingClientRect()
+      const x = (event.clientX - box.left) / box.width * SIZE, y = (event.clientY - box.top) / box.height * SIZE
+      point(nearest(panel.cloud, x, y), panel.owner)
+    }
+    canvas.onkeydown = (event) => {
+      const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key]
+      if (!step) return
+      event.preventDefault()
+      point(Math.max(0, Math.min(panel.cloud.length / 2 - 1, chosen + step)), panel.owner)
+    }
+  })
+
+  let chosen = -1
+  const draw = () => panels.forEach(({ canvas, cloud, drawn }) => {
+    const context = canvas.getContext("2d")
+    context.clearRect(0, 0, canvas.width, canvas.height)
+    context.drawImage(drawn, 0, 0)
+    if (chosen < 0) return
     context.setTransform(2, 0, 0, 2, 0, 0)
-    context.clearRect(0, 0, SIZE, SIZE)
-    context.globalAlpha = 0.75
-    for (let i = 0; i < labels.length; i++) dot(context, cloud, i, 2.2, data.colours[labels[i]])
-    context.globalAlpha = 1
-    way(context, cloud, labels.length, ink)
-    if (chosen === undefined) return
     context.strokeStyle = ink
     context.lineWidth = 2.5
     context.beginPath()
     context.arc(cloud[2 * chosen], cloud[2 * chosen + 1], 7, 0, 7)
     context.stroke()
+    context.setTransform(1, 0, 0, 1, 0, 0)
   })
-  canvases.forEach((canvas, k) => {
-    canvas.onpointermove = canvas.onpointerdown = (event) => {
-      const box = canvas.getBoundingClientRect(), cloud = clouds[k]
-      const x = (event.clientX - box.left) / box.width * SIZE, y = (event.clientY - box.top) / box.height * SIZE
-      let best = 0, least = Infinity
-      for (let i = 0; i < cloud.length / 2; i++) {
-        const distance = (cloud[2 * i] - x) ** 2 + (cloud[2 * i + 1] - y) ** 2
-        if (distance < least) { least = distance; best = i }
-      }
-      draw(best)
-      const step = best - labels.length
-      show(preview, step < 0 ? images.subarray(784 * best, 784 * best + 784)
-        : attacked.subarray(784 * (owner[k] * data.epsilons.length + step), 784 * (owner[k] * data.epsilons.length + step + 1)))
-      says.textContent = step < 0 ? `a ${labels[best]}` : `the image under attack, ε = ${data.epsilons[step].toFixed(2)}`
-    }
-  })
+  const point = (i, owner) => {
+    chosen = i
+    draw()
+    const step = i - labels.length, place = 784 * (owner * epsilons.length + step)
+    show(preview, step < 0 ? images.subarray(784 * i, 784 * i + 784) : attacked.subarray(place, place + 784))
+    says.textContent = step < 0 ? withArticle(labels[i])
+      : `the image under attack, as ${networks[owner].label} has it at ε = ${epsilons[step].toFixed(3)}`
+  }
   draw()
 }
 
-function bytes(base64) { return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) }
-
-function numbers(base64) { return new Float32Array(bytes(base64).buffer) }
+function row(network, layers, method) {
+  const panels = layers.map((layer, k) => network.layers[k] === null ? "<span></span>" : `
+    <div class="panel"><canvas width="${2 * SIZE}" height="${2 * SIZE}" role="img" tabindex="0"
+      aria-label="${method} of ${layer} of ${network.label}"></canvas></div>`)
+  return `<div class="name" style="--colour: ${network.colour}; border-right-style: ${network.border}"
+    >${network.label}</div>${panels.join("")}`
+}
 
 // The cloud's own square: both axes to one scale.
 function placed(points) {
@@ -67,7 +84,21 @@ function placed(points) {
     low = Math.min(low, points[i + 1]); high = Math.max(high, points[i + 1])
   }
   const scale = (SIZE - 2 * EDGE) / (Math.max(right - left, high - low) || 1)
-  return points.map((value, i) => SIZE / 2 + (i % 2 ? -1 : 1) * scale * (value - (i % 2 ? (low + high) / 2 : (left + right) / 2)))
+  const middle = [(left + right) / 2, (low + high) / 2]
+  return points.map((value, i) => SIZE / 2 + (i % 2 ? -1 : 1) * scale * (value - middle[i % 2]))
+}
+
+// All dots and the way under attack, drawn once.
+function drawn(cloud, labels, colours, ink) {
+  const canvas = document.createElement("canvas")
+  canvas.width = canvas.height = 2 * SIZE
+  const context = canvas.getContext("2d")
+  context.setTransform(2, 0, 0, 2, 0, 0)
+  context.globalAlpha = 0.75
+  for (let i = 0; i < labels.length; i++) dot(context, cloud, i, 2.2, colours[labels[i]])
+  context.globalAlpha = 1
+  way(context, cloud, labels.length, ink)
+  return canvas
 }
 
 function dot(context, cloud, i, radius, colour) {
@@ -89,6 +120,15 @@ function way(context, cloud, first, ink) {
   context.fillStyle = ink
   context.textAlign = "center"
   context.fillText("✕", cloud[2 * last], cloud[2 * last + 1] + 6)
+}
+
+function nearest(cloud, x, y) {
+  let best = 0, least = Infinity
+  for (let i = 0; i < cloud.length / 2; i++) {
+    const distance = (cloud[2 * i] - x) ** 2 + (cloud[2 * i + 1] - y) ** 2
+    if (distance < least) { least = distance; best = i }
+  }
+  return best
 }
 
 function show(canvas, grey) {

@@ -1,23 +1,29 @@
-"""Two dimensions of every layer of two networks: a component that shows the image pointed at, in every layer at once."""
+"""Two dimensions of every layer of some networks: a component that shows the image pointed at, in every layer."""
+
+from collections.abc import Mapping
 
 import numpy as np
-from satcore.dashboard.encoded import component, float32, pixels
-from satcore.dashboard.figures import COLOURS, DIGIT_COLOURS
-from satcore.dashboard.layers import EPSILONS, Travel
 
-_component = component("embedding_view")
+from satcore.dashboard.representations.compute import EPSILONS, Travel
+from satcore.dashboard.representations.rdm_view import BORDERS
+from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.style import DIGIT_COLOURS, Style
+
+_component = component(__file__)
 
 
 def embedding_view(
-    embeddings: dict[str, dict[str, np.ndarray]],
-    travels: dict[str, Travel],
+    embeddings: Mapping[str, Mapping[str, np.ndarray]],
+    travels: Mapping[str, Travel],
+    styles: Mapping[str, Style],
     images: np.ndarray,
     labels: np.ndarray,
     *,
     method: str,
 ) -> None:
-    """Draw each network's layers, (1000 + 11, 2) each: the sample's `images` (1000, 28, 28) with their `labels`, then the
-    way of an image under attack.
+    """Draw each network's layers, (1000 + 11, 2) each, in a row.
+
+    First the sample's `images` (1000, 28, 28) with their `labels` (1000,), then the way of an image under attack.
     """
     layers = max((list(layers) for layers in embeddings.values()), key=len)
     _component(
@@ -33,7 +39,9 @@ def embedding_view(
             "networks": [
                 {
                     "name": name,
-                    "colour": COLOURS[name.partition("/")[2]],
+                    "label": styles[name].label,
+                    "colour": styles[name].colour,
+                    "border": BORDERS[styles[name].dash],
                     "layers": [float32(there[layer]) if layer in there else None for layer in layers],
                 }
                 for name, there in embeddings.items()

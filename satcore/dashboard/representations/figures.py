@@ -1,70 +1,103 @@
-"""Figures of what the layers of some networks tell apart, in one colour a training regime."""
+"""Figures of what the layers of some networks tell apart, a colour and a dash a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from satcore.dashboard.figures import COLOURS, NEUTRAL, TEXT_SIZE
+from streamlit.delta_generator import DeltaGenerator
 
-SEPARATIONS = (
-    ("between", "Between digits", "mean squared difference", "Mean dissimilarity of two images of different digits"),
-    ("within", "Within a digit", "mean squared difference", "Mean dissimilarity of two different images of one digit"),
-    ("ratio", "Between / within", "times", "How many times as far apart two digits are as two images of one"),
-)
-READOUTS = (
-    (
-        "silhouette",
-        "Silhouette",
-        "mean silhouette",
-        "How well the digits cluster: 1 far apart, 0 touching, below 0 mixed",
+from satcore.dashboard.representations import words
+from satcore.dashboard.shared.style import TEXT_SIZE, Style
+
+CONFIG = {  # one button, which saves the figure as SVG
+    "displaylogo": False,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "svg"},
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a figure of one number a layer is called, its unit, and what it shows."""
+
+    title: str
+    unit: str
+    what: str
+    log: bool = False
+
+
+SEPARATIONS = {
+    "between": Curve(
+        "Between digits", "mean squared difference", "Mean dissimilarity of two images of different digits", log=True
     ),
-    (
-        "readout",
+    "within": Curve(
+        "Within a digit", "mean squared difference", "Mean dissimilarity of two different images of one digit", log=True
+    ),
+    "ratio": Curve(
+        "Between / within", "times", "How many times as far apart two digits are as two images of one", log=True
+    ),
+}
+READOUTS = {
+    "silhouette": Curve(
+        "Silhouette", "mean silhouette", "How well the digits cluster: 1 far apart, 0 touching, below 0 mixed"
+    ),
+    "readout": Curve(
         "Linear read-out",
         "share right",
         "Share of the images that a linear classifier of this layer gets right, fitted to 1,000 training images",
     ),
-)
-RSA = "Correlation of the two networks' dissimilarities over all pairs of images"
+}
 
 
-def by_layer(values: dict[str, dict[str, float]], title: str, unit: str, *, log: bool = False) -> go.Figure:
-    """One number a layer, a line a network: `values` maps networks to layers to numbers. A second network of the same
-    training is dashed.
-    """
-    figure, seen = go.Figure(), set()
+def likeness(reference: Style) -> Curve:
+    """What the figure is called that shows how alike each network's dissimilarities are to those of the first."""
+    what = f"Correlation of each network's dissimilarities with those of {reference.label}, over all pairs of images"
+    return Curve(f"RSA: how alike to {reference.label}", "correlation", what)
+
+
+def draw(column: DeltaGenerator, key: str, curve: Curve, values: words.ByLayer, styles: Mapping[str, Style]) -> None:
+    """Draw one number a layer, a line a network, with what it shows written below."""
+    figure, alt = by_layer(values, styles, curve), words.alternative(curve.what, values, styles)
+    column.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+    column.caption(curve.what)
+
+
+def by_layer(values: words.ByLayer, styles: Mapping[str, Style], curve: Curve) -> go.Figure:
+    """One number a layer, a line a network."""
+    figure = go.Figure()
     for name, layers in values.items():
-        training = name.partition("/")[2]
-        colour = COLOURS.get(training, NEUTRAL)  # a comparison of two networks is neither's
+        style = styles[name]
         figure.add_scatter(
             x=list(layers),
             y=list(layers.values()),
-            name=name,
+            name=style.label,
             mode="lines+markers",
             marker_size=11,
-            line={"color": colour, "width": 4, "dash": "dash" if training in seen else "solid"},
-            hovertemplate="%{y:.3g}<extra>" + name + ", %{x}</extra>",
+            line={"color": style.colour, "width": 4, "dash": style.dash},
+            hovertemplate="%{y:.3g}<extra>" + style.label + ", %{x}</extra>",
         )
-        seen.add(training)
     figure.update_layout(
         height=320,
         margin={"l": 8, "r": 8, "t": 48, "b": 8},
         font_size=TEXT_SIZE - 2,
         showlegend=False,
-        title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE},
+        title={"text": f"<b>{curve.title}</b>", "font_size": TEXT_SIZE},
     )
     longest = max(values.values(), key=len)
     figure.update_xaxes(tickfont_size=TEXT_SIZE - 3, categoryorder="array", categoryarray=list(longest))
     figure.update_yaxes(
-        type="log" if log else "linear",
-        rangemode="normal" if log else "tozero",
+        type="log" if curve.log else "linear",
+        rangemode="normal" if curve.log else "tozero",
         tickfont_size=TEXT_SIZE - 3,
         nticks=5,
         exponentformat="power",
-        title_text=unit,
+        title_text=curve.unit,
     )
     return figure
 
 
-def class_means(means: np.ndarray, name: str, layer: str, high: float) -> go.Figure:
+def class_means(means: np.ndarray, style: Style, layer: str, high: float) -> go.Figure:
     """The mean dissimilarity of every pair of classes (10, 10), with numbers."""
     figure = go.Figure(
         go.Heatmap(
@@ -81,11 +114,7 @@ def class_means(means: np.ndarray, name: str, layer: str, high: float) -> go.Fig
         height=480,
         margin={"l": 8, "r": 8, "t": 48, "b": 8},
         font_size=TEXT_SIZE - 4,
-        title={
-            "text": f"<b>{name}</b>, {layer}",
-            "font_size": TEXT_SIZE,
-            "font_color": COLOURS[name.partition("/")[2]],
-        },
+        title={"text": f"<b>{style.label}</b>, {layer}", "font_size": TEXT_SIZE, "font_color": style.colour},
     )
     figure.update_xaxes(dtick=1, title_text="digit")
     figure.update_yaxes(dtick=1, autorange="reversed", title_text="digit")

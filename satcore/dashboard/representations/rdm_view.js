@@ -1,59 +1,100 @@
-// Dissimilarity matrices of two networks, layer by layer, on one colour scale; pointing at a pair of images shows it everywhere.
+// Dissimilarity matrices of some networks, layer by layer, on one colour scale. Pointing at a pair of images, or walking
+// there with the arrow keys, shows it in every matrix.
+
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
-  const blocks = data.blocks, colours = data.colours
-  const flat = data.networks.flatMap((network) => network.layers.filter((layer) => layer !== null).map(numbers))
-  const images = Uint8Array.from(atob(data.images), (c) => c.charCodeAt(0))
+  const { blocks, layers, networks } = data
+  const images = bytes(data.images)
+  const matrices = networks.flatMap((network) => network.layers.filter((layer) => layer !== null).map(numbers))
+  root.classList.toggle("beside", networks.length > 2)
   root.innerHTML = `
-    <div class="scroll"><div class="grid" style="grid-template-columns: 2rem repeat(${data.layers.length}, minmax(130px, 1fr))">
-      <span></span>${data.layers.map((layer) => `<h4>${layer}</h4>`).join("")}
-      ${data.networks.map((network) => `<div class="name" style="--regime: ${network.colour}">${network.name}</div>
-        ${data.layers.map((layer, k) => network.layers[k] === null ? "<span></span>" : `<div class="panel"><canvas width="${blocks}" height="${blocks}" role="img"
-          aria-label="Dissimilarities in ${layer} of ${network.name}"></canvas><div class="value"></div></div>`).join("")}`).join("")}
+    <div class="scroll"><div class="grid">
+      <span class="corner"></span>${layers.map((layer) => `<h4>${layer}</h4>`).join("")}
+      ${networks.map((network) => row(network, layers, blocks)).join("")}
     </div></div>
-    <div class="foot"><div class="scale"><span>${short(data.low)}</span><canvas class="bar" width="256" height="1"></canvas>
-      <span>${short(data.high)} mean squared difference</span></div>
-      <div class="pair"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas><span class="says">Point at a pair of images.</span></div></div>`
+    <div class="foot">
+      <div class="scale"><span>${short(data.low)}</span><canvas class="bar" width="256" height="1"></canvas>
+        <span>${short(data.high)} mean squared difference</span></div>
+      <div class="pair"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas>
+        <span class="says" aria-live="polite">Point at a pair of images.</span></div>
+    </div>`
+  const grid = root.querySelector(".grid")
+  grid.style.setProperty("--layers", layers.length)
+  grid.style.setProperty("--side", { 1: "300px", 2: "300px", 3: "220px", 4: "170px" }[networks.length])
+  grid.style.setProperty("--names", networks.some((network) => network.label.length > 14) ? "3.4rem" : "2rem")
   const panels = [...root.querySelectorAll(".panel canvas")], values = [...root.querySelectorAll(".value")]
   const pair = [...root.querySelectorAll(".pair canvas")], says = root.querySelector(".says")
-  const level = (d) => {
-    const share = data.scale === "log" ? Math.log(Math.max(d, data.low) / data.low) / Math.log(data.high / data.low) : d / data.high
-    return Math.max(0, Math.min(255, Math.round(255 * share)))
+
+  const colourOf = (d) => {
+    const { low, high } = data
+    const share = data.scale === "log" ? Math.log(Math.max(d, low) / low) / Math.log(high / low) : d / high
+    return data.colours[Math.max(0, Math.min(255, Math.round(255 * share))) || 0]
   }
-  const paint = (canvas, count, height, colourOf) => {
-    const pixels = new ImageData(count, height)
-    for (let i = 0; i < count * height; i++) pixels.data.set([...colourOf(i), 255], 4 * i)
-    canvas.getContext("2d").putImageData(pixels, 0, 0)
-  }
-  const repaint = (row, column) => panels.forEach((canvas, k) => {
-    paint(canvas, blocks, blocks, (i) => colours[level(flat[k][i])])
-    if (row === undefined) return
-    const context = canvas.getContext("2d")
-    context.fillStyle = "rgba(255, 255, 255, 0.45)"
-    context.fillRect(0, row, blocks, 1)
-    context.fillRect(column, 0, 1, blocks)
+  const painted = matrices.map((matrix) => picture(blocks, blocks, (i) => colourOf(matrix[i])))
+  const means = matrices.map((matrix) => withinAndBetween(matrix, blocks))
+  panels.forEach((canvas, k) => {
+    canvas.getContext("2d").putImageData(painted[k], 0, 0)
+    const [within, between] = means[k].map(short)
+    canvas.setAttribute("aria-label", `${canvas.dataset.what}: about ${within} within a digit, ${between} between digits`)
   })
-  paint(root.querySelector(".bar"), 256, 1, (i) => colours[i])
-  const point = (row, column) => {
-    repaint(row, column)
-    values.forEach((value, k) => { value.textContent = short(flat[k][row * blocks + column]) })
-    const place = (block) => Math.floor(block * 10 / blocks)
-    says.textContent = `a ${place(row)} and a ${place(column)}, ${data.perBlock} images each`
-    ;[row, column].forEach((block, k) => paint(pair[k], 28, 28, (i) => { const grey = images[784 * block + i]; return [grey, grey, grey] }))
+  root.querySelector(".bar").getContext("2d").putImageData(picture(256, 1, (i) => data.colours[i]), 0, 0)
+
+  let at = [0, 0]
+  const point = (place) => {
+    at = place.map((block) => Math.max(0, Math.min(blocks - 1, block)))
+    const [down, across] = at
+    panels.forEach((canvas, k) => {
+      const context = canvas.getContext("2d")
+      context.putImageData(painted[k], 0, 0)
+      context.fillStyle = "rgba(255, 255, 255, 0.45)"
+      context.fillRect(0, down, blocks, 1)
+      context.fillRect(across, 0, 1, blocks)
+      values[k].textContent = short(matrices[k][down * blocks + across])
+    })
+    const [one, other] = at.map((block) => withArticle(Math.floor(block * 10 / blocks)))
+    says.textContent = `${one} and ${other}, ${data.perBlock} images each`
+    at.forEach((block, k) => {
+      const grey = images.subarray(784 * block, 784 * block + 784)
+      pair[k].getContext("2d").putImageData(picture(28, 28, (i) => [grey[i], grey[i], grey[i]]), 0, 0)
+    })
   }
-  panels.forEach((canvas) => {
+  for (const canvas of panels) {
     canvas.onpointermove = canvas.onpointerdown = (event) => {
-      const box = canvas.getBoundingClientRect(), at = (share) => Math.max(0, Math.min(blocks - 1, Math.floor(share * blocks)))
-      point(at((event.clientY - box.top) / box.height), at((event.clientX - box.left) / box.width))
+      const box = canvas.getBoundingClientRect()
+      const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height
+      point([Math.floor(y * blocks), Math.floor(x * blocks)])
     }
-  })
-  repaint()
+    canvas.onkeydown = (event) => {
+      const step = STEPS[event.key]
+      if (!step) return
+      event.preventDefault()
+      point([at[0] + step[0], at[1] + step[1]])
+    }
+  }
 }
 
-function numbers(base64) { return new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer) }
+function row(network, layers, blocks) {
+  const panels = layers.map((layer, k) => network.layers[k] === null ? "<span></span>" : `
+    <div class="panel"><canvas width="${blocks}" height="${blocks}" role="img" tabindex="0"
+      data-what="Dissimilarities in ${layer} of ${network.label}"></canvas><div class="value"></div></div>`)
+  return `<div class="name" style="--colour: ${network.colour}; border-right-style: ${network.border}"
+    >${network.label}</div>${panels.join("")}`
+}
 
-function short(x) {
-  if (x === 0) return "0"
-  return x >= 0.01 && x < 1e4 ? String(Number(x.toPrecision(3))) : x.toExponential(1)
+function picture(width, height, colourOf) {
+  const pixels = new ImageData(width, height)
+  for (let i = 0; i < width * height; i++) pixels.data.set([...colourOf(i), 255], 4 * i)
+  return pixels
+}
+
+function withinAndBetween(matrix, blocks) {
+  const sums = [0, 0], counts = [0, 0], digit = (block) => Math.floor(block * 10 / blocks)
+  for (let i = 0; i < blocks; i++) for (let j = 0; j < blocks; j++) {
+    const kind = digit(i) === digit(j) ? 0 : 1
+    sums[kind] += matrix[i * blocks + j]
+    counts[kind] += 1
+  }
+  return sums.map((sum, kind) => sum / counts[kind])
 }

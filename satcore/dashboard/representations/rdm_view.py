@@ -1,28 +1,35 @@
-"""Dissimilarity matrices of two networks side by side: a component that answers to the pointer in the browser alone."""
+"""Dissimilarity matrices of some networks: a component that answers to the pointer in the browser alone."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from plotly.colors import sample_colorscale, unlabel_rgb
-from satcore.dashboard.encoded import component, float32, pixels
-from satcore.dashboard.figures import COLOURS
+
+from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.style import Style
 
 SCALE = (
-    np.array([unlabel_rgb(colour) for colour in sample_colorscale("Viridis", np.linspace(0, 1, 256))])
+    np.array([unlabel_rgb(colour) for colour in sample_colorscale("Viridis", np.linspace(0, 1, 256).tolist())])
     .round()
     .astype(np.uint8)
 )
 DECADES = 3  # of the logarithmic colour scale of one layer
+BORDERS = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "double"}  # beside a network's name
 
-_component = component("rdm_view")
+_component = component(__file__)
 
 
-def rdm_view(blocks: dict[str, dict[str, np.ndarray]], images: np.ndarray, *, scale: str) -> None:
-    """Draw each network's layers (100, 100), block averages, in columns, all on one colour `scale`, "linear" or "log".
+def rdm_view(
+    blocks: Mapping[str, Mapping[str, np.ndarray]], styles: Mapping[str, Style], images: np.ndarray, *, scale: str
+) -> None:
+    """Draw each network's layers (100, 100), block averages, in a row, all on one colour `scale`, "linear" or "log".
 
     `images` (100, 28, 28) in [0, 1]: one of each block.
     """
     panels = [matrix for layers in blocks.values() for matrix in layers.values()]
     high = max(float(matrix.max()) for matrix in panels)
-    low = min(float(matrix.mean()) for matrix in panels) / 10 if scale == "log" else 0
+    positive = [float(matrix.mean()) for matrix in panels if matrix.any()]
+    low = min(positive, default=1.0) / 10 if scale == "log" else 0
     layers = max((list(layers) for layers in blocks.values()), key=len)
     _component(
         key="rdm_view",
@@ -38,7 +45,9 @@ def rdm_view(blocks: dict[str, dict[str, np.ndarray]], images: np.ndarray, *, sc
             "networks": [
                 {
                     "name": name,
-                    "colour": COLOURS[name.partition("/")[2]],
+                    "label": styles[name].label,
+                    "colour": styles[name].colour,
+                    "border": BORDERS[styles[name].dash],
                     "layers": [float32(there[layer]) if layer in there else None for layer in layers],
                 }
                 for name, there in blocks.items()
@@ -49,8 +58,7 @@ def rdm_view(blocks: dict[str, dict[str, np.ndarray]], images: np.ndarray, *, sc
 
 def whole(matrix: np.ndarray, high: float, scale: str) -> np.ndarray:
     """A matrix (N, N) as a picture (N, N, 3) uint8, a pixel a pair, on the colour scale that ends at `high`."""
+    share = matrix / (high or 1.0)  # 0 where all are alike
     if scale == "log":
-        share = 1 + np.log10(np.maximum(matrix, high / 10**DECADES) / high) / DECADES
-    else:
-        share = matrix / high
+        share = 1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES
     return SCALE[(255 * share).round().clip(0, 255).astype(np.uint8)]

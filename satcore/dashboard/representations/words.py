@@ -1,0 +1,68 @@
+"""What the page on representations says."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from satcore.dashboard.shared.comparison import about_the_control
+from satcore.dashboard.shared.style import Style
+
+INTRODUCTION = (
+    "A thousand test images, a hundred of each digit: how dissimilar is each pair in the pixels, and in every layer "
+    "of a network? Dark blocks on the diagonal: images of one digit look alike to it. Bright ones beside it: it tells "
+    "digits apart."
+)
+
+ByLayer = Mapping[str, Mapping[str, float]]  # networks to layers to numbers
+
+
+def figure_3(between: ByLayer, ratio: ByLayer, styles: Mapping[str, Style]) -> str:
+    """How each network's distances compare with the first's, beside what the paper says of them."""
+    reference, *others = between
+    lines = [
+        f"- {styles[name].label}: {_factors(between, reference, name)}; "
+        f"relative to the distance within a digit {_factors(ratio, reference, name)}"
+        for name in others
+    ]
+    if not lines:
+        return ""
+    said = (
+        "The paper (Fig. 3): digits are far further apart in a saturated network than in a vanilla one, the deeper "
+        f"the more. Their distance here, beside that in {styles[reference].label}, hidden layer by hidden layer:"
+    )
+    return "\n".join((said, "", *lines, "", about_the_control(styles)))
+
+
+def alternative(what: str, values: ByLayer, styles: Mapping[str, Style]) -> str:
+    """A figure of one number a layer in words."""
+    said = (
+        f"{styles[name].label} " + ", ".join(f"{value:.3g} in {layer}" for layer, value in layers.items())
+        for name, layers in values.items()
+    )
+    return f"{what}: {'; '.join(said)}"
+
+
+def travel(predicted: Sequence[int], zero_gradient: bool, epsilons: Sequence[float], digit: int) -> str:
+    """What becomes of an image of a `digit` under an attack of each of the `epsilons`, in a sentence."""
+    if zero_gradient:
+        return "its gradient is **exactly zero**, so FGSM leaves the image as it is: this is no sign of robustness."
+    changed = [(epsilon, there) for epsilon, there in zip(epsilons, predicted, strict=True) if there != digit]
+    if not changed:
+        return f"it moves, and stays a {digit} up to ε = {epsilons[-1]:.2f}."
+    epsilon, taken_for = changed[0]
+    return f"taken for a {taken_for} " + (f"from ε = {epsilon:.3f} on." if epsilon else "before the attack already.")
+
+
+def class_means(means: np.ndarray, label: str, layer: str) -> str:
+    """A figure of the mean dissimilarity of every pair of digits, (10, 10), in words."""
+    apart = means[~np.eye(len(means), dtype=bool)]
+    return (
+        f"Mean dissimilarity of every pair of digits in {layer} of {label}: from {apart.min():.3g} to "
+        f"{apart.max():.3g} between two, {np.diag(means).mean():.3g} within one"
+    )
+
+
+def _factors(values: ByLayer, reference: str, name: str) -> str:
+    layers = [layer for layer in values[reference] if layer in values[name] and layer.startswith("layer")]
+    pairs = [(values[name][layer], values[reference][layer]) for layer in layers]
+    return ", ".join(f"× {there / first:.3g}" if first > 0 and np.isfinite(first) else "–" for there, first in pairs)
