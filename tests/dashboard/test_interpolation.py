@@ -6,9 +6,6 @@ import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,22 +13,20 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from satcore import checkpoints, data, geometry
-from satcore.dashboard import downloads, live, path_view, plane_figure
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore import data, geometry, library, networks
+from satcore.dashboard.interpolation import compute, downloads, figures, words
+from satcore.dashboard.shared.downloads import npz
+from satcore.recipes import TRAININGS
+from tests.dashboard.pages import ROOT, damage, own_cnn, own_mlp
+from tests.dashboard.pages import opened as opened_page
 
-ROOT = Path(__file__).parent.parent
-TIMEOUT = 300  # seconds: torch is imported at the first run, and a CNN's paths take their time
-FEW = {"points": "51", "cnn_points": "51"}
-QUICK = {"family": "relu-mlp", "points": "51"}
-PLANE = {"family": "relu-mlp", "view": "Plane", "grid": "50"}
+RELU = [f"relu-mlp/{training}" for training in TRAININGS]
+QUICK = {"networks": RELU, "points": "51"}
+PLANE = {"networks": RELU, "view": "Plane", "grid": "50"}
 
 
 def opened(**parameters) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=TIMEOUT).switch_page("pages/interpolation.py")
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    return page.run()
+    return opened_page("interpolation", first=True, **parameters)
 
 
 def payload(page: AppTest) -> dict:
@@ -66,48 +61,46 @@ def printed(lines: str) -> str:
     return out.getvalue()
 
 
-def ours(family: str, *trainings: str, into: Path) -> None:
-    """Ship some of a family's networks, all where none are named, in the folder `into`."""
-    (into / family).mkdir(parents=True)
-    for training in trainings or TRAININGS:
-        for suffix in ("json", "safetensors"):
-            shutil.copy(ROOT / "checkpoints" / family / f"{training}.{suffix}", into / family)
-
-
 @pytest.fixture(scope="module")
 def short_path() -> geometry.Path:
     images = data.load("test").images
-    return geometry.path(checkpoints.load("relu-mlp/control"), images[2], images[3], points=5)
+    return geometry.path(library.load("relu-mlp/control"), images[2], images[3], points=5)
 
 
 @pytest.fixture(scope="module")
 def small_plane() -> geometry.Plane:
-    *_, whole = geometry.plane(checkpoints.load("relu-mlp/control"), *data.load("test").images[[2, 3, 5]], side=9)
+    *_, whole = geometry.plane(library.load("relu-mlp/control"), *data.load("test").images[[2, 3, 5]], side=9)
     return whole
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_network_gets_its_own_path_between_the_same_two_images(family):
-    drawn = payload(opened(family=family, **FEW))
-    assert [network["name"] for network in drawn["networks"]] == [f"{family}/{training}" for training in TRAININGS]
+def test_every_network_gets_its_own_path_between_the_same_two_images():
+    names = ["relu-mlp/adversarial", "sigmoid-mlp/saturated", own_mlp(), own_cnn()]
+    drawn = payload(opened(networks=names))
+    assert [network["name"] for network in drawn["networks"]] == names
     assert drawn["waiting"] == []
     for key, index in zip(("sourcePixels", "targetPixels"), indices(drawn), strict=True):
         assert base64.b64decode(drawn[key]) == pictured(index)
     ends = torch.cat([data.example("test", index).images for index in indices(drawn)])
     for network in drawn["networks"]:
         with torch.no_grad():
-            expected = checkpoints.load(network["name"]).double()(ends.double()).softmax(1)
+            expected = library.load(network["name"]).double()(ends.double()).softmax(1)
         probabilities = numbers(network["probabilities"]).reshape(-1, 10)
         np.testing.assert_allclose(probabilities[[0, -1]], expected, rtol=1e-5, atol=1e-30)
+        assert len(numbers(network["t"])) == 51 + 1  # fewer points where one convolves; and the transition
 
 
-@pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/adversarial", "cnn/control"])
-def test_what_is_drawn_is_what_the_library_computes(name):
-    family, training = name.split("/")
-    drawn = payload(opened(family=family, **FEW))
-    network = drawn["networks"][TRAININGS.index(training)]
+def test_every_network_is_drawn_in_its_own_colour():
+    colours = [network["colour"] for network in payload(opened(**QUICK))["networks"]]
+    assert len(set(colours)) == 4
+
+
+@pytest.mark.parametrize("which", ["sigmoid-mlp/saturated", "strided cnn"])
+def test_what_is_drawn_is_what_the_library_computes(which):
+    name = own_cnn() if which == "strided cnn" else which
+    drawn = payload(opened(networks=name, points="51"))
+    (network,) = drawn["networks"]
     ends = (data.example("test", index).images for index in indices(drawn))
-    path = geometry.path(checkpoints.load(name), *ends, points=51)
+    path = geometry.path(library.load(name), *ends, points=51)
     for key, expected in (
         ("nodes", path.nodes),
         ("probabilities", path.probabilities_at_nodes),
@@ -129,9 +122,9 @@ def test_what_is_drawn_is_what_the_library_computes(name):
 def test_every_number_comes_with_what_it_means():
     drawn = payload(opened(**QUICK))
     for network in drawn["networks"]:
-        path = live.paths([network["name"]], *indices(drawn), 51)[network["name"]]
+        path = compute.paths([network["name"]], *indices(drawn), 51)[network["name"]]
         labels, values, texts = zip(*network["figures"], strict=True)
-        assert labels == tuple(path_view.FIGURES)
+        assert labels == tuple(words.FIGURES)
         assert values == (
             f"{path.length:.3g}",
             f"{path.geodesic:.3g}",
@@ -139,7 +132,7 @@ def test_every_number_comes_with_what_it_means():
             f"{path.participation:.2f}",
         )
         assert f"{path.arc_length:.4g}" in texts[0]
-        assert texts == tuple(text.format(arc_length=path.arc_length) for text in path_view.FIGURES.values())
+        assert texts == tuple(text.format(arc_length=path.arc_length) for text in words.FIGURES.values())
         assert not any("{" in text for text in texts)
 
 
@@ -157,26 +150,25 @@ def test_networks_still_to_come_have_a_place_already(short_path, monkeypatch):
 
     def one_more(names, *_):
         seen.append(min(len(seen) + 1, len(names)))
-        return {name: short_path for name in names[: seen[-1]]}
+        return {name: short_path for name in list(names)[: seen[-1]]}
 
-    monkeypatch.setattr(live, "paths", one_more)
+    monkeypatch.setattr(compute, "paths", one_more)
     drawn = payload(opened(**QUICK))
     assert seen == [1, 2, 3, 4]
     assert len(drawn["networks"]) == 4 and drawn["waiting"] == []
 
 
 def test_paths_that_take_long_come_one_by_one(monkeypatch):
-    names = [f"relu-mlp/{training}" for training in TRAININGS]
-    compute, seconds = geometry.path, [0]
+    whole, seconds = geometry.path, [0]
 
     def slowly(*args):
         seconds[0] += 1
-        return compute(*args)
+        return whole(*args)
 
     monkeypatch.setattr(geometry, "path", slowly)
-    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(compute, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
     for count in (1, 2, 3, 4, 4):
-        assert list(live.paths(names, 11, 13, 3, patience=0.5)) == names[:count]
+        assert list(compute.paths(RELU, 11, 13, 3)) == RELU[:count]
 
 
 def test_a_link_says_which_digits():
@@ -186,11 +178,19 @@ def test_a_link_says_which_digits():
 
 
 def test_a_link_says_in_whose_eyes():
-    page = opened(**QUICK, source="3", target="4", which="least confident", eyes="vanilla")
-    vanilla = checkpoints.load("relu-mlp/vanilla")
+    asked = {**QUICK, "source": "3", "target": "4", "which": "least confident", "judge": "relu-mlp/vanilla"}
+    page = opened(**asked)
+    vanilla = library.load("relu-mlp/vanilla")
     expected = tuple(data.choose(vanilla, "test", digit, "least confident") for digit in (3, 4))
     assert indices(payload(page)) == expected
-    assert page.query_params == {**QUICK, "source": "3", "target": "4", "which": "least confident", "eyes": "vanilla"}
+    assert page.query_params == asked
+
+
+def test_an_old_link_shows_the_same_screen():
+    asked = {"points": "51", "source": "3", "target": "4", "which": "least confident"}
+    page = opened(**asked, family="relu-mlp", eyes="vanilla")
+    assert page.query_params == {**asked, "networks": RELU, "judge": "relu-mlp/vanilla"}
+    assert payload(page) == payload(opened(**asked, networks=RELU, judge="relu-mlp/vanilla"))
 
 
 def test_a_link_says_with_which_seed():
@@ -207,7 +207,7 @@ def test_a_link_says_which_images():
 
 
 def test_a_link_says_how_much_is_drawn_and_how():
-    page = opened(family="relu-mlp", points="201", scale="linear", source="3", target="4")
+    page = opened(networks=RELU, points="201", scale="linear", source="3", target="4")
     drawn = payload(page)
     assert drawn["scale"] == "linear"
     assert all(len(numbers(network["t"])) == 201 + 1 for network in drawn["networks"])  # and the transition
@@ -223,25 +223,12 @@ def test_a_link_leads_to_the_plane():
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"family": "transformer"},
-        {"family": ""},
-        {"source": "eleven"},
-        {"target": "11"},
-        {"points": "7"},
-        {"points": "-51"},
-        {"scale": "cubic"},
-        {"view": "Nowhere"},
-        {"eyes": "nobody"},
-        {"which": "the prettiest"},
-        {"t": "noon"},
-        {"which": "by index", "source_index": "-1"},
-        {"which": "by index", "target_index": "10000"},
-        {"which": "by index", "source_index": "nan"},
-        {"which": "random", "draw": "99999999999999999999"},
+        {"family": "transformer", "eyes": "nobody"},
+        {"family": "", "source": "eleven", "target": "11", "points": "-51"},
+        {"scale": "cubic", "view": "Nowhere", "judge": "nobody", "which": "the prettiest", "t": "noon"},
+        {"which": "by index", "source_index": "nan", "target_index": "10000"},
         {"which": "random", "draw": "-1"},
-        {"view": "Plane", "grid": "3", "third": "1"},
         {"view": "Plane", "grid": "50", "third": "../../etc/passwd", "source": "7"},
-        {"nonsense": "1"},
     ],
     ids=lambda parameters: "&".join(f"{name}={value}" for name, value in parameters.items()),
 )
@@ -260,13 +247,13 @@ def test_three_images_on_one_line_are_refused_in_one_line():
     assert error.value == "expected three images that span a triangle, got three on one line"
 
 
-@pytest.mark.parametrize("pair", [(1, 7), (3, 7), (6, 9), (0, 6)], ids=str)
-def test_a_pair_of_the_papers_takes_one_press(pair):
+def test_a_pair_of_the_papers_takes_one_press():
+    pair = (6, 9)
     page = opened(**QUICK, which="by index", source_index="2", target_index="3")
     page.button(key="pair {} {}".format(*pair)).click().run()
     drawn = payload(page)
     assert (drawn["source"], drawn["target"]) == pair
-    saturated = checkpoints.load("relu-mlp/saturated")
+    saturated = library.load("relu-mlp/saturated")
     assert indices(drawn) == tuple(data.choose(saturated, "test", digit, "most confident") for digit in pair)
 
 
@@ -297,18 +284,18 @@ def test_a_plane_that_is_known_is_not_computed_again(monkeypatch):
 
 def test_a_plane_fills_and_is_then_there_at_once(small_plane, monkeypatch):
     records = [geometry.Plane(**{**vars(small_plane), "done": done}) for done in (0.4, 0.8, 1.0)]
-    monkeypatch.setattr(geometry, "plane", lambda *_: iter(records))
+    monkeypatch.setattr(geometry, "plane", lambda *_, side: iter(records))
     ask = ("relu-mlp/control", (2, 3, 5), 9)
-    given_up = live.plane(*ask)
+    given_up = compute.plane(*ask)
     next(given_up)
     given_up.close()
-    assert {record.done for record in live.plane(*ask)} == {0.4, 0.8, 1}  # what was given up is not taken for whole
-    assert [record.done for record in live.plane(*ask)] == [1]
+    assert {record.done for record in compute.plane(*ask)} == {0.4, 0.8, 1}  # what was given up is not taken for whole
+    assert [record.done for record in compute.plane(*ask)] == [1]
 
 
 def test_npz_holds_every_field_of_every_network(short_path, small_plane):
     for record in (short_path, small_plane):
-        file = downloads.npz({"relu-mlp/control": record, "cnn/vanilla": record})
+        file = npz(downloads.fields({"relu-mlp/control": record, "cnn/vanilla": record}))
         with np.load(io.BytesIO(file), allow_pickle=False) as arrays:
             assert len(arrays.files) == 2 * len(vars(record))
             for field, value in vars(record).items():
@@ -350,64 +337,39 @@ def test_the_same_in_python_gives_the_numbers_on_screen():
 
 def test_the_planes_python_is_on_screen_and_runs(small_plane):
     (code,) = opened(**PLANE, which="by index", third_index="0").code
-    names = [f"relu-mlp/{training}" for training in TRAININGS]
-    assert code.value == downloads.plane_code(names, (1, 7, 0), 50).strip()
+    assert code.value == downloads.plane_code(RELU, (1, 7, 0), 50).strip()
     said = printed(downloads.plane_code(["relu-mlp/control"], (2, 3, 5), 9))
     largest = small_plane.log_length_element.nan_to_num(-1e9).max().item()
     assert said == " ".join(map(str, ("relu-mlp/control", small_plane.predicted.unique(), largest))) + "\n"
 
 
-def test_says_so_where_a_family_has_no_networks(other_folder):
-    ours("relu-mlp", into=other_folder)
-    page = opened()
-    assert not page.exception
-    assert [error.value for error in page.error] == [
-        "expected a trained network of the family sigmoid-mlp, got none: "
-        "train them with `python -m satcore train --all`"
-    ]
-    assert payload(opened(**QUICK))["networks"]
-
-
-def test_says_how_to_train_where_there_are_no_networks(other_folder):
-    page = opened()
-    assert not page.exception
-    (error,) = page.error
-    assert "python -m satcore train --all" in error.value
-
-
-def test_some_of_a_familys_networks_are_enough(other_folder):
-    ours("relu-mlp", "vanilla", "control", into=other_folder)
-    page = opened(**QUICK, eyes="saturated")  # whose eyes are not there
-    drawn = payload(page)
-    assert [network["name"] for network in drawn["networks"]] == ["relu-mlp/vanilla", "relu-mlp/control"]
-    vanilla = checkpoints.load("relu-mlp/vanilla")
-    assert indices(drawn) == tuple(data.choose(vanilla, "test", digit, "most confident") for digit in (1, 7))
-
-
-def test_damaged_weights_are_one_readable_line(other_folder):
-    ours("relu-mlp", into=other_folder)
-    description = json.loads((other_folder / "relu-mlp" / "control.json").read_text())
-    (other_folder / "relu-mlp" / "control.json").write_text(json.dumps({**description, "sha256": "0" * 64}))
-    page = opened(**QUICK)
+def test_a_damaged_network_is_one_sentence_and_the_others_are_shown():
+    own = library.add(networks.build(networks.mlp("tanh", (8,))), "soon damaged")
+    (library.folder_of(own) / library.WEIGHTS).write_bytes(b"")
+    page = opened(networks=["relu-mlp/control", own, "relu-mlp/vanilla"], points="51")
     assert not page.exception
     (error,) = page.error
     assert "damaged" in error.value and "\n" not in error.value
+    (view,) = page.get("bidi_component")
+    drawn = json.loads(view.proto.json)
+    assert [network["name"] for network in drawn["networks"]] == ["relu-mlp/control", "relu-mlp/vanilla"]
 
 
-def test_the_frame_is_drawn_before_torch_is_needed():
-    # In a process where torch can't be imported: all that needs it comes after the controls.
-    script = """
-import sys
-sys.modules["torch"] = None
-from streamlit.testing.v1 import AppTest
-page = AppTest.from_file("app.py", default_timeout=120).switch_page("pages/interpolation.py").run()
-assert page.title[0].value == "Between two digits"
-assert {pills.key for pills in page.button_group} == {"family", "source", "target", "which", "eyes", "scale", "points"}
-assert len(page.button) == 4 and [tab.label for tab in page.tabs] == ["Line", "Plane"]
-assert "torch" in page.exception[0].message
-"""
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+def test_a_damaged_card_leaves_the_line_up_as_if_it_were_not_there():
+    own = own_mlp()
+    damage(own)
+    page = opened(networks=[own, "relu-mlp/vanilla"], points="51")
+    assert [network["name"] for network in payload(page)["networks"]] == ["relu-mlp/vanilla"]
+
+
+def test_some_of_a_familys_networks_are_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "SHIPPED", tmp_path)
+    for training in ("vanilla", "control"):
+        shutil.copytree(ROOT / "checkpoints" / "relu-mlp" / training, tmp_path / "relu-mlp" / training)
+    drawn = payload(opened(points="51", family="relu-mlp", eyes="saturated"))  # whose eyes are not there
+    assert [network["name"] for network in drawn["networks"]] == ["relu-mlp/vanilla", "relu-mlp/control"]
+    vanilla = library.load("relu-mlp/vanilla")
+    assert indices(drawn) == tuple(data.choose(vanilla, "test", digit, "most confident") for digit in (1, 7))
 
 
 def made_plane(lowest: float = -1.0, highest: float = 1.0) -> geometry.Plane:
@@ -424,12 +386,12 @@ def made_plane(lowest: float = -1.0, highest: float = 1.0) -> geometry.Plane:
 
 
 def heatmaps(plane: geometry.Plane, name: str = "cnn/vanilla"):
-    return [trace for trace in plane_figure.plane(name, plane, [3, 8, 3]).data if trace.type == "heatmap"]
+    return [trace for trace in figures.plane(name, plane, [3, 8, 3], "#123456").data if trace.type == "heatmap"]
 
 
 def test_a_region_has_its_digit_written_on_it_where_there_is_room():
     plane = made_plane()
-    figure = plane_figure.plane("cnn/vanilla", plane, [3, 8, 3])
+    figure = figures.plane("cnn/vanilla", plane, [3, 8, 3], "#123456")
     written = {note.text: note for note in figure.layout.annotations if note.text.startswith("<b>")}
     assert set(written) == {"<b>3</b>", "<b>8</b>"}  # not the single 5, and nothing outside
     for text, note in written.items():
@@ -450,11 +412,11 @@ def test_maps_compare_because_all_have_the_same_colours():
         assert (one.zmin, one.zmax, one.colorscale) == (other.zmin, other.zmax, other.colorscale)
     classes, element = gentle
     assert (classes.zmin, classes.zmax) == (-0.5, 9.5)
-    assert (element.zmin, element.zmax) == plane_figure.RANGE
+    assert (element.zmin, element.zmax) == figures.RANGE
 
 
 def test_the_corners_are_where_the_images_lie():
-    figure = plane_figure.plane("cnn/vanilla", made_plane(), [3, 8, 4])
+    figure = figures.plane("cnn/vanilla", made_plane(), [3, 8, 4], "#123456")
     marks = [trace for trace in figure.data if trace.type == "scatter"]
     at = {(mark.x[0], mark.y[0], mark.hovertemplate.split("<")[0]) for mark in marks}
     assert at == {(0, 0, "the image of a 3"), (4, 0, "the image of a 8"), (0, 3, "the image of a 4")}

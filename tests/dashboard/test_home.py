@@ -1,0 +1,157 @@
+"""The home page, run without a browser."""
+
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from satcore import attacks, checkpoints, data, library
+from satcore.dashboard.home import figures
+from satcore.dashboard.shared import controls, pictures
+from satcore.dashboard.shared.style import COLOURS
+from satcore.evaluation import reality
+from satcore.paper import TABLE_1
+from tests.dashboard.pages import MLPS, ROOT, damage, own_cnn, own_mlp
+from tests.dashboard.pages import opened as opened_page
+
+
+def opened(**parameters) -> AppTest:
+    return opened_page("home", first=True, **parameters)
+
+
+def everything_said(page: AppTest) -> str:
+    return "\n".join(element.value for element in (*page.markdown, *page.caption))
+
+
+def cards(page: AppTest) -> list[str]:
+    """What the cards are about, as their pictures tell."""
+    captions = [image.proto.imgs[0].alt for image in page.get("image")]
+    return [caption.split("After FGSM on the ")[1].split(" network")[0] for caption in captions if "FGSM" in caption]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """An empty folder in place of the shelf that ships."""
+    monkeypatch.setattr(library, "SHIPPED", tmp_path)
+    return tmp_path
+
+
+def test_opens_with_the_twelve_in_table_1_and_a_card_for_each_of_the_line_up():
+    page = opened()
+    assert not page.exception and not page.error
+    assert cards(page) == [name.partition("/")[2] for name in MLPS]
+    table = page.dataframe[0].value.set_index("network")
+    assert list(table.index) == checkpoints.names()
+    for name in checkpoints.names():
+        found = reality.load(name)
+        assert table.loc[name, "FGSM, ours (%)"] == round(100 * library.describe(name).measurements["fgsm_accuracy"], 2)
+        assert table.loc[name, "worst case of all attacks (%)"] == round(100 * found.left("worst case").share, 2)
+        if name in TABLE_1:
+            assert (table.loc[name, "clean, paper (%)"], table.loc[name, "FGSM, paper (%)"]) == TABLE_1[name]
+
+
+def test_a_line_up_from_both_shelves_gets_its_cards_and_leaves_table_1_alone():
+    names = ["relu-mlp/saturated", own_mlp(), own_cnn(), "cnn/vanilla"]
+    page = opened(networks=names)
+    assert not page.exception and not page.error
+    assert cards(page) == names
+    assert len(page.dataframe[0].value) == 12
+
+
+def test_a_card_says_that_the_gradient_was_zero_exactly_where_it_was():
+    page = opened(pick="by index", index="17")
+    example = data.example("test", 17)
+    zero = [bool(attacks.fgsm(library.load(name), *example).zero_gradient) for name in MLPS]
+    assert everything_said(page).count("**exactly zero**: FGSM left the image as it was") == sum(zero)
+    assert any(zero) and not all(zero)
+
+
+def test_a_link_reproduces_the_screen():
+    asked = {"pick": "least confident", "digit": "7", "judge": "cnn/control", "epsilon": "0.1"}
+    page = opened(**asked, networks=["cnn/vanilla", "cnn/control"])
+    assert not page.exception and not page.error
+    chosen = data.choose(library.load("cnn/control"), "test", 7, "least confident")
+    assert page.slider(key="epsilon").value == 0.1
+    assert f"Test image {chosen:,}: a 7" in [image.proto.imgs[0].caption for image in page.get("image")]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"digit": "11", "epsilon": "nan", "nonsense": "1"},
+        {"pick": "the prettiest", "judge": "../../etc/passwd", "epsilon": "7"},
+        {"pick": "by index", "index": "10000", "epsilon": "-1"},
+        {"pick": "random", "seed": "99999999999999999999"},
+    ],
+    ids=str,
+)
+def test_a_garbled_link_is_never_a_traceback(parameters):
+    page = opened(**parameters)
+    assert not page.exception
+    assert len(page.error) <= 1
+    assert all("\n" not in error.value for error in page.error)
+
+
+def test_without_attack_nothing_changes():
+    page = opened(epsilon="0.0", pick="by index", index="3")
+    assert not page.exception
+    assert "Fooled" not in everything_said(page)
+
+
+def test_says_how_to_train_where_there_are_no_networks(shipped):
+    page = opened()
+    assert not page.exception
+    assert "python -m satcore train --all" in page.error[0].value
+
+
+def test_own_networks_are_enough(shipped):
+    page = opened(networks=own_mlp(), pick="by index")
+    assert not page.exception and not page.error
+    assert not page.get("plotly_chart") and len(cards(page)) == 1
+
+
+def test_some_of_the_networks_are_enough_and_a_damaged_card_is_one_sentence(shipped):
+    shutil.copytree(ROOT / "checkpoints" / "relu-mlp", shipped / "relu-mlp")
+    damage("relu-mlp/control")
+    page = opened()
+    assert not page.exception and not page.error
+    (sentence,) = page.warning
+    assert "damaged" in sentence.value and "relu-mlp/control" in sentence.value and "\n" not in sentence.value
+    assert cards(page) == ["vanilla", "adversarial", "saturated"]
+    assert "underflowed" not in everything_said(page)  # a claim about a network that isn't there
+
+
+def test_damaged_weights_are_one_sentence_and_the_others_are_shown(shipped):
+    shutil.copytree(ROOT / "checkpoints" / "relu-mlp", shipped / "relu-mlp")
+    (shipped / "relu-mlp" / "control" / library.WEIGHTS).write_bytes(b"")
+    page = opened()
+    assert not page.exception
+    (error,) = page.error
+    assert "damaged" in error.value and "\n" not in error.value
+    assert len(page.dataframe) == 1 and cards(page) == ["vanilla", "adversarial", "saturated"]
+
+
+def test_the_ways_to_choose_are_those_of_the_library():
+    assert set(controls.WAYS) == {*data.WAYS, "by index"}
+
+
+def test_the_figure_shows_what_is_right_only_for_want_of_a_gradient():
+    measured = {"cnn/saturated": {"accuracy": 0.99, "fgsm_accuracy": 0.98, "right_unmoved": 0.9}}
+    figure = figures.table_1(measured, TABLE_1)
+    moved, unmoved = [trace for trace in figure.data if trace.type == "bar" and trace.x[0] is not None]
+    assert moved.x[0] == pytest.approx(8) and unmoved.x[0] == pytest.approx(90)
+    assert not moved.marker.pattern.shape and unmoved.marker.pattern.shape
+    assert moved.marker.color == unmoved.marker.color == COLOURS["saturated"]
+    assert "98.0" in "".join(annotation.text for annotation in figure.layout.annotations)
+
+
+def test_a_perturbation_is_drawn_orange_where_raised_blue_where_lowered_and_not_where_nothing_changed():
+    before = data.load("test").images[0, 0].numpy()
+    after = before.copy()
+    after[0, 0], after[27, 27] = before[0, 0] + 0.25, before[27, 27] - 0.25
+    change = pictures.attacked(before, after, "#ff0000")[:, 240 + pictures.GAP :]
+    first, last = pictures.FRAME, pictures.FRAME + 28 * pictures.SCALE - 1
+    assert tuple(change[first, first]) == (*pictures.RAISED, 255)
+    assert tuple(change[last, last]) == (*pictures.LOWERED, 255)
+    assert change[120, 120, 3] == 0
+    assert tuple(change[0, 0]) == (255, 0, 0, 255)
