@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 
 from satcore import data, library
 from satcore.evaluation import rungs
-from satcore.evaluation.checking import Signal, checks, signals
+from satcore.evaluation.checking import MEANINGS, Check, Signal, checks, signals
 from satcore.files import read_whole, write_whole
 from satcore.networks import Network
 from satcore.proportions import Proportion
@@ -48,6 +49,15 @@ class Dying:
 
 
 @dataclass(frozen=True)
+class Softening:
+    """How many images are right after FGSM and PGD, softened at the `temperature`, at `EPSILON`."""
+
+    temperature: float
+    fgsm: int
+    pgd: int
+
+
+@dataclass(frozen=True)
 class Reality:
     """What was found out about a network. Counts are of images out of `images`, classified correctly.
 
@@ -57,8 +67,8 @@ class Reality:
     temperatures  by softened rung: its temperature at each ε
     broken_by     at `EPSILON`, by the first attack that broke them; what no attack broke is missing
     proven        at each ε: proven to be classified correctly whatever the attack; None: no proof is to be had
-    softening     [T, what softened FGSM leaves at `EPSILON`, what softened PGD leaves] for each temperature
-    checks        as `satcore.evaluation.checking.Check`, in dictionaries
+    softening     what softened attacks leave, for each temperature
+    checks        what would have to hold if the attacks' failure were to be believed
     dying         where the gradient dies, from the image up
     """
 
@@ -69,9 +79,9 @@ class Reality:
     temperatures: dict[str, list[float]]
     broken_by: dict[str, int]
     proven: list[int | None]
-    softening: list[list]
-    checks: list[dict]
-    dying: list[dict]
+    softening: list[Softening]
+    checks: list[Check]
+    dying: list[Dying]
 
     def left(self, rung: str, epsilon: float = EPSILON) -> Proportion | None:
         """What the `rung` leaves at one of the `epsilons`, "clean" without any attack; None where it wasn't climbed."""
@@ -110,12 +120,12 @@ def examine(network: Network, source: Network | None, plan: Plan) -> Iterator[Pr
     broken_by = {name: found.by.count(name) for name in dict.fromkeys(found.by) if name is not None}
     yield Progress(0.85, "temperatures")
     softening = [
-        [fgsm.temperature, int(fgsm.right.sum()), int(pgd.right.sum())]
+        Softening(fgsm.temperature or 1.0, int(fgsm.right.sum()), int(pgd.right.sum()))
         for fgsm, pgd in rungs.accuracy_against_temperature(network, images, labels, epsilon=EPSILON)
     ]
     yield Progress(0.95, "checks")
-    verdicts = [dataclasses.asdict(check) for check in checks(network, images, labels, epsilon=EPSILON, source=source)]
-    dying = [dataclasses.asdict(_dying(signal)) for signal in signals(network, images, labels)]
+    verdicts = list(checks(network, images, labels, epsilon=EPSILON, source=source))
+    dying = [_dying(signal) for signal in signals(network, images, labels)]
     clean = plan.images - broken_by.get(rungs.WRONG_BEFORE, 0)
     yield Progress(
         1.0,
@@ -142,7 +152,8 @@ def _dying(signal: Signal) -> Dying:
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:
     """Keep what was `found` about the network `name` under its hash; `ship`, for maintainers, as `library.place`."""
-    content = {"sha256": library.describe(name).sha256} | dataclasses.asdict(found)
+    softening = [dataclasses.astuple(there) for there in found.softening]
+    content = {"sha256": library.describe(name).sha256} | dataclasses.asdict(found) | {"softening": softening}
     write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
 
 
@@ -157,7 +168,12 @@ def load(name: str) -> Reality | None:
     try:
         fields = json.loads(read_whole(path, MOST_BYTES))
         kept_of = fields.pop("sha256")
-        found = Reality(**fields)
+        records = {
+            "softening": [Softening(*row) for row in fields.pop("softening")],
+            "checks": [Check(**check) for check in fields.pop("checks")],
+            "dying": [Dying(**layer) for layer in fields.pop("dying")],
+        }
+        found = Reality(**fields, **records)
         _check(found)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
@@ -188,14 +204,14 @@ def _check(found: Reality) -> None:
         raise ValueError("as many counts as epsilons")
     if not all(there is None or (type(there) is int and 0 <= there <= images) for there in counts):
         raise ValueError("counts of images")
-    for temperature, single, iterated in found.softening:
-        if not (temperature > 0 and 0 <= single <= images and 0 <= iterated <= images):
+    for there in found.softening:
+        if not (there.temperature > 0 and 0 <= there.fgsm <= images and 0 <= there.pgd <= images):
             raise ValueError("a temperature and two counts")
     for check in found.checks:
-        if set(check) != {"name", "passed", "figures"} or not all(
-            abs(there) >= 0 for there in check["figures"].values()
-        ):
-            raise ValueError("checks")
+        if check.name not in MEANINGS or not all(math.isfinite(figure) for figure in check.figures.values()):
+            raise ValueError("checks and their figures")
     for layer in found.dying:
-        if len(Dying(**layer).counts) != len(EDGES) - 1:
-            raise ValueError("a histogram")
+        if len(layer.counts) != len(EDGES) - 1 or not all(
+            0 <= there <= images for there in (*layer.counts, layer.zero)
+        ):
+            raise ValueError("a histogram of images")

@@ -42,10 +42,10 @@ def test_all_is_found_out(tiny, found):
     assert found.right["FGSM, autograd"][1] == int((~attacks.fgsm(tiny, images, labels).success).sum())
     assert sum(found.broken_by.values()) == 8 - found.right["worst case"][1]
     assert len(found.softening) == len(rungs.SOFTENINGS)
-    assert set(check["name"] for check in found.checks) == set(MEANINGS) - {"no stranger knows better"}
+    assert {check.name for check in found.checks} == set(MEANINGS) - {"no stranger knows better"}
     for layer in found.dying:
-        assert len(layer["counts"]) == len(EDGES) - 1
-        assert sum(layer["counts"]) + layer["below"] + layer["zero"] == 8
+        assert len(layer.counts) == len(EDGES) - 1
+        assert sum(layer.counts) + layer.below + layer.zero == 8
 
 
 def test_what_is_left_is_asked_for_by_rung_and_epsilon(found):

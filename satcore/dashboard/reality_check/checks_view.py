@@ -29,13 +29,13 @@ def checks_view(found: dict[str, Reality], styles: dict[str, Style], meanings: d
 def _verdict(name: str, style: Style, check: str, found: Reality) -> dict | None:
     """What a check says of the network `name`; None where it wasn't made."""
     for made in found.checks:
-        if made["name"] == check:
+        if made.name == check:
             return {
                 "name": name,
                 "label": style.label,
                 "colour": style.colour,
-                "passed": bool(made["passed"]),
-                "figures": escape(_figures(made["figures"])),
+                "passed": bool(made.passed),
+                "figures": escape(_figures(made.figures)),
             }
     return None
 

@@ -58,8 +58,12 @@ def against_temperature(found: dict[str, Reality], styles: dict[str, Style], tem
     """
     figure = go.Figure()
     for name, there in found.items():
-        temperatures, *columns = zip(*there.softening, strict=True)
-        for counts, attack in zip(columns, ("FGSM", "PGD"), strict=True):
+        temperatures = [softening.temperature for softening in there.softening]
+        left = {
+            "FGSM": [softening.fgsm for softening in there.softening],
+            "PGD": [softening.pgd for softening in there.softening],
+        }
+        for attack, counts in left.items():
             thick = attack == "PGD"
             figure.add_scatter(
                 x=temperatures,
@@ -98,15 +102,15 @@ def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
     centres = [(low + high) / 2 for low, high in itertools.pairwise(EDGES)]
     for name, there in found.items():
         for layer in reversed(there.dying):
-            counts = (layer["below"] + layer["counts"][0], *layer["counts"][1:])
+            counts = (layer.below + layer.counts[0], *layer.counts[1:])
             figure.add_scatter(
                 x=centres,
                 y=[100 * count / there.images for count in counts],
                 mode="lines",
                 name=styles[name].label,
                 line={"color": styles[name].colour, "width": 3, "shape": "hvh", "dash": styles[name].dash},
-                showlegend=layer["layer"] == "logits",
-                row=rows[layer["layer"]],
+                showlegend=layer.layer == "logits",
+                row=rows[layer.layer],
                 col=1,
                 hovertemplate="10<sup>%{x}</sup>: %{y:.1f} % of the images<extra>" + name + "</extra>",
             )

@@ -123,10 +123,10 @@ def gradients(label: int, index: int) -> str:
 def softened(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> str:
     """What softened PGD leaves of each network at one of the temperatures; "" where that wasn't tried."""
     left = {
-        styles[name].label: f"**{100 * pgd / there.images:.1f} %**"
+        styles[name].label: f"**{100 * softening.pgd / there.images:.1f} %**"
         for name, there in found.items()
-        for tried, _, pgd in there.softening
-        if tried == temperature
+        for softening in there.softening
+        if softening.temperature == temperature
     }
     if not left:
         return ""
@@ -141,8 +141,8 @@ def dying(found: dict[str, Reality], layers: list[str]) -> pd.DataFrame:
         row = dict.fromkeys(["gradient exactly zero (%): float32 / float64 / truly", *layers], "")
         row["gradient exactly zero (%): float32 / float64 / truly"] = name
         for layer in there.dying:
-            single, double, truly = layer["zero_single"], layer["zero_double"], layer["zero"] / there.images
-            row[layer["layer"]] = f"{100 * single:.1f} / {100 * double:.1f} / {100 * truly:.1f}"
+            single, double, truly = layer.zero_single, layer.zero_double, layer.zero / there.images
+            row[layer.layer] = f"{100 * single:.1f} / {100 * double:.1f} / {100 * truly:.1f}"
         rows.append(row)
     return pd.DataFrame(rows)
 
