@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from satcore import attacks, data, geometry, networks, outside, proofs
+from satcore import attacks, data, geometry, library, networks, outside, proofs
 from satcore.networks import Network
 
 STRANGERS = Path(__file__).parents[2] / "shared" / "data" / "vnncomp"
@@ -402,6 +402,20 @@ def test_logits_and_jacobian_of_an_onnx_file_are_those_of_its_formulas(case):
     assert all(parameter.dtype == torch.float32 for parameter in network.float().parameters())
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_what_was_read_is_kept_on_the_shelf_as_it_is(case):
+    network = outside.from_onnx_bytes(case()[0])
+    kept = library.load(library.add(network, case.__name__))
+    assert kept.architecture == network.architecture
+    assert torch.equal(kept(images()), network(images()))
+
+
+@pytest.mark.parametrize("case", [sigmoid_mlp, clipped_mlp, shape_put_together], ids=lambda case: case.__name__)
+def test_the_image_itself_is_proven_to_be_what_the_network_sees(case):
+    network, x = outside.from_onnx_bytes(case()[0]), images()
+    assert bool(proofs.certified(network, x, network(x).argmax(1), epsilon=0).all())
+
+
 @there
 def test_a_network_by_strangers_is_as_accurate_as_they_say():
     network, (x, labels) = outside.from_onnx(STRANGERS / "mnist-net_256x2.onnx"), data.load("test")
@@ -530,7 +544,10 @@ REFUSED = {
     ),
     "a huge stride": (["expected 2 strides from 1 to 1000"], chain(("Conv", "· c", {"strides": [1, 2**62]}))),
     "a shape of other size": (["expected a shape of 784 entries, got [3, -1]"], chain(("Reshape", "· s"))),
-    "bounds the wrong way round": (["with the lower one first, got 1 and -1"], chain(("Clip", "· one minus"))),
+    "bounds the wrong way round": (
+        ["with the lower one first and less than 3.40282e+38 between them, got 1 and -1"],
+        chain(("Clip", "· one minus")),
+    ),
     "training": (["as it is after training"], chain(("Dropout", "· one true"), *ENDING)),
     "a cast to whole numbers": (["expected a cast to a floating-point type"], chain(("Cast", "·", {"to": 7}), *ENDING)),
     "weights of a shape that is not": (

@@ -119,8 +119,11 @@ class Chain:
             raise ValueError(f"expected numbers as bounds to clip to, got {low} and {high}")
         if below and above:
             knee = float(np.float32(high - low))
-            if not knee > 0:
-                raise ValueError(f"expected bounds to clip to with the lower one first, got {low:g} and {high:g}")
+            if not 0 < knee < math.inf:
+                raise ValueError(
+                    f"expected bounds to clip to with the lower one first and less than {largest:g} between them, "
+                    f"got {low:g} and {high:g}"
+                )
             self.elementwise(shift=-low)
             self.nonlinearity("ramp", knee)
             self.elementwise(shift=low)
@@ -258,7 +261,8 @@ class Chain:
             network = Network(architecture)
         network.load_state_dict(self._state(), assign=True)
         network.eval().requires_grad_(False)
-        images = torch.stack([torch.full(IMAGE, grey) for grey in (0.0, 0.5, 1.0)])
+        noise = torch.rand(IMAGE, generator=torch.Generator().manual_seed(0))
+        images = torch.stack([torch.zeros(IMAGE), torch.ones(IMAGE), noise])
         with torch.no_grad():
             if not bool(network(images).isfinite().all()):
                 raise ValueError("expected finite logits, got NaN or infinity, of weights too large for float32")
