@@ -198,11 +198,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _grids(options: argparse.Namespace) -> int:
     from satcore import library
     from satcore.evaluation import grids
+    from satcore.files import check_writable
 
     def fill(name: str) -> None:
         for setting in grids.shipped(name):
             grid = grids.load(name, setting)
             if grid is None:
+                check_writable(library.place(name, "grids", ship=options.ship))
                 with _bar(f"{name}, {setting.source}, {setting.attack}, {setting.gradient}") as bar:
                     for filling in grids.fill(library.load(name), setting):
                         bar.update(100 * filling.done - bar.n)
@@ -220,10 +222,12 @@ def _grids(options: argparse.Namespace) -> int:
 def _reality(options: argparse.Namespace) -> int:
     from satcore import library
     from satcore.evaluation import reality
+    from satcore.files import check_writable
 
     def examine(name: str) -> None:
         found = reality.load(name)
         if found is None:
+            check_writable(library.place(name, reality.FILE, ship=options.ship).parent)
             network, vanilla = library.load(name), library.vanilla_beside(name)
             source = library.load(vanilla) if vanilla else None
             with _bar(name) as bar:
