@@ -129,10 +129,10 @@ def shipped(name: str) -> list[Setting]:
 
 
 def save(name: str, setting: Setting, grid: Grid, *, ship: bool = False) -> None:
-    """Keep the `grid` of the network `name` under the network's hash; `ship`, for maintainers, as `library.kept`."""
+    """Keep the `grid` of the network `name` under the network's hash; `ship`, for maintainers, as `library.place`."""
     content = io.BytesIO()
     np.savez_compressed(content, sha256=np.array(library.describe(name).sha256), **vars(grid))
-    write_whole(library.kept(name, _file(setting), ship=ship), content.getvalue())
+    write_whole(library.place(name, _file(setting), ship=ship), content.getvalue())
 
 
 def load(name: str, setting: Setting) -> Grid | None:
