@@ -38,9 +38,11 @@ saturation, distribution, inputs, mechanism = st.tabs(
 
 with one_readable_line(), saturation:
     if saturation.open:
-        st.markdown(words.SATURATION)
-        curves = each(chosen, compute.curves)
-        layer = controls.layer(max(map(len, curves.values())))
+        what, which = st.columns([5, 1], gap="large")
+        what.markdown(words.SATURATION)
+        with which:
+            curves = each(chosen, compute.curves)
+            layer = controls.layer(max(map(len, curves.values())))
         for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
             there, label = (found[layer - 1] if layer <= len(found) else None), chosen[name].label
             if there:

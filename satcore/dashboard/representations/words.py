@@ -65,4 +65,8 @@ def class_means(means: np.ndarray, label: str, layer: str) -> str:
 def _factors(values: ByLayer, reference: str, name: str) -> str:
     layers = [layer for layer in values[reference] if layer in values[name] and layer.startswith("layer")]
     pairs = [(values[name][layer], values[reference][layer]) for layer in layers]
-    return ", ".join(f"× {there / first:.3g}" if first > 0 and np.isfinite(first) else "–" for there, first in pairs)
+    return ", ".join(f"× {_short(there / first)}" if 0 < first < np.inf else "–" for there, first in pairs)
+
+
+def _short(factor: float) -> str:
+    return f"{float(f'{factor:.3g}'):,g}"

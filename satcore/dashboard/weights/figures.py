@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from satcore.dashboard.shared.style import COLOURS, NEUTRAL, TEXT_SIZE, Style
+from satcore.dashboard.weights import words
 from satcore.dashboard.weights.compute import Curve, Ratios
 from satcore.weights import Histogram, Saturation, Shape
 
@@ -38,9 +39,9 @@ def curve(found: Curve, style: Style) -> go.Figure:
     )
     # The bars' own axis has no numbers; the curve, which is what has a scale, is drawn above them.
     figure.update_layout(yaxis2={"visible": False, "side": "right", "rangemode": "tozero"})
-    figure.update_layout(yaxis={"overlaying": "y2", "title_text": "φ(h)", "nticks": 4})
+    figure.update_layout(yaxis={"overlaying": "y2", "title_text": "φ(h)", "nticks": 4, "tickmode": "auto"})
     figure.update_xaxes(nticks=5, zeroline=True)
-    return _finished(figure, f"{style.label}, {found.nonlinearity}", "input h of a unit", height=320)
+    return _finished(figure, f"{style.label}, {words.called(found.nonlinearity)}", "input h of a unit", height=320)
 
 
 def weights(shapes: Mapping[str, Shape], styles: Mapping[str, Style], title: str, *, standardised: bool) -> go.Figure:
@@ -121,7 +122,7 @@ def layer_ratios(ratios: Mapping[str, Ratios], styles: Mapping[str, Style]) -> g
             cliponaxis=False,
             hovertemplate="%{y:.4f}<extra>" + label + "</extra>",
         )
-    figure.update_layout(barmode="group")
+    figure.update_layout(barmode="group", uniformtext={"minsize": 12, "mode": "hide"})
     figure.update_yaxes(title_text="ε_min / mean |w₁|", rangemode="tozero")
     return _finished(figure, "", "layer of the network", height=480)
 

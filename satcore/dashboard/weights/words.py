@@ -10,15 +10,10 @@ from satcore.dashboard.shared.style import Style
 from satcore.dashboard.weights.compute import FLAT, Curve
 from satcore.weights import Saturation, Shape
 
-INTRODUCTION = (
-    "Saturation needs large weights. How far out on its nonlinearity that takes every unit, what becomes of the "
-    "weights' distribution, and why heavy tails make small perturbations count for less, in a linear classifier at "
-    "least."
-)
+INTRODUCTION = "Saturation needs large weights. How far out do the units work, and what becomes of the weights?"
 SATURATION = (
-    "A unit is **saturated** where its input h lies on a flat part of its nonlinearity φ. There a small change of the "
-    "image changes nothing, and the gradient that an attack follows is multiplied by a slope φ′ of nearly, or exactly, "
-    "zero."
+    "A unit is **saturated** where its input h lies on a flat part of its nonlinearity φ. There a small change of h "
+    "changes nothing above it, and the slope φ′ that an attack's gradient is multiplied by is nearly, or exactly, zero."
 )
 ON_THE_CURVE = (
     "Line: φ(h). Bars: how often a unit's input lies there, over 1,000 test images, 100 of each digit; in full colour "
@@ -36,17 +31,23 @@ MECHANISM = (
 )
 
 
+def called(nonlinearity: str) -> str:
+    """What a nonlinearity is called in a sentence."""
+    return "ReLU" if nonlinearity == "relu" else nonlinearity
+
+
 def curve(label: str, found: Curve | None, layer: int) -> str:
     """How many of the inputs of a network's layer lie where its nonlinearity is flat."""
     if found is None:
         return f"**{label}** has no layer {layer} with a nonlinearity."
-    return f"**{label}**: **{100 * found.saturated:.1f} %** of the inputs lie where its {found.nonlinearity} is flat."
+    phi = called(found.nonlinearity)
+    return f"**{label}**: **{100 * found.saturated:.1f} %** of the inputs lie where its {phi} is flat."
 
 
 def curve_alt(label: str, found: Curve, layer: int) -> str:
     """The figure of a curve in words."""
     return (
-        f"The {found.nonlinearity} of layer {layer} of {label} from h = {found.h[0]:.3g} to {found.h[-1]:.3g}, "
+        f"The {called(found.nonlinearity)} of layer {layer} of {label} from h = {found.h[0]:.3g} to {found.h[-1]:.3g}, "
         f"and its units' inputs: {100 * found.saturated:.1f} % of them where it is flat"
     )
 
