@@ -230,6 +230,7 @@ PURPOSES = (
 )
 
 
+@pytest.mark.slow
 def test_a_thousand_damaged_and_hostile_files_are_refused_in_one_sentence_each_or_loaded_whole():
     rng, files = random.Random(0), small_files()
     structures, parsed = [outside_of_weights(file) for file in files], list(map(onnx.load_model_from_string, files))
@@ -446,6 +447,7 @@ def check_shelf(name: str) -> str:
     return said_of(lambda: library.load(name))
 
 
+@pytest.mark.slow
 def test_damaged_cards_and_weights_are_refused_in_one_sentence_each_or_loaded_whole():
     rng, (name, folder) = random.Random(0), on_the_shelf()
     assert check_shelf(name) == ""

@@ -24,11 +24,11 @@ def from_module(module: nn.Module) -> nn.Module:
     A `Network` where it can be taken apart (as in `from_onnx_bytes`, by `torch.fx`) and the result has the same logits
     on random images, a softmax at the end left away; else `LogitsOnly`. Either is a copy, in eval mode and without
     parameter gradients; the module is left as it is. Raises ValueError for what isn't a module, can't be copied, or
-    gives something else.
+    gives something else. Tracing changes `nn.Module` for as long as it takes: not while other threads compute.
     """
     if isinstance(module, Network):
         return copy.deepcopy(module).eval().requires_grad_(False)
-    whole = module if isinstance(module, LogitsOnly) else LogitsOnly(module)
+    whole = LogitsOnly(module.module if isinstance(module, LogitsOnly) else module)
     parameter = next((tensor for tensor in whole.parameters() if tensor.is_floating_point()), torch.zeros(()))
     images = torch.rand(PROBES, *IMAGE, generator=torch.Generator().manual_seed(0))
     images = images * torch.linspace(0, 1, PROBES)[:, None, None, None]  # from black to as bright as can be
