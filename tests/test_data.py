@@ -6,8 +6,11 @@ import struct
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
 
-from satcore import data
+from satcore import data, library
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +194,48 @@ def test_bad_input_is_refused_with_what_was_expected_and_what_came(call, message
     with pytest.raises(ValueError) as refusal:
         call()
     assert str(refusal.value) == message
+
+
+def test_a_digit_of_mnist_is_still_seen_as_what_it_is_when_centred_again():
+    images, labels = (part[:300] for part in data.load("test"))
+    network = library.load("cnn/vanilla")
+
+    def right(drawings) -> float:
+        return float((network(drawings).argmax(1) == labels).float().mean())
+
+    again = torch.stack([data.centred(image) for image in images[:, 0]])[:, None]
+    assert again.shape == (300, 1, 28, 28) and again.dtype == torch.float32 and right(again) > 0.97
+    # Far off the centre and half the size, too, as somebody may draw it.
+    small = torch.zeros(300, 28, 28)
+    small[:, 14:, :14] = interpolate(images, (14, 14), mode="bilinear", antialias=True)[:, 0].clamp(0, 1)
+    assert right(torch.stack([data.centred(image) for image in small])[:, None]) > 0.9
+    assert right(small[:, None]) < 0.6
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 28), st.integers(1, 28), st.integers(0, 27), st.integers(0, 27))
+def test_wherever_it_was_drawn_its_mass_comes_to_the_centre(seed, height, width, top, left):
+    drawing = torch.zeros(28, 28)
+    box = drawing[top : top + height, left : left + width]
+    box[:] = 0.2 + 0.8 * torch.rand(box.shape, generator=torch.Generator().manual_seed(seed))
+    field = data.centred(drawing)
+    assert field.min() >= 0 and field.max() <= 1
+    rows, columns = field.amax(1).nonzero().flatten(), field.amax(0).nonzero().flatten()
+    assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 == 20
+    place = torch.arange(28.0)
+    for axis in (0, 1):
+        assert abs(float((field.sum(1 - axis) * place).sum() / field.sum()) - 13.5) <= 0.51
+
+
+@pytest.mark.parametrize(
+    "drawing, message",
+    [
+        (torch.zeros(28, 28), "expected a drawing, got an empty field"),
+        (torch.full((28, 28), 2.0), "values in"),
+        (torch.full((28, 28), torch.nan), "values in"),
+        (torch.ones(1, 28, 28), "two dimensions"),
+    ],
+)
+def test_other_drawings_are_refused(drawing, message):
+    with pytest.raises(ValueError, match=message):
+        data.centred(drawing)

@@ -64,5 +64,5 @@ def gradients(name: str, index: int, temperature: float) -> dict[str, GradientVi
 
 def layers(found: Iterable[Reality]) -> list[str]:
     """The layers that any of the networks has, from the image up to the logits."""
-    inner = max(([layer.layer for layer in there.dying[1:-1]] for there in found), key=len, default=[])
-    return ["image", *inner, "logits"]
+    deepest_first = sorted((there.dying for there in found), key=len, reverse=True)
+    return list(dict.fromkeys(layer.layer for dying in deepest_first for layer in dying))

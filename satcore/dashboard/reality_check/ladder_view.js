@@ -8,6 +8,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     <div class="scroll"><table><thead>${head(data)}</thead><tbody>${body(data)}</tbody></table></div>
     <div class="reads"><span aria-live="polite">${INVITES}</span>
       <button type="button" class="anew" hidden>Compute it anew</button></div>`
+  const scroll = root.querySelector(".scroll")
+  new ResizeObserver(() => root.classList.toggle("overflows", scroll.scrollWidth > scroll.clientWidth)).observe(scroll)
   const says = root.querySelector(".reads span"), anew = root.querySelector(".anew")
   let chosen = null
   const show = (cell) => {

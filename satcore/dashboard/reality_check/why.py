@@ -5,7 +5,7 @@ import streamlit as st
 from satcore.dashboard.reality_check import cards, compute, controls, figures, words
 from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.controls import choice_of_example
-from satcore.dashboard.shared.guard import one_readable_line, one_sentence
+from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import Style
 from satcore.evaluation.reality import Reality
 
@@ -13,7 +13,7 @@ from satcore.evaluation.reality import Reality
 @st.fragment
 def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
     """The gradients of the networks `chosen`; and the curves of those of which something was `found`."""
-    with one_readable_line():
+    with one_sentence():
         left, right = st.columns([3, 2], gap="large")
         with right:
             how, needs = choice_of_example(chosen)

@@ -1,0 +1,51 @@
+"""Pages run without a browser, and networks of the user's own to show on them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from satcore import library, networks
+from satcore.networks import Block, Convolution, Dense
+
+ROOT = Path(__file__).parent.parent.parent
+FAMILY = ("vanilla", "adversarial", "saturated", "control")
+MLPS = [f"sigmoid-mlp/{training}" for training in FAMILY]
+
+
+def opened(page: str, first: bool = False, **parameters: str | list[str]) -> AppTest:
+    """The page at an address with these parameters; where it isn't the session's `first`, it is reached from home."""
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
+    for name, value in parameters.items():
+        test.query_params[name] = value
+    if not first:
+        test.run()
+    return test.switch_page(f"pages/{page}.py").run()
+
+
+def told(page: AppTest, field: str) -> Any:
+    """What the component with this field was told."""
+    every = [json.loads(view.proto.json) for view in page.get("bidi_component")]
+    return next(data[field] for data in every if field in data)
+
+
+def button(page: AppTest, label: str):
+    """The button with this in its label."""
+    return next(there for there in page.button if label in there.label)
+
+
+def own_mlp() -> str:
+    """The name of a small untrained tanh MLP on the user's shelf."""
+    return library.add(networks.build(networks.mlp("tanh", (16, 16))), "wide tanh")
+
+
+def own_cnn() -> str:
+    """The name of a small untrained tanh CNN with a stride on the user's shelf."""
+    blocks = (Block(Convolution(1, 4, (4, 4), (2, 2), (1, 1, 1, 1)), "tanh"), Block(Dense(784, 10)))
+    return library.add(networks.build(blocks), "strided tanh cnn")
+
+
+def damage(name: str) -> None:
+    """Make the card of the network `name` one that can't be read."""
+    (library.folder_of(name) / library.CARD).write_text("{")

@@ -1,0 +1,224 @@
+"""The reality check page, run without a browser."""
+
+import csv
+import dataclasses
+import io
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from satcore import library
+from satcore.dashboard.reality_check import downloads, figures, ladder_view, words
+from satcore.dashboard.reality_check.compute import layers
+from satcore.dashboard.reality_check.run import CellRun
+from satcore.dashboard.shared import digits
+from satcore.dashboard.shared.style import styles
+from satcore.evaluation import reality
+from satcore.evaluation.checking import MEANINGS, Check
+from satcore.evaluation.reality import Reality
+from satcore.paper import TABLE_1
+from tests.dashboard import pages
+from tests.dashboard.pages import button
+from tests.examples import SHIPPED
+
+SATURATED = "sigmoid-mlp/saturated"
+
+
+def opened(**parameters) -> AppTest:
+    return pages.opened("reality_check", **parameters)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Reality]:
+    return {name: there for name in SHIPPED if (there := reality.load(name))}
+
+
+def test_it_opens_with_every_network_and_every_rung(found):
+    page = opened()
+    assert not page.exception and not page.error
+    rows = pages.told(page, "rows")
+    assert [row["name"] for row in rows] == SHIPPED
+    assert [row["heading"] for row in rows[::4]] == ["Sigmoid MLP, n = 500", "ReLU MLP, n = 500", "CNN, n = 100"]
+    for row in rows:
+        for rung, cell in zip(ladder_view.COLUMNS, row["cells"], strict=True):
+            if rung == "paper":
+                assert (cell and cell["percent"]) == TABLE_1.get(row["name"], (None, None))[1]
+            elif rung == "transfer" and row["label"] == "vanilla":
+                assert cell is None
+            else:
+                left = found[row["name"]].left(rung)
+                assert left is not None and cell["percent"] == 100 * left.share
+                assert f"{left.count} of the first {left.total} images right" in cell["says"]
+                assert f"{100 * left.interval[1]:.1f} %" in cell["says"]
+
+
+def test_the_first_sentence_is_what_the_figure_says_and_of_how_many_images(found):
+    cards = {name: library.describe(name) for name in found}
+    said = words.headline(found, cards, TABLE_1)
+    for name in (SATURATED, "relu-mlp/saturated", "cnn/saturated"):
+        left = found[name].left("FGSM, autograd")
+        assert left is not None and f"{TABLE_1[name][1]:.1f}" in said and f"{100 * left.share:.1f}" in said
+    assert "of the first 500, 500 and 100 test images" in said
+    some = any(share.share > 0 for there in found.values() if (share := there.left("worst case")))
+    assert ("no network gets more than" in said) == some
+    assert ("none of the networks gets a single image right" in said) != some
+    assert "96.2 % of all 10,000 right, and 97.2 % of these first 500" in words.beside_table_1(found, cards)
+
+
+def test_a_link_reproduces_the_screen(found):
+    page = opened(
+        within="0.1",
+        networks=["cnn/control", "cnn/vanilla"],
+        rungs="noise",
+        softness="100",
+        cell_network="cnn/control",
+        cell_rung="noise",
+        images="50",
+    )
+    assert not page.exception and not page.error
+    left = found["sigmoid-mlp/vanilla"].left("worst case", 0.1)
+    assert left is not None and pages.told(page, "rows")[0]["cells"][-1]["percent"] == 100 * left.share
+    assert [pills.value for pills in page.get("button_group") if pills.key == "rungs"] == [["noise"]]
+    assert page.selectbox(key="cell_network").value == "cnn/control"
+    assert page.selectbox(key="cell_rung").value == "noise" and page.select_slider(key="images").value == 50
+    assert page.select_slider(key="softness").value == 100
+    assert len(pages.told(page, "checks")[0]["verdicts"]) == 2
+
+
+def test_a_figure_is_computed_on_as_many_images_as_the_table_unless_asked_otherwise():
+    page = opened(cell_network="cnn/vanilla", cell_rung="transfer")  # a rung that it doesn't have
+    assert not page.exception and not page.error
+    rungs = page.selectbox(key="cell_rung")
+    assert "transfer" not in rungs.options and rungs.value == "worst case"
+    assert page.select_slider(key="images").value == 100
+    page = page.selectbox(key="cell_network").set_value("relu-mlp/control").run()
+    assert page.select_slider(key="images").value == 500
+
+
+def test_garbage_in_the_address_is_no_catastrophe():
+    garbled = {"within": "9", "family": "nobody", "rungs": "all", "softness": "-1", "cell_rung": "?", "images": "none"}
+    page = opened(cell_network="", **garbled)
+    assert not page.exception and not page.error
+
+
+def test_every_check_of_an_old_links_family_is_shown_and_says_what_it_tolerates(found):
+    checks = pages.told(opened(family="relu-mlp"), "checks")
+    assert [check["name"] for check in checks] == list(MEANINGS)
+    for check in checks:
+        for verdict in filter(None, check["verdicts"]):
+            made = next(made for made in found[verdict["name"]].checks if made.name == check["name"])
+            assert verdict["name"] == f"relu-mlp/{verdict['label']}" and verdict["passed"] == made.passed
+    assert "1 percentage point" in next(check["meaning"] for check in checks if "more steps" in check["name"])
+
+
+def test_gradients_of_zero_are_called_so():
+    page = opened(pick="by index", index="17", networks=[SATURATED])
+    assert any("autograd **exactly zero**" in text.value and "exact **10⁻" in text.value for text in page.markdown)
+
+
+def test_of_networks_nothing_is_known_of_it_says_how_to_find_it_out_and_shows_the_others(found):
+    own, other = pages.own_mlp(), pages.own_cnn()
+    page = opened(first=True, networks=[own, "cnn/saturated", other, SATURATED], pick="by index")
+    assert not page.exception and not page.error
+    assert [info.value for info in page.info] == [words.not_found_out(own), words.not_found_out(other)]
+    assert f"`python -m satcore reality {own}`" in page.info[0].value
+    verdicts = pages.told(page, "checks")[0]["verdicts"]
+    assert [verdict["label"] for verdict in verdicts] == ["cnn/saturated", SATURATED]
+    cards = [text.value for text in page.markdown if text.value in (f"**{own}**", f"**{other}**")]
+    assert len(cards) == 2  # their gradients are shown all the same
+    alone = opened(networks=[own])  # untrained: it gets every 3 wrong, and none can be chosen in its eyes
+    assert not alone.exception and [error.value for error in alone.error] == [
+        "expected a correctly classified 3, but the network gets every one wrong"
+    ]
+    assert len(pages.told(alone, "rows")) == len(found) and any(
+        there.label == "CSV" for there in alone.get("download_button")
+    )
+
+
+def test_what_is_known_of_ones_own_stands_in_the_table_and_a_damaged_file_is_a_sentence(found):
+    own, other = pages.own_mlp(), pages.own_cnn()
+    reality.save(own, found["relu-mlp/vanilla"])
+    (library.folder_of(other) / reality.FILE).write_text("{")
+    page = opened(first=True, networks=[own, "cnn/vanilla"], pick="by index")
+    assert not page.exception and [other in error.value for error in page.error] == [True]
+    rows = pages.told(page, "rows")
+    assert (rows[-1]["name"], rows[-1]["label"], rows[-1]["heading"]) == (own, own, "Your own, n = 500")
+    assert len(pages.told(page, "checks")[0]["verdicts"]) == 2
+
+
+def test_a_damaged_card_leaves_the_page_whole():
+    pages.damage(pages.own_mlp())
+    page = opened(networks=["mine/wide-tanh", SATURATED])
+    assert not page.exception and len(pages.told(page, "checks")[0]["verdicts"]) == 1
+
+
+def test_layers_of_networks_of_any_depth_share_their_rows(found):
+    there = {name: found[name] for name in (SATURATED, "cnn/saturated")}
+    deep = layers(there.values())
+    assert deep == ["image", "layer 1", "layer 2", "layer 3", "logits"]
+    looks = styles(library.describe(name) for name in there)
+    assert [note.text for note in figures.dying(there, looks).layout.annotations[:5]] == [
+        f"<b>{layer}</b>" for layer in reversed(deep)
+    ]
+    table = words.dying(there, deep)
+    assert table["layer 3"][0] == "" and table["layer 3"][1] and table["logits"][0]
+
+
+def test_a_cell_pressed_is_computed_and_agrees_with_the_table(found):
+    run = CellRun(SATURATED, "FGSM, autograd", 500, 0.25)
+    assert run.done == 0 and "begun" in words.computed(run)
+    while run.running:
+        run.advance(60)
+    left = found[SATURATED].left("FGSM, autograd")
+    assert run.reached and left and abs(run.reached.count - left.count) <= 1  # by rounding
+    assert "of 500 images right" in words.computed(run) and words.computed(run).endswith("in all")
+
+
+def test_a_stopped_run_says_so():
+    run = CellRun("relu-mlp/control", "noise", 10_000, 0.1)
+    run.advance(0)
+    run.running = False
+    assert 0 < run.done < 1 and words.computed(run).endswith("stopped there")
+
+
+def test_a_network_that_breaks_is_one_readable_line(monkeypatch):
+    page = opened(cell_rung="noise", images="50")
+    monkeypatch.setattr(digits, "network", lambda name: library.load("nobody"))
+    page = button(page, "Compute").click().run()
+    assert not page.exception and len(page.error) >= 1
+
+
+def test_without_what_was_found_the_page_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(reality, "load", lambda name: None)
+    page = opened()
+    assert not page.exception
+    assert len(page.error) == 1 and "python -m satcore reality" in page.error[0].value
+
+
+def test_the_csv_has_every_figure(found):
+    rows = list(csv.DictReader(io.StringIO(downloads.csv_of_reality(found))))
+    wanted = ("relu-mlp/saturated", "PGD, exact", "0.25")
+    one = next(row for row in rows if (row["network"], row["attack"], row["epsilon"]) == wanted)
+    left = found["relu-mlp/saturated"].left("PGD, exact")
+    assert left is not None and int(one["right"]) == left.count and float(one["low"]) == left.interval[0]
+    assert {row["attack"] for row in rows} == {"clean", "proven", *found["cnn/control"].right}
+    assert len(rows) == sum(
+        1 + len(there.epsilons) * len(there.right) + sum(count is not None for count in there.proven)
+        for there in found.values()
+    )
+
+
+def test_what_a_file_says_is_not_taken_for_html(found):
+    hostile = Check("noise is weaker", True, {"<img src=x>": 0.5})
+    there = dataclasses.replace(found[SATURATED], checks=[hostile])
+    own = pages.own_mlp()
+    reality.save(own, there)
+    checks = pages.told(opened(first=True, networks=[own], pick="by index"), "checks")
+    verdict = next(check["verdicts"][0] for check in checks if check["name"] == "noise is weaker")
+    assert "<" not in verdict["figures"]
+
+
+@pytest.mark.slow
+def test_the_python_that_is_offered_runs(monkeypatch):
+    monkeypatch.setattr(reality, "plan", lambda network: reality.Plan(3, (reality.EPSILON,)))
+    exec(downloads.reality_code(["relu-mlp/saturated"]), {})

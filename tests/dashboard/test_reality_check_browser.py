@@ -1,0 +1,52 @@
+"""The reality check page in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from satcore.evaluation import reality
+from tests.browser import PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+SCREEN = {"width": 1280, "height": 720}
+COMPUTED = "relu-mlp/saturated, noise, ε = 0.25: "
+
+
+def settled(page: Page) -> Page:
+    expect(page.get_by_role("button", name="CSV", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    return page
+
+
+def whole(page: Page, viewport: dict) -> None:
+    """Nothing is missing, sticks out to the right, or was asked of another host."""
+    expect(page.get_by_role("rowheader", name="saturated")).to_have_count(3)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5, timeout=PATIENCE)
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    worst = page.locator("td.worst button").last.bounding_box()
+    assert worst["x"] + worst["width"] <= viewport["width"]  # in sight on a phone, too
+    assert page.asked_elsewhere == []
+
+
+def test_the_page_is_whole_on_a_phone_and_says_that_the_table_can_be_swiped(visit):
+    page = settled(visit("/reality_check?family=relu-mlp", viewport=PHONE))
+    whole(page, PHONE)
+    expect(page.get_by_text("Swipe the table sideways")).to_be_visible()
+
+
+def test_a_cell_shows_its_interval_and_is_computed_anew_where_one_sees_it(visit):
+    page = settled(visit("/reality_check", viewport=SCREEN, scheme="dark"))
+    whole(page, SCREEN)
+    expect(page.get_by_text("Swipe the table sideways")).to_be_hidden()
+    left = reality.load("relu-mlp/saturated").left("noise")
+    cell = page.get_by_role("button", name="relu-mlp/saturated, after noise")
+    cell.hover()
+    reads = page.locator(".reads")
+    expect(reads).to_contain_text(f"{left.count} of the first {left.total} images right")
+    expect(reads).to_be_in_viewport()
+    cell.click()
+    page.get_by_role("button", name="Compute it anew").click()
+    result = page.get_by_text(COMPUTED)
+    expect(result).to_contain_text("of 500 images right", timeout=PATIENCE)
+    expect(result).to_contain_text("in all", timeout=PATIENCE)
+    expect(result).to_be_in_viewport()
+    expect(page.get_by_role("combobox", name="Network").first).to_have_value("relu-mlp/saturated")
