@@ -1,0 +1,346 @@
+"""Write the tables of README.md and docs/ from what is stored of the networks that ship.
+
+`python docs/tables.py` rewrites the text between `<!-- table: NAME -->` and `<!-- end -->`; with `--check` it changes
+nothing, says which of them is out of date, and exits 1 where one is. What the user keeps doesn't count.
+"""
+
+import argparse
+import functools
+import os
+import re
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
+
+from satcore import checkpoints, library
+from satcore.evaluation import grids, reality
+from satcore.evaluation.grids import Grid, Setting
+from satcore.evaluation.reality import Reality
+from satcore.evaluation.rungs import RUNGS
+from satcore.library import Card
+from satcore.paper import TABLE_1
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 120
+BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+PROVEN_AT = 0.01  # ε
+NOTHING = "–"
+NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of the networks that ship: their cards by name, what was found out about them, their grids."""
+
+    cards: dict[str, Card]
+    found: dict[str, Reality]
+    grids: dict[str, dict[Setting, Grid]]
+
+
+def stored() -> Stored:
+    """Read all that is stored. Raises ValueError where a file of it is damaged."""
+    cards = {name: library.describe(name) for name in checkpoints.names()}
+    if not cards:
+        raise ValueError(f"expected networks that ship in {library.SHIPPED}, got none")
+    found = {name: there for name in cards if (there := reality.load(name)) is not None}
+    kept = {
+        name: {setting: grid for setting in grids.shipped(name) if (grid := grids.load(name, setting)) is not None}
+        for name in cards
+    }
+    return Stored(cards, found, kept)
+
+
+def headline(there: Stored) -> str:
+    """What README.md begins with: what the saturated networks keep, why, and what is left in the end."""
+    saturated = _of_training(there, "saturated")
+    reported = [TABLE_1[card.name][1] for card in saturated if card.name in TABLE_1]
+    left = [share for found in there.found.values() if (share := found.left("worst case"))]
+    most = max(share.share for share in left)
+    nothing = (
+        f"none of the {_number(len(left))} networks gets a single image right"
+        if most == 0
+        else f"no network gets more than {100 * most:.1f} % right"
+    )
+    return _items(
+        f"The paper reports {min(reported):.0f}–{max(reported):.0f} % accuracy under attack (FGSM, ε = 0.25), without "
+        f"adversarial training. Ours keep {_shares(saturated, 'fgsm_accuracy')} %.",
+        f"On {_shares(saturated, 'zero_gradient')} % of the test images that attack changes nothing at all: its "
+        "float32 gradient has underflowed to exactly zero.",
+        f"Under attacks that don't stumble over that, or ask for no gradient at all, {nothing} ({_samples(there)}).",
+    )
+
+
+def table_1(there: Stored) -> str:
+    """Table 1 beside the paper's, with what all attacks together leave."""
+    rows = []
+    for name, card in there.cards.items():
+        clean, robust = TABLE_1.get(name, (None, None))
+        measured, found = card.measurements, there.found.get(name)
+        cells = [measured["accuracy"], _share(clean), measured["fgsm_accuracy"], _share(robust)]
+        worst = found.left("worst case") if found else None
+        last = NOTHING if worst is None else f"{100 * worst.share:.1f}"
+        rows.append([name, *(_percent(cell, 2) for cell in (*cells, measured["zero_gradient"])), last])
+    return _table(["network", "clean", "paper", "FGSM", "paper", "zero gradient", "worst case"], rows)
+
+
+def worst_case(there: Stored) -> str:
+    """On which images the worst case was found, and how far its intervals reach."""
+    ends: dict[int, float] = {}
+    for found in there.found.values():
+        if share := found.left("worst case"):
+            ends[share.total] = max(ends.get(share.total, 0.0), share.interval[1])
+    reach = _listed([f"{100 * end:.1f} % on {images}" for images, end in sorted(ends.items(), reverse=True)])
+    return _wrapped(
+        f"The worst case is that of all attacks together at ε = {reality.EPSILON:g} ({_samples(there)}). Its 95 % "
+        f"intervals (Wilson) go up to {reach}."
+    )
+
+
+def control(there: Stored) -> str:
+    """What the penalty adds to the accuracy under FGSM, all else equal."""
+    added = [
+        f"{card.group} {_signed(card.measurements['fgsm_accuracy'] - other.measurements['fgsm_accuracy'])}"
+        for card in _of_training(there, "saturated")
+        for other in _of_training(there, "control")
+        if other.group == card.group
+    ]
+    return _wrapped(
+        "The control is the saturated recipe with λ = 0 throughout, all else equal: what it reaches is not the "
+        f"penalty's doing. Under FGSM the penalty adds, in points: {_listed(added)}."
+    )
+
+
+def short(there: Stored) -> str:
+    """Which cells of Table 1 fall short of the paper's."""
+    cells = []
+    for name, (clean, robust) in TABLE_1.items():
+        if name not in there.cards:
+            continue
+        card = there.cards[name]
+        wanted = {"accuracy": ("clean", clean), "fgsm_accuracy": ("FGSM", robust)}
+        if card.training == "vanilla":
+            del wanted["fgsm_accuracy"]  # there less is no shortcoming
+        for key, (word, value) in wanted.items():
+            missing = value - 100 * card.measurements[key]
+            if missing > 1e-9:
+                cells.append(f"{name}, {word}, by {missing:.2f} points")
+    return _wrapped(f"Short of the paper's figures: {'; '.join(cells) or 'none'}.")
+
+
+def fooled(there: Stored) -> str:
+    """On how many pairs L-BFGS and Adam found an adversarial image."""
+    rows = []
+    for name, kept in there.grids.items():
+        count = {(setting.source, setting.attack, setting.gradient): grid.fooled for setting, grid in kept.items()}
+        cells = [
+            " / ".join(str(count.get((source, "L-BFGS", way), NOTHING)) for source in grids.SOURCES)
+            for way in ("autograd", "exact", "softened")
+        ]
+        rows.append([name, *cells, str(count.get((grids.SOURCES[0], "Adam", "autograd"), NOTHING))])
+    return _table(["network", "autograd", "exact", "softened", "Adam, autograd"], rows)
+
+
+def three_to_seven(there: Stored) -> str:
+    """Which networks Adam gets from a 3 to a 7, the paper's example."""
+    got: dict[bool, list[str]] = {True: [], False: []}
+    for name, kept in there.grids.items():
+        for setting, grid in kept.items():
+            if setting.attack == "Adam":
+                got[bool(grid.found[3, 7])].append(name)
+    return _wrapped(
+        f"From 3 to 7, the paper's example, Adam gets in {_listed(got[True])}; it does not in {_listed(got[False])}."
+    )
+
+
+def left(there: Stored) -> str:
+    """What every attack leaves of every network, and what is proven: a table for each group of networks."""
+    groups: dict[str, list[str]] = {}
+    for name in there.found:
+        groups.setdefault(there.cards[name].group, []).append(name)
+    return "\n\n".join(_left_of(there, group, names) for group, names in groups.items())
+
+
+def _left_of(there: Stored, group: str, names: Sequence[str]) -> str:
+    found = [there.found[name] for name in names]
+    rows = [
+        [rung, *(NOTHING if (share := one.left(rung)) is None else f"{100 * share.share:.1f}" for one in found)]
+        for rung in ("clean", *RUNGS)
+    ]
+    proven = [NOTHING if (count := _proven(one)) is None else f"{100 * count / one.images:.1f}" for one in found]
+    return _table([group, *(name.split("/")[1] for name in names)], [*rows, [f"proven, ε = {PROVEN_AT:g}", *proven]])
+
+
+def _proven(found: Reality) -> int | None:
+    return found.proven[found.epsilons.index(PROVEN_AT)] if PROVEN_AT in found.epsilons else None
+
+
+def kurtosis(there: Stored) -> str:
+    """The weights' excess kurtosis, layer by layer."""
+    by_layer = {name: card.measurements["kurtosis"] for name, card in there.cards.items()}
+    depth = max(map(len, by_layer.values()))
+    rows = [
+        [name, *(NOTHING if k is None else f"{k:.1f}".replace("-", "−") for k in values), *[""] * (depth - len(values))]
+        for name, values in by_layer.items()
+    ]
+    return _table(["network", *(f"layer {number}" for number in range(1, depth + 1))], rows)
+
+
+def recipes(there: Stored) -> str:
+    """How the networks that ship were trained, and how long that took."""
+    rows = []
+    for card in there.cards.values():
+        if card.recipe is None:
+            continue
+        most = max(phase.penalty.maximum for phase in card.recipe.phases)
+        least = min(phase.clean_share for phase in card.recipe.phases)
+        rows.append(
+            [
+                card.name,
+                str(card.recipe.hidden or NOTHING),
+                str(card.recipe.epochs),
+                f"{most:g}" if most else "0",
+                f"{1 - least:g}" if least < 1 else "0",
+                NOTHING if card.seconds is None else f"{card.seconds / 60:.1f}",
+            ]
+        )
+    return _table(["network", "hidden width", "epochs", "λ up to", "weight of FGSM images", "minutes"], rows)
+
+
+TABLES: dict[str, Callable[[Stored], str]] = {
+    "headline": headline,
+    "table-1": table_1,
+    "worst-case": worst_case,
+    "control": control,
+    "short": short,
+    "grids": fooled,
+    "three-to-seven": three_to_seven,
+    "reality": left,
+    "kurtosis": kurtosis,
+    "recipes": recipes,
+}
+
+
+@functools.cache
+def texts() -> dict[str, str]:
+    """What belongs between the markers, by name."""
+    there = stored()
+    return {name: write(there) for name, write in TABLES.items()}
+
+
+def pages() -> list[Path]:
+    """README.md and all pages of docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def rewritten(page: str) -> tuple[str, list[str]]:
+    """The text of a `page` with its tables as they should be, and the names of those that weren't.
+
+    Raises ValueError for a table that is none of `TABLES`, and for one without an end.
+    """
+    outdated = []
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in TABLES:
+            raise ValueError(f"expected a table out of {', '.join(TABLES)}, got {name!r}")
+        found = f"{match['begin']}{_apart(texts()[name])}{match['end']}"
+        if found != match[0]:
+            outdated.append(name)
+        return found
+
+    new = BLOCK.sub(block, page)
+    if page.count("<!-- table:") != len(BLOCK.findall(page)):
+        raise ValueError("expected `<!-- table: NAME -->` and `<!-- end -->` in turns, got others")
+    return new, outdated
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rewrite the tables, or only check them; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Write the tables of README.md and docs/ from what is stored.")
+    parser.add_argument("--check", action="store_true", help="change nothing; say which are out of date, and exit 1")
+    options = parser.parse_args(arguments)
+    status = 0
+    for page in pages():
+        name = page.relative_to(ROOT)
+        try:
+            new, outdated = rewritten(page.read_text(encoding="utf-8"))
+        except ValueError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 2
+        for table in outdated:
+            print(f"{name}: {table} {'is out of date' if options.check else 'was written anew'}")
+        if outdated and options.check:
+            status = 1
+        elif outdated:
+            page.write_text(new, encoding="utf-8")
+    return status
+
+
+def _of_training(there: Stored, training: str) -> list[Card]:
+    return [card for card in there.cards.values() if card.training == training]
+
+
+def _shares(cards: Iterable[Card], key: str) -> str:
+    return _listed([f"{100 * card.measurements[key]:.1f}" for card in cards])
+
+
+def _samples(there: Stored) -> str:
+    """On how many test images of each network: the many, and by group what differs."""
+    counts = {there.cards[name].group: found.images for name, found in there.found.items()}
+    most = max(counts.values())
+    others = [f"; {group}: of {count}" for group, count in counts.items() if count != most]
+    return f"of the first {most} test images{''.join(others)}"
+
+
+def _apart(text: str) -> str:
+    """`text` between two empty lines, as Markdown wants a table."""
+    return f"\n{text}\n\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    line = "|---" + "|---:" * (len(header) - 1) + "|"
+    first, *others = (f"| {' | '.join(row)} |" for row in (header, *rows))
+    return "\n".join((first, line, *others))
+
+
+def _items(*sentences: str) -> str:
+    return "\n".join(
+        textwrap.fill(f"- {sentence}", WIDTH, subsequent_indent="  ", break_long_words=False) for sentence in sentences
+    )
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _listed(words: Sequence[str]) -> str:
+    if not words:
+        return "none"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _number(count: int) -> str:
+    return NUMBERS[count] if count < len(NUMBERS) else str(count)
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _percent(share: float | None, digits: int) -> str:
+    return NOTHING if share is None else f"{100 * share:.{digits}f}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["SATCORE_SHELF"] = empty  # what a user computed about these networks is not what ships
+        sys.exit(main())
