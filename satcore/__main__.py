@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
-    listing.add_argument("--group", metavar="G", help="only those of this group, such as relu-mlp")
+    listing.add_argument("--group", metavar="G", help="only those of this group, such as relu-mlp, or mine")
     listing.set_defaults(command=_list)
     show = commands.add_parser("show", help="all that is known of a network")
     show.add_argument("name", metavar="NAME", help="such as relu-mlp/saturated")
@@ -250,8 +250,8 @@ def _list(options: argparse.Namespace) -> int:
     found = library.catalogue()
     cards, damaged = list(found.cards.values()), found.damaged
     if options.group is not None:
-        groups = sorted({card.group for card in cards if card.group})
-        cards = [card for card in cards if card.group == options.group]
+        groups = sorted({group for card in cards for group in _groups(card)})
+        cards = [card for card in cards if options.group in _groups(card)]
         damaged = {name: why for name, why in damaged.items() if name.startswith(f"{options.group}/")}
         if not cards and not damaged:
             raise ValueError(f"expected a group out of {', '.join(groups) or '(none is there)'}, got {options.group!r}")
@@ -392,6 +392,11 @@ def _one_after_another(names: list[str], work: Callable[[str], None]) -> int:
             _complain(str(error) if len(names) == 1 else f"{name}: {error}")
             status = 2
     return status
+
+
+def _groups(card: "Card") -> set[str]:
+    """The group that a network belongs to, and that which its name begins with: "mine" for one's own."""
+    return {card.group, card.name.partition("/")[0]} - {""}
 
 
 def _row(card: "Card") -> str:

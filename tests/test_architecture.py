@@ -120,7 +120,7 @@ def test_nothing_loads_pickles():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", where(path)
-            if isinstance(node, ast.Attribute):
+            if isinstance(node, ast.Attribute) and node.attr in ("load", "save", "read_pickle"):
                 assert ast.unparse(node) not in PICKLED, where(path)
 
 
