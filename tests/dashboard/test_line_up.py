@@ -1,0 +1,91 @@
+"""Which networks a page shows, from its address, from older ones, and from the page before."""
+
+import pytest
+
+from satcore import library, networks
+from satcore.dashboard.shared.style import COLOURS, styles
+from tests.dashboard.pages import MLPS, button, damage, opened, own_mlp
+
+QUICK = {"pick": "by index"}  # nobody's confidence is asked for
+
+
+def chosen(page) -> list[str]:
+    assert not page.exception
+    return page.multiselect(key="networks").value
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({}, MLPS),
+        ({"networks": "nobody"}, MLPS),
+        ({"networks": ["nobody", "cnn/vanilla"]}, ["cnn/vanilla"]),
+        ({"networks": "cnn/vanilla,nobody,relu-mlp/control"}, ["cnn/vanilla", "relu-mlp/control"]),
+        ({"networks": ["cnn/vanilla,cnn/control", "cnn/saturated"]}, ["cnn/vanilla", "cnn/control", "cnn/saturated"]),
+        ({"networks": [*MLPS[::-1], "cnn/vanilla"]}, MLPS[::-1]),
+        ({"networks": ",".join([*MLPS[::-1], "cnn/vanilla"])}, MLPS[::-1]),
+        ({"family": "sigmoid-mlp"}, MLPS),
+        ({"family": "nobody's"}, MLPS),
+        ({"left": "cnn/vanilla", "right": "relu-mlp/control"}, ["cnn/vanilla", "relu-mlp/control"]),
+        ({"left": "cnn/vanilla", "right": "cnn/vanilla"}, ["cnn/vanilla"]),
+    ],
+    ids=str,
+)
+def test_an_address_says_which_networks(asked, shown):
+    page = opened("home", first=True, **QUICK, **asked)
+    assert chosen(page) == shown and not page.error
+    left = {} if shown == MLPS else {"networks": shown if len(shown) > 1 else shown[0]}
+    assert page.query_params == QUICK | left  # so that a reload shows the same
+
+
+def test_none_at_all_is_one_sentence():
+    page = opened("home", first=True, networks="")
+    assert not page.exception
+    (error,) = page.error
+    assert "one to four networks" in error.value
+
+
+def test_the_line_up_goes_along_to_the_next_page():
+    own = own_mlp()
+    page = opened("home", first=True, **QUICK, networks=[own, "relu-mlp/vanilla"])
+    page.switch_page("pages/interpolation.py").run()
+    assert chosen(page) == [own, "relu-mlp/vanilla"]
+    assert page.query_params["networks"] == [own, "relu-mlp/vanilla"]
+    button(page, "ReLU MLP").click().run()
+    page.switch_page("pages/home.py").run()
+    assert chosen(page) == [name.replace("sigmoid", "relu") for name in MLPS]
+
+
+def test_what_is_taken_away_leaves_the_line_up():
+    own = own_mlp()
+    page = opened("home", first=True, **QUICK, networks=[own, "relu-mlp/vanilla"])
+    library.remove(own)
+    assert chosen(page.run()) == ["relu-mlp/vanilla"]
+    assert chosen(page.switch_page("pages/interpolation.py").run()) == ["relu-mlp/vanilla"]
+
+
+def test_a_judge_who_is_not_in_the_line_up_judges_no_longer():
+    page = opened("home", first=True, judge="sigmoid-mlp/vanilla")
+    assert page.selectbox(key="judge").value == "sigmoid-mlp/vanilla"
+    button(page, "CNN").click().run()
+    assert page.selectbox(key="judge").value == "cnn/saturated"
+    assert "judge" not in page.query_params
+
+
+def test_presets_are_the_papers_and_the_latest_of_ones_own():
+    own = [library.add(networks.build(networks.mlp("tanh", (4,)), seed), f"net {seed}") for seed in range(6)]
+    damage(own[5])
+    page = opened("home", first=True, **QUICK)
+    assert chosen(button(page, "Your own").click().run()) == own[1:5]
+    pairs = ["sigmoid-mlp/vanilla", "sigmoid-mlp/saturated", "relu-mlp/vanilla", "relu-mlp/saturated"]
+    assert chosen(button(page, "vanilla | saturated").click().run()) == pairs
+
+
+def test_every_network_of_a_line_up_can_be_told_from_the_others():
+    own = [library.add(networks.build(networks.mlp("tanh", (4,)), seed), f"net {seed}") for seed in range(4)]
+    for names in (MLPS, own, ["relu-mlp/vanilla", "cnn/vanilla", *own[:2]]):
+        found = styles([library.describe(name) for name in names])
+        assert list(found) == names
+        assert len({(style.colour, style.dash) for style in found.values()}) == 4
+        assert len({style.label for style in found.values()}) == 4
+    assert [style.colour for style in styles(map(library.describe, MLPS)).values()] == list(COLOURS.values())

@@ -1,0 +1,191 @@
+"""The page of networks, run without a browser: what is on the shelves, what is brought along and taken away again."""
+
+import contextlib
+import dataclasses
+import io
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from streamlit.testing.v1 import AppTest
+
+from satcore import data, evaluation, library, networks
+from satcore.dashboard.networks import words
+from satcore.dashboard.networks.run import Measuring
+from satcore.dashboard.networks.upload import keep
+from satcore.networks import Block, Dense
+from tests.dashboard.pages import button, damage, own_cnn, own_mlp
+from tests.dashboard.pages import opened as opened_page
+from tests.examples import SHIPPED
+
+
+def opened(**parameters) -> AppTest:
+    return opened_page("networks", first=True, **parameters)
+
+
+def listed(page: AppTest) -> list[str]:
+    """The networks that have a card."""
+    assert not page.exception
+    return [there.value.removeprefix("##### ") for there in page.markdown if there.value.startswith("##### ")]
+
+
+def onnx_file(seed: int = 0) -> bytes:
+    """A linear network as another framework would write it."""
+    rng = np.random.default_rng(seed)
+    constants = {"w": rng.normal(size=(784, 10)) / 28, "b": rng.normal(size=10)}
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("Gemm", ["flat", "w", "b"], ["logits"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1, 28, 28))],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (1, 10))],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    return onnx.ModelProto.SerializeToString(model)
+
+
+def uploaded(page: AppTest, file: str, content: bytes) -> AppTest:
+    return page.file_uploader[0].set_value((file, content, "application/octet-stream")).run()
+
+
+def until_measured(page: AppTest) -> AppTest:
+    for _ in range(30):
+        if not page.session_state["measuring"].waiting:
+            return page
+        page.run()
+    raise AssertionError("expected the measurement to end")
+
+
+def test_every_network_of_both_shelves_has_a_card_with_what_is_known_of_it():
+    names = [*SHIPPED, own_mlp(), own_cnn()]
+    page = opened()
+    assert sorted(listed(page)) == sorted(names) and not page.error
+    said = "\n".join(there.value for there in (*page.markdown, *page.caption, *page.text))
+    for name in names:
+        card = library.describe(name)
+        assert card.sha256[:12] in said and networks.described(card.architecture) in said
+    assert "**96.25\N{NO-BREAK SPACE}%** | **95.49\N{NO-BREAK SPACE}%** | 5.6, 4.3, 4.8 |" in said
+    assert {there.label for there in page.button} >= {"Measure it"}
+
+
+def test_a_card_leads_to_its_network_on_every_page():
+    page = opened(shelf="ships", group="cnn")
+    links = [(there.proto.page, there.proto.query_string) for there in page.get("page_link")]
+    assert {page for page, _ in links} == {
+        "",
+        *["interpolation", "representations", "weights", "live_attack", "attack_grid", "reality_check"],
+    }
+    assert {query for _, query in links} == {f"networks=cnn%2F{name.split('/')[1]}" for name in SHIPPED[8:]}
+
+
+def test_a_link_filters_by_shelf_and_group():
+    own = own_mlp()
+    assert listed(opened(shelf="your own")) == [own]
+    assert listed(opened(group=words.NO_GROUP)) == [own]
+    assert listed(opened(shelf="ships", group="cnn")) == SHIPPED[8:]
+    assert listed(opened(shelf="your own", group="cnn")) == []
+    assert len(listed(opened(shelf="../..", group="nobody's"))) == 13  # a garbled link
+
+
+def test_what_is_uploaded_is_kept_measured_and_shown():
+    page = uploaded(opened(), "My first.onnx", onnx_file())
+    assert [said.value for said in page.success] == ["Kept as **mine/my-first**."] and not page.error
+    until_measured(page)
+    network = library.load("mine/my-first")
+    expected = dataclasses.asdict(evaluation.measure(network, *data.load("test")))
+    assert library.describe("mine/my-first").measurements == expected | {"kurtosis": list(expected["kurtosis"])}
+    assert "ONNX file My first.onnx, uploaded" in "\n".join(there.value for there in page.text)
+    again = uploaded(page, "my-first.onnx", onnx_file())
+    assert [said.value for said in again.success] == ["This very network is there already, as **mine/my-first**."]
+    assert listed(again).count("mine/my-first") == 1
+
+
+def test_another_network_of_one_name_gets_a_suffix():
+    assert keep("net.onnx", onnx_file()).name == "mine/net"
+    other = keep("net.onnx", onnx_file(1))
+    assert other.name == "mine/net-2" and "nothing is overwritten" in other.said
+    assert keep("数字.onnx", onnx_file(2)).name == "mine/network"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", onnx_file()[:-500]], ids=["empty", "text", "cut short"])
+def test_what_is_no_network_is_refused_in_one_sentence(content):
+    page = uploaded(opened(), "bad.onnx", content)
+    assert not page.exception and not page.success
+    (error,) = page.error
+    assert error.value.startswith("expected") and "\n" not in error.value
+    assert len(listed(page)) == 12
+
+
+def test_where_nothing_can_be_written_an_upload_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SATCORE_SHELF", str(tmp_path / "file"))
+    refused = keep("net.onnx", onnx_file())
+    assert refused.name == "" and "\n" not in refused.said
+
+
+def test_a_network_left_unmeasured_is_measured_at_a_press():
+    own = own_mlp()
+    page = button(opened(), "Measure it").click().run()
+    until_measured(page)
+    assert library.describe(own).measurements["images"] == 10_000
+
+
+def test_own_networks_are_taken_away_at_two_presses_and_others_never():
+    own, kept = own_mlp(), own_cnn()
+    page = opened()
+    assert [there.key for there in page.button if there.label == "Delete it"] == [f"delete {kept}", f"delete {own}"]
+    page.button(key=f"delete {own}").click().run()
+    assert own not in listed(page) and kept in listed(page)
+    assert own not in library.names()
+
+
+def test_who_takes_away_what_another_session_took_gets_one_sentence():
+    own = own_mlp()
+    page = opened()
+    delete = page.button(key=f"delete {own}")
+    library.remove(own)
+    delete.click().run()
+    assert not page.exception and own not in listed(page)
+
+
+def test_a_damaged_card_is_one_sentence_and_can_be_taken_away():
+    own = own_mlp()
+    damage(own)
+    page = opened()
+    (error,) = page.error
+    assert own in error.value and "\n" not in error.value
+    assert len(listed(page)) == 12
+    page.button(key=f"delete {own}").click().run()
+    assert not page.error and own not in library.names()
+
+
+def test_a_network_that_goes_while_it_is_measured_is_one_sentence():
+    own, measuring = own_mlp(), Measuring()
+    measuring.ask(own)
+    measuring.advance(0)
+    assert 0 < measuring.done < 1
+    library.remove(own)
+    library.add(networks.build((Block(Dense(784, 10)),)), "wide tanh")  # another one of its name
+    for _ in range(20):
+        if measuring.waiting:
+            measuring.advance(10)
+    assert not measuring.waiting and "another network" in measuring.refused[own]
+    assert library.describe(own).measurements == {}
+    measuring.ask("mine/nobody")
+    measuring.advance(0)
+    assert not measuring.waiting and "\n" not in measuring.refused["mine/nobody"]
+
+
+def test_what_a_card_says_of_itself_is_no_markup():
+    library.add(networks.build(networks.mlp("tanh", (4,))), "odd", group="odd", origin="![](http://elsewhere/x.png)")
+    page = opened()
+    assert any("http://elsewhere" in there.value for there in page.text)
+    assert not any("http://elsewhere" in there.value for there in (*page.markdown, *page.caption))
+
+
+def test_the_python_on_screen_runs():
+    (code,) = opened().code
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(code.value, {})
+    assert out.getvalue() == "mine/my-network\n" and "mine/my-network" in library.names()
