@@ -30,10 +30,7 @@ controls.follow_old_link()
 with one_readable_line():
     chosen = line_up()
 saturation, distribution, inputs, mechanism = st.tabs(
-    ["Saturation", "Weights", "Pre-activations", "A linear mechanism"],
-    key="view",
-    on_change="rerun",
-    bind="query-params",
+    controls.VIEWS, key="view", on_change="rerun", bind="query-params"
 )
 
 with one_readable_line(), saturation:
@@ -42,7 +39,7 @@ with one_readable_line(), saturation:
         what.markdown(words.SATURATION)
         with which:
             curves = each(chosen, compute.curves)
-            layer = controls.layer(max(map(len, curves.values())))
+            layer = controls.layer(max(1, *map(len, curves.values())))
         for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
             there, label = (found[layer - 1] if layer <= len(found) else None), chosen[name].label
             if there:
@@ -108,5 +105,4 @@ with one_readable_line(), mechanism:
         metrics = words.prototypes(drawn.epsilon_min, drawn.strength)
         for column, (label, value, meaning) in zip(st.columns(3), metrics, strict=True):
             column.metric(label, value, help=meaning)
-        names = list(layers)
-        downloads.of_mechanism(compute.figure_6(names), names, compute.PAIRS)
+        downloads.of_mechanism(compute.figure_6(layers), list(layers))

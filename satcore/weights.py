@@ -92,7 +92,7 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
     batch.
 
     Streamed, twice: once for their range, once to count; no more than one batch is in memory. Raises ValueError for
-    other shapes or pixels, or no image.
+    other shapes or pixels, or no image, and where a pre-activation isn't finite.
     """
     check_images(images)
     if len(images) == 0:
@@ -213,6 +213,8 @@ def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
         (min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
         for layer in zip(*extremes, strict=True)
     ]
+    if not np.isfinite(ranges).all():
+        raise ValueError("expected finite pre-activations, got NaN or infinity")
     return [(low, high) if low < high else (low - 0.5, high + 0.5) for low, high in ranges]
 
 

@@ -122,7 +122,10 @@ def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.nd
     """Two dimensions (1000 + 11, 2) of a layer: the sample's images, then the one at `index` as it travels."""
     way = torch.from_numpy(travel(name, index).images)[:, None]
     attacked = representations.layers(digits.network(name), way)[layer]
-    return readouts.embedding(torch.cat((activations(name, "test", seed)[layer], attacked)), method, seed)
+    points = torch.cat((activations(name, "test", seed)[layer], attacked))
+    if not points.isfinite().all():
+        raise ValueError("expected finite activations, got NaN or infinity")
+    return readouts.embedding(points, method, seed)
 
 
 @cache.copied(most=200)

@@ -19,11 +19,7 @@ ByLayer = Mapping[str, Mapping[str, float]]  # networks to layers to numbers
 def figure_3(between: ByLayer, ratio: ByLayer, styles: Mapping[str, Style]) -> str:
     """How each network's distances compare with the first's, beside what the paper says of them."""
     reference, *others = between
-    lines = [
-        f"- {styles[name].label}: {_factors(between, reference, name)}; "
-        f"relative to the distance within a digit {_factors(ratio, reference, name)}"
-        for name in others
-    ]
+    lines = [f"- {styles[name].label}: {_compared(between, ratio, reference, name)}" for name in others]
     if not lines:
         return ""
     said = (
@@ -62,10 +58,18 @@ def class_means(means: np.ndarray, label: str, layer: str) -> str:
     )
 
 
-def _factors(values: ByLayer, reference: str, name: str) -> str:
-    layers = [layer for layer in values[reference] if layer in values[name] and layer.startswith("layer")]
-    pairs = [(values[name][layer], values[reference][layer]) for layer in layers]
-    return ", ".join(f"× {_short(there / first)}" if 0 < first < np.inf else "–" for there, first in pairs)
+def _compared(between: ByLayer, ratio: ByLayer, reference: str, name: str) -> str:
+    layers = [layer for layer in between[reference] if layer in between[name] and layer.startswith("layer")]
+    if not layers:
+        return "no hidden layer to compare"
+    one, other = (_factors(values, reference, name, layers) for values in (between, ratio))
+    return f"{one}; relative to the distance within a digit {other}"
+
+
+def _factors(values: ByLayer, reference: str, name: str, layers: list[str]) -> str:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = [np.divide(values[name][layer], values[reference][layer]) for layer in layers]
+    return ", ".join(f"× {_short(factor)}" if np.isfinite(factor) else "–" for factor in factors)
 
 
 def _short(factor: float) -> str:

@@ -5,8 +5,6 @@ from typing import TypeVar
 
 import streamlit as st
 
-from satcore.dashboard.shared.guard import one_sentence
-
 Found = TypeVar("Found")
 
 
@@ -17,8 +15,10 @@ def each(names: Iterable[str], find: Callable[[str], Found]) -> dict[str, Found]
     """
     found = {}
     for name in names:
-        with one_sentence():
+        try:
             found[name] = find(name)
+        except (ValueError, OSError) as error:
+            st.error(f"{name}: {error}", icon=":material/error:")
     if not found:
         st.stop()
     return found

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 Record = TypeVar("Record")
 A_ROW = 3  # layers
+VIEWS = ("Saturation", "Weights", "Pre-activations", "A linear mechanism")
 STANDARDISED = "in standard deviations"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from satcore.dashboard.shared.downloads import of_arrays
-from satcore.dashboard.weights.compute import FLAT, KURTOSES, Curve
+from satcore.dashboard.weights.compute import FLAT, KURTOSES, PAIRS, Curve
 from satcore.weights import Saturation, Shape
 
 
@@ -30,9 +30,9 @@ def of_saturation(found: Mapping[str, Sequence[Saturation]]) -> None:
     of_arrays(_histograms(found), "pre-activations", saturation_code(list(found)))
 
 
-def of_mechanism(arrays: Mapping[str, np.ndarray], names: list[str], pairs: int) -> None:
+def of_mechanism(arrays: Mapping[str, np.ndarray], names: list[str]) -> None:
     """A button for Fig. 6 as arrays."""
-    of_arrays(arrays, "linear-mechanism", mechanism_code(names, pairs))
+    of_arrays(arrays, "linear-mechanism", mechanism_code(names, PAIRS))
 
 
 def curves_code(names: list[str]) -> str:

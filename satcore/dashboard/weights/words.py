@@ -129,10 +129,7 @@ def own_ratios(means: Mapping[str, np.ndarray], styles: Mapping[str, Style]) -> 
     (reference, first), *others = means.items()
     if not others:
         return "Choose a second network to compare it with."
-    lines = [
-        f"- {styles[name].label}: {', '.join(f'{100 * b / a:.0f} %' for a, b in zip(first, there, strict=False))}"
-        for name, there in others
-    ]
+    lines = [f"- {styles[name].label}: {', '.join(_percents(there, first))}" for name, there in others]
     return "\n".join(
         (
             f"In percent of {styles[reference].label}, layer by layer:",
@@ -166,6 +163,11 @@ def plain(markdown: str) -> str:
 
 def _kurtoses(there: Sequence[Shape]) -> str:
     return ", ".join(f"{shape.kurtosis:.1f}".replace("-", "−") for shape in there)
+
+
+def _percents(there: np.ndarray, first: np.ndarray) -> list[str]:
+    count = min(len(there), len(first))
+    return [f"{100 * share:.0f} %" if np.isfinite(share) else "–" for share in there[:count] / first[:count]]
 
 
 def _rounded(value: float) -> float:
