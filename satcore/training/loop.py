@@ -242,7 +242,8 @@ def _finished(network: Network) -> Network:
 
 
 def _laid_out(network: Network, memory_format: torch.memory_format) -> Network:
-    return network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]  # which PyTorch's stubs leave out
+    # PyTorch's stubs leave this keyword out.
+    return network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]
 
 
 @contextlib.contextmanager
