@@ -28,9 +28,10 @@ with one_readable_line():
         else:
             index = digits.index_of(how, needs)
             source, image = digits.label_of(index), digits.example(index)
-            st.caption(words.image(index, source))
     with first:
         into = controls.goal(source)
+        if index is not None:
+            st.caption(words.image(index, source))
     with third:
         attack, parameters = controls.attack()
         parameters |= controls.gradient(attack)

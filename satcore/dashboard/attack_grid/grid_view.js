@@ -18,8 +18,8 @@ function network({ name, colour, grids }) {
 
 function section(grid, name, colour) {
   const across = DIGITS.map((digit) => `<span class="across" style="grid-column: ${digit + 2}">${digit}</span>`)
-  const what = `Attacked digits of ${name}, ${grid.origin}: ${grid.fooled} of 90 pairs fooled. Arrow keys go from cell to
-    cell, Enter opens the attack.`
+  const what = `Attacked digits of ${name}, ${grid.origin}: ${grid.fooled} of 90 pairs fooled. Arrow keys go from cell
+    to cell, Enter opens the attack.`
   return `<section style="--regime: ${colour}" data-network="${name}" data-origin="${grid.origin}">
     <h3>${name} <small>${grid.origin}</small></h3>
     <div class="count"><b>${grid.fooled}</b> of 90 pairs fooled${grid.says ? ` · ${grid.says}` : ""}</div>
@@ -77,8 +77,9 @@ function crosses(grid) {
   let out = ""
   for (const row of DIGITS) for (const column of DIGITS) {
     const x = 10 * column, y = 10 * row
+    const cross = `<path d="M${x + 1} ${y + 1}l8 8M${x + 9} ${y + 1}l-8 8" class="${kind}"/>`
     if (row === column) out += `<rect x="${x + 0.3}" y="${y + 0.3}" width="9.4" height="9.4" class="source"/>`
-    else if (!grid.found[row][column]) out += `<path d="M${x + 1} ${y + 1}l8 8M${x + 9} ${y + 1}l-8 8" class="${kind}"/>`
+    else if (!grid.found[row][column]) out += cross
   }
   return out
 }

@@ -119,7 +119,7 @@ def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
     figure.update_yaxes(title_text="images (%)", rangemode="tozero", nticks=4)
     figure.update_xaxes(range=[EDGES[0], 12], showgrid=True)
     figure.update_xaxes(title_text="log₁₀ of the gradient's norm", row=len(rows), col=1)
-    return _finished(figure, [styles[name].label for name in found], "", 62 + 150 * len(rows))
+    return _finished(figure, [styles[name].label for name in found], "", 62 + 150 * len(rows), lift=26)
 
 
 def _shade(figure: go.Figure, text: str, low: float, high: float, opacity: float) -> None:
@@ -172,15 +172,21 @@ def _rooted(epsilons: Iterable[float]) -> list[float]:
     return [epsilon**0.5 for epsilon in epsilons]
 
 
-def _finished(figure: go.Figure, labels: list[str], title: str, height: int) -> go.Figure:
-    """With sizes and margins: `height` pixels, and above them a `title` and the `labels` of the legend."""
+def _finished(figure: go.Figure, labels: list[str], title: str, height: int, lift: int = 4) -> go.Figure:
+    """With sizes and margins: `height` pixels, a `lift`, and above it a `title` and the `labels` of the legend."""
     columns = max(1, LEGEND_WIDTH // (60 + 9 * max(map(len, labels))))
-    top = 36 * bool(title) + 24 * max(2, math.ceil(len(labels) / columns))
+    top = 36 * bool(title) + 24 * max(2, math.ceil(len(labels) / columns)) + lift
     figure.update_layout(
         height=height + top,
         margin={"l": 8, "r": 8, "t": top, "b": 8},
         font_size=TEXT_SIZE - 2,
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font_size": TEXT_SIZE - 2},
+        legend={
+            "orientation": "h",
+            "y": 1 + lift / (height - 70),
+            "yanchor": "bottom",
+            "x": 0,
+            "font_size": TEXT_SIZE - 2,
+        },
         title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE + 2, "y": 1, "pad_t": 10, "yanchor": "top"}
         if title
         else None,

@@ -4,7 +4,8 @@ const INVITES = "Point at a figure for its interval; press it, and it can be com
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".view")
-  root.innerHTML = `<p class="hint">Swipe the table sideways: the attacks stand between the names and the worst case.</p>
+  root.innerHTML = `
+    <p class="hint">Swipe the table sideways: the attacks stand between the names and the worst case.</p>
     <div class="scroll"><table><thead>${head(data)}</thead><tbody>${body(data)}</tbody></table></div>
     <div class="reads"><span aria-live="polite">${INVITES}</span>
       <button type="button" class="anew" hidden>Compute it anew</button></div>`
