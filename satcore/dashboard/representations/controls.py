@@ -1,7 +1,5 @@
 """What is looked at in a network's layers; each bound to the address bar."""
 
-import re
-
 import streamlit as st
 
 
@@ -14,12 +12,6 @@ def colour_scale() -> str:
 def sample_seed() -> int:
     """The seed that the sample of images is drawn with."""
     return st.number_input("Seed of the sample", 0, 1_000_000, 0, key="sample", bind="query-params")
-
-
-def forget_impossible_seed() -> None:
-    """Take a seed out of the address that is no whole number: Streamlit turns it into one before it is checked."""
-    if not re.fullmatch(r"\d{1,7}", st.query_params.get("sample", "0"), re.ASCII):
-        del st.query_params["sample"]
 
 
 def layer(layers: list[str]) -> str:

@@ -1,0 +1,71 @@
+"""The page on representations in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import DESKTOP, PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+PAIR = "networks=relu-mlp/vanilla&networks=relu-mlp/saturated"
+
+
+def still(page: Page, panels: int) -> Page:
+    expect(page.locator(".panel canvas")).to_have_count(panels, timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    return page
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")], ids=["desktop", "phone"])
+@pytest.mark.parametrize("view", ["Matrices", "Two dimensions"])
+def test_four_networks_stand_one_above_the_other(visit, view, viewport, scheme):
+    page = still(visit(f"/representations?view={view}", viewport=viewport, scheme=scheme), 16)
+    expect(page.locator(".name")).to_have_text(["vanilla", "adversarial", "saturated", "control"])
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    sides = page.locator(".panel canvas").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().width)")
+    assert min(sides) >= (60 if viewport == PHONE else 160) and max(sides) - min(sides) < 1
+    assert page.asked_elsewhere == []
+
+
+def test_pointing_at_a_pair_of_images_shows_it_in_every_matrix(visit):
+    page = still(visit("/representations?" + PAIR), 8)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6, timeout=PATIENCE)
+    panel, values = page.locator(".panel canvas").nth(6), page.locator(".panel .value")
+    assert re.fullmatch(
+        r"Dissimilarities in layer 2 of saturated: about [\d.]+ within a digit, [\d.]+ between digits",
+        panel.get_attribute("aria-label") or "",
+    )
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    assert box
+    sent = len(page.sent)
+    panel.hover(position={"x": 0.35 * box["width"], "y": 0.75 * box["height"]})
+    expect(page.locator(".says")).to_have_text("a 7 and a 3, 10 images each")
+    assert all(float(value) > 0 for value in values.all_text_contents())
+    before = values.all_text_contents()
+    panel.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".says")).to_have_text("an 8 and a 3, 10 images each")
+    assert values.all_text_contents() != before
+    assert len(page.sent) == sent  # the browser alone did it
+
+
+def test_pointing_at_a_dot_shows_the_image(visit):
+    page = still(visit("/representations?view=Two+dimensions&" + PAIR), 8)
+    panel = page.locator(".panel canvas").nth(2)
+    panel.hover()
+    expect(page.locator(".says")).to_have_text(re.compile("^an? [0-9]$|under attack"))
+    panel.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".says")).to_have_text(re.compile("^an? [0-9]$|under attack"))
+
+
+def test_one_layer_in_full_fits_a_phone(visit):
+    page = visit("/representations?view=One+layer+in+full&" + PAIR, viewport=PHONE, scheme="dark")
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE)
+    expect(page.get_by_test_id("stImage").locator("img")).to_have_count(2)
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0

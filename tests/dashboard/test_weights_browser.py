@@ -1,0 +1,48 @@
+"""The page on weights in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import DESKTOP, PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+PAIR = "networks=relu-mlp/vanilla&networks=relu-mlp/saturated"
+
+
+def drawn(page: Page, charts: int) -> Page:
+    """The page, once all figures are there and the server has nothing more to say."""
+    expect(page.locator(".js-plotly-plot")).to_have_count(charts, timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("path", "charts", "viewport", "scheme"),
+    [
+        ("/weights", 4, DESKTOP, "light"),
+        ("/weights", 4, PHONE, "dark"),
+        (f"/weights?view=Weights&{PAIR}", 3, PHONE, "light"),
+        (f"/weights?view=A+linear+mechanism&{PAIR}", 3, PHONE, "dark"),
+    ],
+)
+def test_the_page_is_whole(visit, path, charts, viewport, scheme):
+    page = drawn(visit(path, viewport=viewport, scheme=scheme), charts)
+    expect(page.get_by_role("heading", name="Inside the weights")).to_be_visible()
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    assert page.asked_elsewhere == []
+
+
+def test_from_what_saturation_is_to_the_weights_and_the_address_follows(visit):
+    page = drawn(visit("/weights?" + PAIR), 2)
+    page.get_by_role("radio", name="2", exact=True).click()
+    expect(page).to_have_url(re.compile("depth=2"), timeout=PATIENCE)
+    expect(page.get_by_text(re.compile("of the inputs lie where its ReLU is flat")).nth(1)).to_be_visible()
+    page.get_by_role("tab", name="Weights").click()
+    drawn(page, 3)
+    expect(page).to_have_url(re.compile("view=Weights"))
+    legend = page.get_by_test_id("stHtml").locator("i")
+    colours = legend.evaluate_all("(all) => all.map((line) => getComputedStyle(line).backgroundImage)")
+    assert len(colours) == 2 and colours[0] != colours[1] and all("repeating" in colour for colour in colours)
