@@ -23,10 +23,10 @@ def card(page: Page, name: str):
 
 def test_a_network_is_brought_along_opened_and_taken_away_again(visit):
     page = visit("/networks?shelf=your+own")
-    upload(page, "From elsewhere.onnx", onnx_file(7))
+    upload(page, "From elsewhere.onnx", onnx_file())
     expect(page.get_by_text("Kept as mine/from-elsewhere.")).to_be_visible(timeout=PATIENCE)
     expect(card(page, "mine/from-elsewhere")).to_contain_text("10,000 test images", timeout=PATIENCE)
-    upload(page, "From elsewhere.onnx", onnx_file(7))
+    upload(page, "From elsewhere.onnx", onnx_file())
     expect(page.get_by_text("This very network is there already")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("heading", name="mine/from-elsewhere")).to_have_count(1)
 
