@@ -86,7 +86,6 @@ def test_the_interpolation_page_is_whole(visit, viewport, scheme):
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     tops = page.locator("section[data-network]").evaluate_all("(all) => all.map((one) => one.offsetTop)")
     assert len(set(tops)) == (4 if viewport == PHONE else 1)  # all side by side where there is room
-    assert page.asked_elsewhere == []
     rights = page.locator("section, section svg, .head *, .save *, [role=tooltip]").evaluate_all(
         "(all) => all.map((element) => element.getBoundingClientRect().right)"
     )
