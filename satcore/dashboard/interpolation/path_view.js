@@ -17,7 +17,12 @@ export default function ({ data, parentElement }) {
   const view = drawn(root, data, networks)
   const show = (t) => { cursor.t = Math.min(1, Math.max(0, t)); moved(root, view, data, networks, cursor.t) }
   const settle = () => { tIntoAddress(cursor.t) }
-  const stop = () => { cancelAnimationFrame(cursor.frame); cursor.frame = 0; view.play.textContent = "▶ Play"; settle() }
+  const stop = () => {
+    cancelAnimationFrame(cursor.frame)
+    cursor.frame = 0
+    view.play.textContent = "▶ Play"
+    settle()
+  }
   const start = () => {
     let before = performance.now()
     if (cursor.t >= 1) cursor.t = 0
@@ -84,7 +89,8 @@ function tIntoAddress(t) {
 // ---- panels
 
 function panelsOf(data, networks) {
-  const largest = (values) => networks.reduce((top, network) => values(network).reduce((a, b) => Math.max(a, b), top), 0)
+  const largest = (values) =>
+    networks.reduce((top, network) => values(network).reduce((a, b) => Math.max(a, b), top), 0)
   const element = axis(largest((n) => n.element), data.scale), soFar = axis(largest((n) => n.soFar), "linear")
   const sigma = axis(largest((n) => n.spectra), data.scale)
   return [
@@ -120,7 +126,8 @@ function axis(largest, scale) {
     ticks[0][1] = `≤${ticks[0][1]}`
     return { ticks, of: (y) => (Math.log10(Math.max(y, FLOOR)) - low) / (high - low) }
   }
-  const top = largest || 1, step = [1, 2, 2.5, 5, 10].map((s) => s * 10 ** Math.floor(Math.log10(top / 3))).find((s) => top / s <= 4.01)
+  const top = largest || 1, power = 10 ** Math.floor(Math.log10(top / 3))
+  const step = [1, 2, 2.5, 5, 10].map((s) => s * power).find((s) => top / s <= 4.01)
   const ticks = []
   for (let y = 0; y <= top * 1.0001; y += step) ticks.push([y / top, short(Number(y.toPrecision(6)))])
   return { ticks, of: (y) => y / top }
@@ -131,23 +138,27 @@ function place(t) { return LEFT + t * (WIDTH - LEFT - RIGHT) }
 function panel(spec, network, data, last) {
   const bottom = last ? LAST_BOTTOM : BOTTOM, height = HEIGHT + bottom - BOTTOM
   const top = TOP + (spec.band ? 20 : 0), level = (share) => height - bottom - share * (height - bottom - top)
-  const text = (x, y, content, more = "") => `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
+  const text = (x, y, content, more = "") =>
+    `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   out += text(WIDTH - RIGHT, 17, "", 'text-anchor="end" class="reads"')
   for (const [share, label] of spec.axis.ticks) {
-    out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${level(share)}" y2="${level(share)}" stroke="currentColor" stroke-opacity="0.18"/>`
+    out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${level(share)}" y2="${level(share)}" stroke="currentColor"
+      stroke-opacity="0.18"/>`
     out += text(LEFT - 6, level(share) + 5, label, 'text-anchor="end"')
   }
   for (const t of [0, 0.5, 1]) {
     const anchor = t === 0 ? "start" : t === 1 ? "end" : "middle"
-    out += `<line x1="${place(t)}" x2="${place(t)}" y1="${height - bottom}" y2="${height - bottom + 4}" stroke="currentColor" stroke-opacity="0.6"/>`
+    out += `<line x1="${place(t)}" x2="${place(t)}" y1="${height - bottom}" y2="${height - bottom + 4}"
+      stroke="currentColor" stroke-opacity="0.6"/>`
     out += text(place(t), height - bottom + 19, t, `text-anchor="${anchor}"`)
   }
   if (last) out += text(place(0.5), height - 7, "t, share of the way", 'text-anchor="middle"')
   if (spec.band) out += band(network)
   for (const curve of spec.curves(network)) {
     const d = drawnLine(curve.x, (i) => level(spec.axis.of(curve.y[i])))
-    if (curve.fill) out += `<path d="${d}L${place(1)} ${level(0)}L${place(0)} ${level(0)}Z" fill="${network.colour}" fill-opacity="0.25"/>`
+    if (curve.fill) out += `<path d="${d}L${place(1)} ${level(0)}L${place(0)} ${level(0)}Z" fill="${network.colour}"
+      fill-opacity="0.25"/>`
     out += `<path d="${d}" fill="none" stroke="${curve.grey ? "#888888" : network.colour}" stroke-width="${curve.width}"
       stroke-dasharray="${curve.dash ?? ""}" stroke-opacity="${curve.opacity ?? 1}" stroke-linejoin="round"/>`
   }
@@ -175,9 +186,11 @@ function band(network) {
   for (let i = 1; i <= best.length; i++) {
     if (i < best.length && best[i] === best[start]) continue
     const from = place(network.nodes[start]), to = place(network.nodes[Math.min(i, best.length - 1)])
-    out += `<rect x="${from}" y="${TOP - 4}" width="${Math.max(0, to - from)}" height="19" fill="${network.colour}" fill-opacity="0.22"
+    out += `<rect x="${from}" y="${TOP - 4}" width="${Math.max(0, to - from)}" height="19"
+      fill="${network.colour}" fill-opacity="0.22"
       stroke="currentColor" stroke-opacity="0.5" stroke-width="0.6"/>`
-    if (to - from > 11) out += `<text x="${(from + to) / 2}" y="${TOP + 11}" text-anchor="middle" font-size="16" font-weight="700" fill="currentColor">${best[start]}</text>`
+    if (to - from > 11) out += `<text x="${(from + to) / 2}" y="${TOP + 11}" text-anchor="middle" font-size="16"
+      font-weight="700" fill="currentColor">${best[start]}</text>`
     start = i
   }
   return out
@@ -190,7 +203,8 @@ function drawn(root, data, networks) {
   root.innerHTML = `
     <div class="head">
       <canvas class="now" width="28" height="28" role="img" aria-label="The image at t"></canvas>
-      <canvas class="strip" role="img" aria-label="Images along the way from the ${data.source} to the ${data.target}"></canvas>
+      <canvas class="strip" role="img"
+        aria-label="Images along the way from the ${data.source} to the ${data.target}"></canvas>
       <div class="bar"><button class="play" type="button">▶ Play</button>
         <input type="range" min="0" max="1" step="0.001" aria-label="t, share of the way"><output></output></div>
     </div>
@@ -199,19 +213,23 @@ function drawn(root, data, networks) {
         <h3>${n.name}</h3>
         <div class="answer"></div>
         <div class="figures">${n.figures.map(([label, value, help]) => `
-          <div class="figure" tabindex="0"><div class="value">${value}</div><div class="label">${label}</div><div class="help" role="tooltip">${help}</div></div>`).join("")}
+          <div class="figure" tabindex="0"><div class="value">${value}</div><div class="label">${label}</div>
+            <div class="help" role="tooltip">${help}</div></div>`).join("")}
         </div>
         <button type="button" data-t="${n.transition}">Go to its transition, t = ${n.transition.toFixed(3)}</button>
         ${panels.map((spec, k) => { const { markup, height } = panel(spec, n, data, k === panels.length - 1)
-          return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${spec.title} of the ${n.name} network along the path">${markup}</svg>` }).join("")}
+          return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img"
+            aria-label="${spec.title} of the ${n.name} network along the path">${markup}</svg>` }).join("")}
       </section>`).join("")}${data.waiting.map((name) => `
       <section style="--regime: #888888"><h3>${name}</h3><div class="answer">computing …</div></section>`).join("")}
     </div>
-    <div class="save">Save this figure: <button type="button" class="svg">SVG</button> <button type="button" class="png">PNG</button></div>`
+    <div class="save">Save this figure: <button type="button" class="svg">SVG</button>
+      <button type="button" class="png">PNG</button></div>`
   const strip = root.querySelector(".strip"), find = (selector) => root.querySelector(selector)
   drawStrip(strip, data)
   const inner = (WIDTH - LEFT - RIGHT) / WIDTH
-  return { panels, strip, now: find(".now"), play: find(".play"), slider: find("input"), output: find("output"), svg: find(".svg"), png: find(".png"),
+  return { panels, strip, now: find(".now"), play: find(".play"), slider: find("input"), output: find("output"),
+    svg: find(".svg"), png: find(".png"),
     sections: [...root.querySelectorAll("section[data-network]")],
     areas: [[strip, 0, 1], ...[...root.querySelectorAll("svg")].map((svg) => [svg, LEFT / WIDTH, inner])] }
 }
@@ -259,18 +277,23 @@ function moved(root, view, data, networks, t) {
 
 function svgOf(root, data, networks, t) {
   const style = getComputedStyle(root), gap = 24, top = 92
-  const svgs = [...root.querySelectorAll("section[data-network]")].map((section) => [...section.querySelectorAll("svg")])
+  const sections = [...root.querySelectorAll("section[data-network]")]
+  const svgs = sections.map((section) => [...section.querySelectorAll("svg")])
   const heights = svgs[0].map((svg) => svg.viewBox.baseVal.height + 8)
   const width = networks.length * (WIDTH + gap) + gap, height = top + heights.reduce((a, b) => a + b, 0) + 16
   const background = style.getPropertyValue("--st-background-color")
   let out = `<rect width="${width}" height="${height}" fill="${background}"/>
-    <text x="${gap}" y="34" font-size="22" font-weight="700" fill="currentColor">From a ${data.source} to a ${data.target}, t = ${t.toFixed(3)}</text>`
+    <text x="${gap}" y="34" font-size="22" font-weight="700"
+      fill="currentColor">From a ${data.source} to a ${data.target}, t = ${t.toFixed(3)}</text>`
   networks.forEach((network, k) => {
     const x = gap + k * (WIDTH + gap)
     out += `<rect x="${x}" y="48" width="${WIDTH}" height="6" fill="${network.colour}"/>
       <text x="${x}" y="78" font-size="18" font-weight="700" fill="currentColor">${network.name}</text>`
     let y = top
-    svgs[k].forEach((svg, row) => { out += `<g transform="translate(${x} ${y})">${svg.innerHTML}</g>`; y += heights[row] })
+    svgs[k].forEach((svg, row) => {
+      out += `<g transform="translate(${x} ${y})">${svg.innerHTML}</g>`
+      y += heights[row]
+    })
   })
   return { width, height, markup: `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
     viewBox="0 0 ${width} ${height}" color="${style.color}" font-family="sans-serif">${out}</svg>` }
