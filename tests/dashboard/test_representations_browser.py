@@ -18,8 +18,10 @@ def still(page: Page, panels: int) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")], ids=["desktop", "phone"])
-@pytest.mark.parametrize("view", ["Matrices", "Two dimensions"])
+@pytest.mark.parametrize(
+    ("view", "viewport", "scheme"),
+    [("Matrices", PHONE, "light"), ("Two dimensions", PHONE, "dark"), ("Two dimensions", DESKTOP, "light")],
+)
 def test_four_networks_stand_one_above_the_other(visit, view, viewport, scheme):
     page = still(visit(f"/representations?view={view}", viewport=viewport, scheme=scheme), 16)
     expect(page.locator(".name")).to_have_text(["vanilla", "adversarial", "saturated", "control"])
@@ -62,10 +64,3 @@ def test_pointing_at_a_dot_shows_the_image(visit):
     for _ in range(12):
         page.keyboard.press("ArrowRight")
     expect(page.locator(".says")).to_have_text(re.compile("^an? [0-9]$|under attack"))
-
-
-def test_one_layer_in_full_fits_a_phone(visit):
-    page = visit("/representations?view=One+layer+in+full&" + PAIR, viewport=PHONE, scheme="dark")
-    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE)
-    expect(page.get_by_test_id("stImage").locator("img")).to_have_count(2)
-    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0

@@ -37,9 +37,12 @@ def curve(found: Curve, style: Style) -> go.Figure:
         line={"color": NEUTRAL, "width": 5},
         hovertemplate="φ(%{x:.3g}) = %{y:.3g}<extra></extra>",
     )
-    # The bars' own axis has no numbers; the curve, which is what has a scale, is drawn above them.
-    figure.update_layout(yaxis2={"visible": False, "side": "right", "rangemode": "tozero"})
-    figure.update_layout(yaxis={"overlaying": "y2", "title_text": "φ(h)", "nticks": 4, "tickmode": "auto"})
+    # The bars' own axis has no numbers; the curve, which is what has a scale, is drawn above them, both from one line.
+    low, high = float(found.phi.min()), float(found.phi.max())
+    figure.update_layout(
+        yaxis={"overlaying": "y2", "title_text": "φ(h)", "nticks": 4, "tickmode": "auto", "range": _padded(low, high)},
+        yaxis2={"visible": False, "side": "right", "range": _padded(0.0, 100 * float(found.shares.max()))},
+    )
     figure.update_xaxes(nticks=5, zeroline=True)
     return _finished(figure, f"{style.label}, {words.called(found.nonlinearity)}", "input h of a unit", height=320)
 
@@ -155,6 +158,12 @@ def _density(figure: go.Figure, histogram: Histogram, style: Style) -> None:
         opacity=0.9,
         hovertemplate="%{x:.3g}: density %{y:.3g}<extra>" + style.label + "</extra>",
     )
+
+
+def _padded(low: float, high: float) -> list[float]:
+    """The range of an axis that shows `low` to `high`, with some space on either side."""
+    space = 0.05 * (high - low or 1.0)
+    return [low - space, high + space]
 
 
 def _gaussian(figure: go.Figure, mean: float, deviation: float, colour: str) -> None:
