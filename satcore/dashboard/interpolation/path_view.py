@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from satcore.dashboard.interpolation.words import FIGURES
+from satcore.dashboard.interpolation.words import FIGURES, NOT_CONVERGED
 from satcore.dashboard.shared.component import component, float32, pixels
 from satcore.dashboard.shared.style import Style
 from satcore.geometry import Path
@@ -34,9 +34,15 @@ def path_view(
     )
 
 
+def _help(label: str, path: Path) -> str:
+    """What a figure means; of a length, too, where the two ways of measuring it don't agree."""
+    apart = "" if path.converged else NOT_CONVERGED.format(disagreement=path.disagreement)
+    return FIGURES[label].format(arc_length=path.arc_length) + (apart if label == "length" else "")
+
+
 def _network(name: str, colour: str, path: Path) -> dict:
     values = {
-        "length": f"{round(path.length, 9):.3g}",
+        "length": f"{'' if path.converged else '≥ '}{round(path.length, 9):.3g}",
         "geodesic": f"{round(path.geodesic, 9):.3g}",
         "flatness": f"{100 * path.flatness:.0f} %",
         "participation": f"{path.participation:.2f}",
@@ -49,7 +55,7 @@ def _network(name: str, colour: str, path: Path) -> dict:
         "name": name,
         "colour": colour,
         "transition": path.transition,
-        "figures": [[label, values[label], FIGURES[label].format(arc_length=path.arc_length)] for label in FIGURES],
+        "figures": [[label, values[label], _help(label, path)] for label in FIGURES],
         "nodes": float32(path.nodes),
         "probabilities": float32(path.probabilities_at_nodes),
         "element": float32(path.element_at_nodes),

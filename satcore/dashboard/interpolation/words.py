@@ -15,3 +15,8 @@ FIGURES = {
     "participation": "How many singular values of the Jacobian take part where the length element is largest: "
     "(Σσ²)²/Σσ⁴, from 1 to 10.",
 }
+
+NOT_CONVERGED = (
+    " The two ways don't agree here, they are {disagreement:.2g} apart: the network jumps, or is steeper than "
+    "float64 resolves."
+)
