@@ -1,5 +1,5 @@
-// Dissimilarity matrices of some networks, layer by layer, on one colour scale. Pointing at a pair of images, or walking
-// there with the arrow keys, shows it in every matrix.
+// Dissimilarity matrices of some networks, layer by layer, on one colour scale. Pointing at a pair of images, or
+// walking there with the arrow keys, shows it in every matrix.
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
 
@@ -37,7 +37,8 @@ export default function ({ data, parentElement }) {
   panels.forEach((canvas, k) => {
     canvas.getContext("2d").putImageData(painted[k], 0, 0)
     const [within, between] = means[k].map(short)
-    canvas.setAttribute("aria-label", `${canvas.dataset.what}: about ${within} within a digit, ${between} between digits`)
+    const about = `about ${within} within a digit, ${between} between digits`
+    canvas.setAttribute("aria-label", `${canvas.dataset.what}: ${about}`)
   })
   root.querySelector(".bar").getContext("2d").putImageData(picture(256, 1, (i) => data.colours[i]), 0, 0)
 
