@@ -8,12 +8,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from satcore.dashboard.shared.address import forget_infinities
+
 ICON = Path(__file__).parent / "satcore" / "dashboard" / "shared" / "icon.png"  # a named icon would be fetched
 
 
 def main() -> None:
     """Run the page that is asked for; each page's first lines ask whether it came this way."""
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
+    forget_infinities()
     page = st.navigation(
         [
             st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),

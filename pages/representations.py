@@ -4,7 +4,6 @@ import streamlit as st
 from satcore.dashboard.representations import compute, controls, downloads, figures, words
 from satcore.dashboard.representations.embedding_view import embedding_view
 from satcore.dashboard.representations.rdm_view import rdm_view, whole
-from satcore.dashboard.shared.address import forget_infinities
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
@@ -27,7 +26,6 @@ def embedded(name: str) -> dict[str, np.ndarray]:
     return found
 
 
-forget_infinities()
 st.title("What a layer tells apart")
 st.markdown(words.INTRODUCTION)
 with one_readable_line():

@@ -1,6 +1,5 @@
 import streamlit as st
 
-from satcore.dashboard.shared.address import forget_infinities
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.guard import one_readable_line
@@ -25,7 +24,6 @@ def counted(name: str) -> list[Saturation]:
     return found
 
 
-forget_infinities()
 st.title("Inside the weights")
 st.markdown(words.INTRODUCTION)
 controls.follow_old_link()

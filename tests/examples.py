@@ -59,20 +59,24 @@ def blends(count: int) -> Tensor:
 
 
 def small_architectures(phi: str) -> dict[str, Architecture]:
-    """Small networks with φ between their blocks, by what is in them: every kind of affine map and of pooling."""
+    """Small networks with φ between their blocks, by what is in them: every kind of affine map and of pooling.
+
+    Maxima are taken before anything is saturated: afterwards many an entry is as large as its neighbour but for what
+    no number holds, and which one is taken is a matter of rounding.
+    """
     return {
         "dense": mlp(phi, (12, 9)),
         "overlapping maxima": (  # and padding that isn't the same on any two sides
             Block(Convolution(1, 3, (5, 4), padding=(1, 0, 2, 3)), phi, MaxPooling((3, 3), (2, 2), (1, 1))),
-            Block(Convolution(3, 4, (3, 3), padding=(1, 1, 1, 1)), phi, MaxPooling((2, 2), (2, 2))),
-            Block(Dense(4 * 7 * 7, 8), phi),
+            Block(Convolution(3, 4, (3, 3), padding=(1, 1, 1, 1)), phi),
+            Block(Dense(4 * 14 * 14, 8), phi),
             Block(Dense(8, 10)),
         ),
         "strides and means": (
-            Block(Convolution(1, 3, (4, 4), (3, 2), (2, 1, 0, 1)), phi),
+            Block(Convolution(1, 3, (4, 4), (2, 1), (2, 1, 0, 1)), phi, MaxPooling((2, 2), (2, 2))),
             Block(AveragePooling((2, 3), (2, 2))),
             Block(Convolution(3, 2, (2, 3), (1, 2)), phi),
-            Block(Dense(2 * 3 * 2, 10)),
+            Block(Dense(2 * 2 * 2, 10)),
         ),
         "pixel by pixel": (Block(Elementwise((1, 28, 28)), phi), *mlp("sigmoid", (9,))),
     }

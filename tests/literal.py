@@ -186,6 +186,7 @@ def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 LONG = np.clongdouble
 WIDE = bool(np.finfo(np.longdouble).minexp < -10_000)  # whether that reaches below float64's numbers on this machine
+WIDEST = LONG if WIDE else complex
 
 
 def complex_step(
@@ -338,6 +339,12 @@ def chord_length(
         length += np.sqrt((np.diff(corners, axis=0) ** 2).sum(1)).sum()
         corner = corners[-1:]
     return length
+
+
+def arcs(p: np.ndarray) -> np.ndarray:
+    """How far apart neighbours of `p` (N, 10) are on the sphere 2√p, (N−1,), by their chords."""
+    chords = np.linalg.norm(np.diff(2 * np.sqrt(p), axis=0), axis=1)
+    return 4 * np.arcsin(chords / 4)
 
 
 def kl(p: np.ndarray, q: np.ndarray) -> float:

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks.objective import Objective
-from satcore.networks import Activation, Network
+from satcore.networks import Activation, Dense, Network
 from satcore.nonlinearities import Nonlinearity
 
 WAYS = ("autograd", "exact", "softened")
 COLDEST = 1e-6  # far below, h/T has no place in float32
+BANDS = {torch.float32: 60, torch.float64: 500}  # e-folds that go through an affine map side by side
+NOTHING = 60  # so many e-folds below what is there, nothing matters in float64 either, whatever the weights
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Way:
 
     autograd  what PyTorch computes, in the network's own dtype; it can underflow to exactly zero. The paper's attacker.
     exact     the true direction, however small: each nonlinearity's exact slope, and each image's backward signal is
-              carried by its logarithm through every smooth one and rescaled there, so that nothing underflows
+              carried by its logarithm through every smooth one and rescaled there, so that nothing underflows; entry by
+              entry where not every unit passes its own on to all below, as in a convolution
     softened  as exact, with every derivative taken at h / `temperature`; the forward pass is untouched
 
     Raises ValueError for another name, and for a temperature below `COLDEST`.
@@ -91,6 +94,8 @@ class Way:
                 f"expected a network of blocks, of which the {self.name} gradient can be taken, "
                 f"got a {type(network).__name__}, which only gives logits"
             )
+        if not _mixes(network):
+            return self._entry_by_entry(network, images, objective, layers=False)[0]
         log_factors: list[Tensor] = []
         with torch.enable_grad():
             logits = network.pre_activations_above(0, images, self._activation(log_factors))[-1]
@@ -100,6 +105,8 @@ class Way:
 
     def by_layer(self, network: Network, images: Tensor, objective: Objective) -> list[Gradient]:
         """The gradients with respect to x⁰, h¹, …, hᴰ; each `direction` is (N, …) as what it is taken by."""
+        if self.name != "autograd" and not _mixes(network):
+            return self._entry_by_entry(network, images, objective)
         images = images.detach().requires_grad_()
         factors: list[Tensor] = []
         with torch.enable_grad():
@@ -117,6 +124,36 @@ class Way:
             Gradient(direction, factor.detach(), logits.detach())
             for direction, factor in zip(directions, [passed[-1], *reversed(passed)], strict=True)
         ]
+
+    def _entry_by_entry(
+        self, network: Network, images: Tensor, objective: Objective, *, layers: bool = True
+    ) -> list[Gradient]:
+        """As `by_layer`, with a logarithm for each entry of the signal and not for each image; without the hidden
+        `layers`, by x⁰ and hᴰ alone.
+        """
+        x, blocks = images.detach(), []
+        with torch.enable_grad():
+            for index, block in enumerate(network.architecture):
+                x = x.detach().requires_grad_()
+                h = network.affine(index, x)
+                there = h.detach().requires_grad_() if layers else h
+                pooled = block.pooling(there) if block.pooling else there
+                blocks.append((x, h, there, pooled))
+                x = network.phi(index)(pooled)
+        logits = blocks[-1][1].detach()
+        slope, log_factor = objective.slope(logits, self._temperature)
+        signal = _Signal.of(slope)
+        found = [signal]
+        for index in range(len(blocks) - 1, -1, -1):
+            x, h, there, pooled = blocks[index]
+            if index < len(blocks) - 1:
+                signal = signal.times(network.phi(index), pooled.detach() / self._temperature)
+                if layers:
+                    signal = signal.through(pooled, there) if pooled is not there else signal
+                    found.append(signal)
+            signal = signal.through(h if layers else pooled, x)
+        found.append(signal)
+        return [there.gradient(log_factor, logits) for there in reversed(found)]
 
     @property
     def _temperature(self) -> float:
@@ -154,3 +191,79 @@ class _Exact(torch.autograd.Function):
         ctx.log_factors.append(largest)
         scaled = g.sign() * (log_size - largest.view(-1, *[1] * (g.ndim - 1))).exp()
         return scaled, None, None, None
+
+
+def _mixes(network: Network) -> bool:
+    """Whether each smooth unit passes its signal on to all units below, so that of those the largest alone counts."""
+    return all(
+        network.phi(index).piecewise_linear or isinstance(block.affine, Dense)
+        for index, block in enumerate(network.architecture)
+    )
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """`sign`·exp(`log`), both (N, …): ∂/∂ each entry of a layer, however far apart in size they are."""
+
+    sign: Tensor
+    log: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> "_Signal":
+        """Of numbers as they are."""
+        return cls(values.sign(), values.abs().log())
+
+    @property
+    def largest(self) -> Tensor:
+        """The largest of each image's logarithms, (N, 1, …); 0 where there is nothing but zeros."""
+        largest = self.log.flatten(1).amax(1).nan_to_num(neginf=0)
+        return largest.view(-1, *[1] * (self.log.ndim - 1))
+
+    def times(self, phi: Nonlinearity, h: Tensor) -> "_Signal":
+        """Through φ, at h."""
+        if not phi.piecewise_linear:
+            return _Signal(self.sign, self.log + phi.log_slope(h))
+        slope = phi.slope(h)
+        return _Signal(self.sign * slope.sign(), self.log + slope.abs().log())
+
+    def through(self, outputs: Tensor, inputs: Tensor) -> "_Signal":
+        """From the `outputs` of an affine map or a pooling to its `inputs`, by their graph.
+
+        In bands of sizes, from the largest down: what is small beside what is large elsewhere goes through by itself,
+        until no input can be reached any more but by what is nothing beside what it has.
+        """
+        largest, width = self.largest, BANDS[outputs.dtype]
+        below = largest - self.log  # infinite where there is nothing
+        there = below.isfinite()
+        farthest = float(below[there].amax()) if bool(there.any()) else 0.0
+        starts = range(0, int(farthest) + 1, width)
+
+        def pulled(values: Tensor) -> Tensor:
+            return torch.autograd.grad(outputs, inputs, values, retain_graph=True)[0]
+
+        total = _Signal.of(torch.zeros_like(inputs))
+        if len(starts) > 1:
+            some = torch.linspace(1, 2, below.numel()).to(below).view_as(below)
+            reachable = pulled(some * there) != 0
+        for start in starts:
+            factor = (largest - start).view(-1, *[1] * (inputs.ndim - 1))
+            if start and bool((total.log - factor > NOTHING)[reachable].all()):
+                break
+            band = torch.where((below >= start) & (below < start + width), self.sign * (start - below).exp(), 0)
+            if start == 0 or bool(band.any()):
+                part = _Signal.of(pulled(band))
+                part = _Signal(part.sign, part.log + factor)
+                total = total.plus(part) if start else part
+        return total
+
+    def plus(self, other: "_Signal") -> "_Signal":
+        """Their sum."""
+        top = torch.maximum(self.log, other.log).nan_to_num(neginf=0)
+        total = _Signal.of(self.sign * (self.log - top).exp() + other.sign * (other.log - top).exp())
+        return _Signal(total.sign, total.log + top)
+
+    def gradient(self, log_factor: Tensor, logits: Tensor) -> Gradient:
+        """Over each image's largest entry; what is too small beside it keeps its sign, as the smallest number."""
+        largest = self.largest
+        size = (self.log - largest).exp().clamp_min(torch.finfo(self.log.dtype).tiny)
+        return Gradient(self.sign * size, log_factor + largest.flatten(), logits)

@@ -19,11 +19,14 @@ class LinearMap(Protocol):
     def transposed(self, g: Tensor) -> Tensor: ...
 
 
-def linear_part(block: Block, layer: nn.Module, inputs: Shape) -> LinearMap:
-    """The linear part of a `block`'s affine map `layer`, whose inputs have the shape `inputs`."""
+def linear_part(block: Block, layer: nn.Module, inputs: Shape, *, entrywise: bool = False) -> LinearMap:
+    """The linear part of a `block`'s affine map `layer`, whose inputs have the shape `inputs`.
+
+    `entrywise`: where each entry is to keep its digits, however much smaller than others it is.
+    """
     spec = block.affine
     if isinstance(layer, nn.Conv2d) and isinstance(spec, Convolution):
-        if spec.stride == (1, 1) and spec.inputs > 1 and spec.kernel != (1, 1):
+        if spec.stride == (1, 1) and spec.inputs > 1 and spec.kernel != (1, 1) and not entrywise:
             return FourierConvolution(layer.weight, spec.padding, inputs[1:])
         return DirectConvolution(layer.weight, spec.stride, spec.padding, inputs[1:])
     if isinstance(spec, AveragePooling):
@@ -101,7 +104,8 @@ class FourierConvolution:
     """A convolution with stride 1 of many channels as a product of matrices at each spatial frequency.
 
     PyTorch's own is several times slower in float64, which oneDNN doesn't know. Rounding differs from it by
-    some 1e-16 of the largest output; that is right for tangents, but would break the ties of max-pooling.
+    some 1e-16 of the largest output; that is right for tangents, but would break the ties of max-pooling, and it loses
+    those tangents that a saturated unit has made smaller than that, which count where the next one isn't saturated.
     """
 
     def __init__(self, weight: Tensor, padding: tuple[int, int, int, int], sides: Shape):

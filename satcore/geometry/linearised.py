@@ -69,8 +69,10 @@ class ExactNetwork:
             network = copy.deepcopy(network).double()
         self.network = network
         inputs = [IMAGE, *(x for _, x in shapes(network.architecture)[:-1])]
+        smooth = not all(network.phi(index).piecewise_linear for index in range(len(network.architecture)))
         self.linear_parts = [
-            linear_part(*parts) for parts in zip(network.architecture, network.layers, inputs, strict=True)
+            linear_part(*parts, entrywise=smooth)
+            for parts in zip(network.architecture, network.layers, inputs, strict=True)
         ]
         self.most = 16 if network.convolves else 128  # images at a time, as the processor's cache likes them
 

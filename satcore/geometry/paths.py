@@ -93,7 +93,7 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     nodes, node_log_p, node_element = _refined(line, t, log_p, element)
     trapezoids, arcs = _trapezoids(nodes, node_element), _arcs(node_log_p)
     disagreement = (trapezoids - arcs).abs().sum()
-    steps = trapezoids.maximum(arcs)  # no way is shorter than the arc
+    steps = torch.where(arcs > trapezoids + ROUNDING, arcs, trapezoids)  # no way is shorter than the arc
     so_far = torch.cat((steps.new_zeros(1), steps.cumsum(0)))
     transition = nodes[node_element.argmax()]
     spectrum = line.measured(_from_to(transition[None]), spectra=True)[2][0]
