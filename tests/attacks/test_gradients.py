@@ -6,15 +6,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from satcore import data, library
 from satcore.attacks import fgsm, pgd
-from satcore.attacks.gradients import WAYS, Way
+from satcore.attacks.gradients import WAYS, Gradient, Way
 from satcore.attacks.objective import Objective
+from satcore.networks import Network, build, mlp
 from tests import literal
-from tests.examples import of_family
+from tests.examples import EVERY, KINDS, SMOOTH, load, of_family, random_images, small
 
 COUNT = 40
+SLOPED = [name for name in EVERY if name != "step"]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +41,12 @@ def true_slope(logits: np.ndarray, label: int, loss: str) -> tuple[np.ndarray, f
     return slope, top + np.log(np.exp(others - top).sum()) - every - np.log(np.exp(logits - every).sum())
 
 
-def reference(network, image, label: int, loss: str) -> tuple[np.ndarray, float]:
+def reference(network, image, label: int, loss: str, pixels=None, dtype=complex) -> tuple[np.ndarray, float]:
     """The objective's gradient (784,) by complex step through the network, over exp of the number that comes second."""
-    arrays = literal.parameters(network)
-    pixels = image[0].double().numpy()
-    logits = literal.mlp_pre_activations(arrays, pixels.reshape(1, 784), network.activation)[-1][0]
+    values = image.double().numpy()
+    logits = literal.pre_activations(network, values[None].astype(dtype))[-1][0].real.astype(float)
     slope, log_factor = true_slope(logits, label, loss)
-    return slope @ literal.complex_step_jacobian(arrays, pixels, network.activation), log_factor
+    return slope @ literal.complex_step(network, values, pixels, dtype), log_factor
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
@@ -64,7 +66,7 @@ def test_exact_is_the_true_direction_however_saturated(examples, name, dtype, lo
 
 
 def test_where_autograd_gives_nothing_exact_gives_a_direction(examples):
-    network = library.load("sigmoid-mlp/saturated")
+    network = load("sigmoid-mlp/saturated")
     objective = Objective(examples.labels)
     autograd, exact = (Way(name).gradient(network, examples.images, objective) for name in ("autograd", "exact"))
     assert autograd.zero.float().mean() > 0.8
@@ -72,53 +74,193 @@ def test_where_autograd_gives_nothing_exact_gives_a_direction(examples):
     assert (exact.log10_norm()[autograd.zero] < -35).all()  # where float32 has no numbers left
 
 
-@pytest.mark.parametrize("family", ["sigmoid-mlp", "relu-mlp", "cnn"])
+PIXELS = list(range(5, 784, 17))
+
+
+def check_exact(network: Network, images: Tensor, labels: Tensor, loss: str) -> Gradient:
+    """That `exact` of a float64 network is the complex step's in sign, direction and size, however small; returned."""
+    taken = Way("exact").gradient(network, images, Objective(labels, loss=loss))
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        true, log_factor = reference(network, image, int(label), loss, PIXELS, literal.WIDEST)
+        found = taken.direction[index].numpy().ravel()[PIXELS]
+        largest = np.abs(true).max()
+        assert largest > 0
+        # φ′(h) multiplies the rounding of h, some 1e-13 where h is a thousand.
+        scaled = found * np.exp(np.longdouble(taken.log_factor[index].item() - log_factor))
+        np.testing.assert_allclose(np.float64(scaled / largest), np.float64(true / largest), rtol=0, atol=1e-9)
+        # Also of a pixel whose derivative is nothing beside the others'; but one that cancels may have either sign.
+        decided = np.abs(true) > np.finfo(np.longdouble).tiny
+        assert (np.sign(found) == np.sign(true))[decided].mean() >= 0.98
+    return taken
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SLOPED)
+def test_exact_is_the_true_gradient_through_any_block(phi, kind, loss):
+    images, labels = random_images(5, seed=2), torch.arange(5)
+    for scale in (1.0, 8.0):
+        check_exact(small(kind, phi, seed=1, scale=scale), images, labels, loss)
+
+
+@pytest.mark.skipif(not literal.WIDE, reason="no numbers below float64's on this machine to compare with")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SMOOTH)
+def test_exact_is_the_true_gradient_where_autograd_is_zero(phi, kind):
+    """Saturated units beside others that aren't, so that a layer's derivatives lie hundreds of orders apart."""
+    for scale, least in ((60.0, 0), (400.0, 0), (2500.0, 1)):
+        network, images = small(kind, phi, seed=4, scale=scale), random_images(40, seed=5)
+        labels = network(images).argmax(1)  # so that the cross-entropy, too, has next to no slope
+        autograd = Way("autograd").gradient(network, images, Objective(labels))
+        gone = autograd.zero.nonzero().flatten()[:3] if least else torch.arange(3)
+        assert len(gone) >= least
+        taken = check_exact(network, images[gone], labels[gone], "cross-entropy")
+        assert not taken.zero.any() and taken.direction.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SMOOTH)
+def test_in_single_precision_exact_has_the_true_signs(phi, kind):
+    """A float32 network's own, with what its float32 pre-activations leave of them."""
+    for scale in (20.0, 150.0):
+        network, images, labels = small(kind, phi, seed=4, scale=scale), random_images(6, seed=5), torch.arange(6)
+        single = copy.deepcopy(network).float()
+        taken = Way("exact").gradient(single, images.float(), Objective(labels, loss="margin"))
+        agreement = []
+        for index in range(6):
+            true, _ = reference(
+                network, images[index].float(), int(labels[index]), "margin", PIXELS, literal.WIDEST
+            )
+            agreement.append((np.sign(taken.direction[index].numpy().ravel()[PIXELS]) == np.sign(true)).mean())
+        assert np.mean(agreement) > 0.99
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_passes_a_step_and_nothing_is_made_up(kind):
+    network, images = small(kind, "step", scale=30.0), random_images(4, seed=1)
+    for way in WAYS:
+        taken = Way(way).gradient(network, images, Objective(torch.arange(4)))
+        assert taken.zero.all() and not taken.direction.any()
+        *layers, logits = Way(way).by_layer(network, images, Objective(torch.arange(4)))
+        assert not logits.zero.any() and layers[0].zero.all()
+
+
 @pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
 @pytest.mark.parametrize("targeted", [False, True])
-def test_on_an_unsaturated_network_all_three_agree(examples, family, loss, targeted):
-    network = of_family(family, hidden=32).double()
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SLOPED)
+def test_on_an_unsaturated_network_all_three_agree(examples, phi, kind, loss, targeted):
+    network = small(kind, phi, seed=3)
     images, objective = examples.images[:8].double(), Objective(examples.labels[:8], targeted, loss)
     plain, exact, softened = (Way(name, 1.0).gradient(network, images, objective) for name in WAYS)
     for there in (exact, softened):
         scaled = there.direction * there.log_factor.exp()[:, None, None, None]
         np.testing.assert_allclose(scaled.numpy(), plain.direction.numpy(), rtol=1e-9, atol=1e-16)
-        assert torch.equal(there.logits, plain.logits)
+        torch.testing.assert_close(there.logits, plain.logits, rtol=1e-12, atol=1e-14)
 
 
-def test_softened_takes_every_derivative_at_a_tempered_place(examples):
-    network, temperature = library.load("sigmoid-mlp/saturated").double(), 10.0
-    images, labels = examples.images[:10].double(), examples.labels[:10]
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SLOPED)
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_softened_is_every_blocks_derivative_at_a_tempered_place(phi, kind, scale):
+    """By the chain rule, block by block, in logarithms far from any underflow: T is large."""
+    network, temperature, images = small(kind, phi, seed=6, scale=scale), 40.0 * scale, random_images(3, seed=6)
+    labels = torch.tensor([1, 2, 3])
     taken = Way("softened", temperature).gradient(network, images, Objective(labels))
-    hidden = network.pre_activations(images)
-    slope, _ = zip(
-        *(
-            true_slope(h.numpy() / temperature, int(label), "cross-entropy")
-            for h, label in zip(hidden[-1], labels, strict=True)
-        ),
-        strict=True,
-    )
-    g = torch.tensor(np.array(slope))
-    for layer, h in zip(reversed(network.layers[1:]), reversed(hidden[:-1]), strict=True):
-        g = (g @ layer.weight) * (torch.sigmoid(h / temperature) * torch.sigmoid(-h / temperature))
-    g = g @ network.layers[0].weight
-    directions = [there / there.norm(dim=1, keepdim=True) for there in (g, taken.direction.flatten(1))]
-    np.testing.assert_allclose(directions[0].numpy(), directions[1].numpy(), atol=1e-10)
-    np.testing.assert_array_equal(taken.logits.numpy(), hidden[-1].numpy())  # the forward pass is untouched
+    x, tape = images, []
+    for index, block in enumerate(network.architecture):
+        before = x.detach().requires_grad_()
+        h = network.affine(index, before)
+        pooled = block.pooling(h) if block.pooling else h
+        tape.append((before, pooled, network.nonlinearities[index]))
+        x = network.nonlinearities[index](pooled)
+    tempered = x.detach().numpy() / temperature
+    slopes = [true_slope(h, int(y), "cross-entropy") for h, y in zip(tempered, labels, strict=True)]
+    g = torch.tensor(np.array([slope for slope, _ in slopes]))
+    for level, (before, pooled, nonlinearity) in reversed(list(enumerate(tape))):
+        g = g * nonlinearity.slope(pooled.detach() / temperature) if level < len(tape) - 1 else g
+        (g,) = torch.autograd.grad(pooled, before, g)
+    sizes = np.log(g.flatten(1).norm(dim=1)) + [log_factor for _, log_factor in slopes]
+    np.testing.assert_allclose(taken.log10_norm(), sizes / math.log(10), atol=1e-9)
+    directions = [there / there.norm(dim=1, keepdim=True) for there in (g.flatten(1), taken.direction.flatten(1))]
+    np.testing.assert_allclose(directions[0], directions[1], atol=1e-11)
+    torch.testing.assert_close(taken.logits, network(images), rtol=1e-13, atol=1e-13)  # the forward pass is untouched
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_images_gradient_does_not_depend_on_the_others(examples, way):
-    network = library.load("sigmoid-mlp/saturated").double()
-    together = Way(way, 3.0).gradient(network, examples.images.double(), Objective(examples.labels))
-    for index in range(10):
-        alone = Way(way, 3.0).gradient(
-            network, examples.images[index : index + 1].double(), Objective(examples.labels[index : index + 1])
-        )
-        scale = together.direction[index].abs().max()
-        np.testing.assert_allclose(
-            alone.direction[0].numpy(), together.direction[index].numpy(), atol=float(1e-9 * scale)
-        )
-        assert alone.log_factor[0] == pytest.approx(float(together.log_factor[index]), abs=1e-9)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", EVERY)
+def test_an_images_gradient_does_not_depend_on_who_else_is_in_the_batch(phi, kind, way):
+    network, images, labels = small(kind, phi, seed=7, scale=80.0), random_images(12, seed=8), torch.arange(12) % 10
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    together = Way(way, 3.0).gradient(network, images[order], Objective(labels[order]))
+    for place in range(0, 12, 4):
+        one = slice(int(order[place]), int(order[place]) + 1)
+        alone = Way(way, 3.0).gradient(network, images[one], Objective(labels[one]))
+        scale = together.direction[place].abs().max()
+        np.testing.assert_allclose(alone.direction[0], together.direction[place], rtol=0, atol=float(1e-9 * scale))
+        assert alone.log_factor[0].item() == pytest.approx(together.log_factor[place].item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SLOPED)
+def test_fgsm_of_an_image_does_not_depend_on_who_else_is_in_the_batch(phi, kind):
+    network, images, labels = small(kind, phi, seed=7, scale=10.0), random_images(9, seed=9), torch.arange(9)
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(0))
+    for way in ("autograd", "exact"):
+        together = fgsm(network, images[order], labels[order], gradient=way)
+        for place, index in enumerate(order.tolist()):
+            one = slice(index, index + 1)
+            alone = fgsm(network, images[one], labels[one], gradient=way)
+            gradient = Way(way).gradient(network, images[one], Objective(labels[one])).direction[0]
+            decided = gradient.abs() > 1e-9 * gradient.abs().max()  # the others' sign is a matter of rounding
+            assert torch.equal(alone.images[0][decided], together.images[place][decided])
+            assert alone.success[0] == together.success[place]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", SLOPED)
+def test_layer_by_layer_the_gradient_is_autograds_where_nothing_underflows(phi, kind):
+    network, images, labels = small(kind, phi, seed=3), random_images(4, seed=4), torch.arange(4)
+    there = images.clone().requires_grad_()
+    x, layers = there, []
+    for index in range(len(network.layers)):
+        layers.append(network.affine(index, x))
+        x = network.output(index, layers[-1])
+    loss = -torch.nn.functional.cross_entropy(x, labels, reduction="sum")
+    expected = torch.autograd.grad(loss, [there, *layers])
+    for way in WAYS:
+        found = Way(way).by_layer(network, images, Objective(labels))
+        assert len(found) == len(expected)
+        for taken, true in zip(found, expected, strict=True):
+            assert taken.direction.shape == true.shape
+            scaled = taken.direction * taken.log_factor.exp().view(-1, *[1] * (true.ndim - 1))
+            torch.testing.assert_close(scaled, true, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_image_is_the_lowest_layer_of_all(kind):
+    network, images, labels = small(kind, "tanh", seed=3, scale=200.0), random_images(4, seed=4), torch.arange(4)
+    for way in WAYS:
+        whole = Way(way).gradient(network, images, Objective(labels))
+        lowest = Way(way).by_layer(network, images, Objective(labels))[0]
+        torch.testing.assert_close(lowest.direction, whole.direction, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(lowest.log_factor, whole.log_factor, rtol=1e-12, atol=1e-9)
+
+
+def test_weights_of_zero_keep_signals_apart_and_small_ones_are_not_lost():
+    """Two halves of a network that share nothing, one so saturated that its signal is nothing beside the other's."""
+    network = build(mlp("sigmoid", (8, 8)), seed=2).double().requires_grad_(False)
+    first, second, _ = network.layers
+    first.weight[:4, 392:], first.weight[4:, :392] = 0, 0
+    second.weight[:4, 4:], second.weight[4:, :4] = 0, 0
+    first.weight[4:] *= 1e4
+    second.weight[:4] *= 3e3
+    images = random_images(5, seed=3)
+    labels = network(images).argmax(1)
+    check_exact(network, images, labels, "margin")
+    single = Way("exact").gradient(copy.deepcopy(network).float(), images.float(), Objective(labels, loss="margin"))
+    assert (single.direction != 0).float().mean() > 0.99
 
 
 def test_dead_units_pass_nothing_on_and_no_nonsense():
