@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks.objective import Objective
-from satcore.networks import Activation, Dense, Network
+from satcore.networks import Activation, Network
 from satcore.nonlinearities import Nonlinearity
 
 WAYS = ("autograd", "exact", "softened")
@@ -196,8 +196,8 @@ class _Exact(torch.autograd.Function):
 def _mixes(network: Network) -> bool:
     """Whether each smooth unit passes its signal on to all units below, so that of those the largest alone counts."""
     return all(
-        network.phi(index).piecewise_linear or isinstance(block.affine, Dense)
-        for index, block in enumerate(network.architecture)
+        network.phi(index).piecewise_linear or (isinstance(layer, nn.Linear) and bool(layer.weight.all()))
+        for index, layer in enumerate(network.layers)
     )
 
 

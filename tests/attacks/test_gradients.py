@@ -16,7 +16,7 @@ from satcore.networks import Network, build, mlp
 from tests import literal
 from tests.examples import EVERY, KINDS, SMOOTH, load, of_family, random_images, small
 
-COUNT = 40
+COUNT = 12
 SLOPED = [name for name in EVERY if name != "step"]
 
 
@@ -79,27 +79,30 @@ PIXELS = list(range(5, 784, 17))
 
 def check_exact(network: Network, images: Tensor, labels: Tensor, loss: str) -> Gradient:
     """That `exact` of a float64 network is the complex step's in sign, direction and size, however small; returned."""
-    taken = Way("exact").gradient(network, images, Objective(labels, loss=loss))
+    taken, sloped = Way("exact").gradient(network, images, Objective(labels, loss=loss)), 0
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         true, log_factor = reference(network, image, int(label), loss, PIXELS, literal.WIDEST)
         found = taken.direction[index].numpy().ravel()[PIXELS]
         largest = np.abs(true).max()
-        assert largest > 0
+        if largest == 0:  # between ramps that have all come to an end
+            assert not found.any()
+            continue
+        sloped += 1
         # φ′(h) multiplies the rounding of h, some 1e-13 where h is a thousand.
         scaled = found * np.exp(np.longdouble(taken.log_factor[index].item() - log_factor))
         np.testing.assert_allclose(np.float64(scaled / largest), np.float64(true / largest), rtol=0, atol=1e-9)
         # Also of a pixel whose derivative is nothing beside the others'; but one that cancels may have either sign.
         decided = np.abs(true) > np.finfo(np.longdouble).tiny
         assert (np.sign(found) == np.sign(true))[decided].mean() >= 0.98
+    assert sloped > 0
     return taken
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("phi", SLOPED)
-def test_exact_is_the_true_gradient_through_any_block(phi, kind, loss):
-    images, labels = random_images(5, seed=2), torch.arange(5)
-    for scale in (1.0, 8.0):
+def test_exact_is_the_true_gradient_through_any_block(phi, kind):
+    images, labels = random_images(4, seed=2), torch.arange(4)
+    for scale, loss in ((1.0, "cross-entropy"), (5.0, "margin")):
         check_exact(small(kind, phi, seed=1, scale=scale), images, labels, loss)
 
 
@@ -128,9 +131,7 @@ def test_in_single_precision_exact_has_the_true_signs(phi, kind):
         taken = Way("exact").gradient(single, images.float(), Objective(labels, loss="margin"))
         agreement = []
         for index in range(6):
-            true, _ = reference(
-                network, images[index].float(), int(labels[index]), "margin", PIXELS, literal.WIDEST
-            )
+            true, _ = reference(network, images[index].float(), int(labels[index]), "margin", PIXELS, literal.WIDEST)
             agreement.append((np.sign(taken.direction[index].numpy().ravel()[PIXELS]) == np.sign(true)).mean())
         assert np.mean(agreement) > 0.99
 
@@ -161,10 +162,9 @@ def test_on_an_unsaturated_network_all_three_agree(examples, phi, kind, loss, ta
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("phi", SLOPED)
-@pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_softened_is_every_blocks_derivative_at_a_tempered_place(phi, kind, scale):
-    """By the chain rule, block by block, in logarithms far from any underflow: T is large."""
-    network, temperature, images = small(kind, phi, seed=6, scale=scale), 40.0 * scale, random_images(3, seed=6)
+def test_softened_is_every_blocks_derivative_at_a_tempered_place(phi, kind):
+    """By the chain rule, block by block; T is so large that nothing underflows on the way."""
+    network, temperature, images = small(kind, phi, seed=6, scale=100.0), 4000.0, random_images(3, seed=6)
     labels = torch.tensor([1, 2, 3])
     taken = Way("softened", temperature).gradient(network, images, Objective(labels))
     x, tape = images, []
@@ -180,7 +180,7 @@ def test_softened_is_every_blocks_derivative_at_a_tempered_place(phi, kind, scal
     for level, (before, pooled, nonlinearity) in reversed(list(enumerate(tape))):
         g = g * nonlinearity.slope(pooled.detach() / temperature) if level < len(tape) - 1 else g
         (g,) = torch.autograd.grad(pooled, before, g)
-    sizes = np.log(g.flatten(1).norm(dim=1)) + [log_factor for _, log_factor in slopes]
+    sizes = g.flatten(1).norm(dim=1).log().numpy() + [log_factor for _, log_factor in slopes]
     np.testing.assert_allclose(taken.log10_norm(), sizes / math.log(10), atol=1e-9)
     directions = [there / there.norm(dim=1, keepdim=True) for there in (g.flatten(1), taken.direction.flatten(1))]
     np.testing.assert_allclose(directions[0], directions[1], atol=1e-11)
@@ -199,7 +199,7 @@ def test_an_images_gradient_does_not_depend_on_who_else_is_in_the_batch(phi, kin
         alone = Way(way, 3.0).gradient(network, images[one], Objective(labels[one]))
         scale = together.direction[place].abs().max()
         np.testing.assert_allclose(alone.direction[0], together.direction[place], rtol=0, atol=float(1e-9 * scale))
-        assert alone.log_factor[0].item() == pytest.approx(together.log_factor[place].item(), abs=1e-9)
+        assert alone.log_factor[0].item() == pytest.approx(together.log_factor[place].item(), rel=1e-12, abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
