@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, checkpoints, data, library
@@ -124,6 +125,7 @@ def test_some_of_the_networks_are_enough_and_a_damaged_card_is_one_sentence(ship
 def test_damaged_weights_are_one_sentence_and_the_others_are_shown(shipped):
     shutil.copytree(ROOT / "checkpoints" / "relu-mlp", shipped / "relu-mlp")
     (shipped / "relu-mlp" / "control" / library.WEIGHTS).write_bytes(b"")
+    st.cache_resource.clear()  # where another test has left the whole network
     page = opened()
     assert not page.exception
     (error,) = page.error
