@@ -322,7 +322,11 @@ def mlp_probabilities(weights_and_biases: list[np.ndarray], images: np.ndarray, 
     """softmax(h³), (N, 10)."""
     with np.errstate(over="ignore"):  # 1/(1 + ∞) is the 0 it should be
         h3 = mlp_pre_activations(weights_and_biases, images, activation)[-1]
-    e = np.exp(h3 - h3.max(1, keepdims=True))
+    return softmax(h3)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    e = np.exp(logits - logits.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
 
 

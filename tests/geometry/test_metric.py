@@ -25,7 +25,7 @@ CNNS = ("cnn/saturated", "cnn/control", "cnn/adversarial", "cnn/vanilla")
 # --- the Jacobian ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, count", [(name, 20 if "saturated" in name else 6) for name in SIGMOIDS + RELUS])
+@pytest.mark.parametrize("name, count", [(name, 12 if "saturated" in name else 4) for name in SIGMOIDS + RELUS])
 def test_the_jacobian_is_that_of_a_complex_step(name, count):
     network = load(name)
     images = torch.cat((first_images(count // 2), blends(count // 2).float()))
@@ -200,7 +200,7 @@ def test_a_float32_network_is_taken_as_the_same_one_in_float64(name):
 
 
 @pytest.mark.parametrize(
-    "name, count", [("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133), ("cnn/saturated", 21)]
+    "name, count", [("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133), ("cnn/saturated", 18)]
 )
 def test_an_images_result_does_not_depend_on_the_batch(name, count):
     network, images = load(name), first_images(count)
@@ -363,8 +363,7 @@ def test_between_two_classes_the_length_element_is_its_closed_form(gap, one, oth
     assert found.item() == pytest.approx(abs(slopes[one] - slopes[other]) * root, rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize("gap", [0, 3, 40, 700, 2000])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("gap, seed", [(0, 0), (3, 1), (40, 2), (700, 3), (2000, 0)])
 def test_the_length_elements_logarithm_is_that_of_two_thousand_digits(gap, seed):
     generator = torch.Generator().manual_seed(seed)
     logits, v = torch.randn(2, 10, generator=generator, dtype=torch.float64) * 5
@@ -384,7 +383,7 @@ def test_the_length_element_is_the_formula_as_it_stands_where_that_is_well_condi
     assert unsure.sum() >= 20
     direction = random_images(40, seed=1) - 0.5
     found = geometry.length_element(network, images, direction)
-    for index in unsure.nonzero()[0][:20]:
+    for index in unsure.nonzero()[0][:8]:
         jacobian = literal.complex_step(network, images[index].numpy())
         expected = literal.length_element(p[index], jacobian @ direction[index].flatten().numpy())
         assert found[index].item() == pytest.approx(expected, rel=1e-11)

@@ -16,7 +16,7 @@ from satcore import data, geometry
 from satcore.geometry import paths
 from satcore.geometry.metric import Affine
 from tests import literal
-from tests.examples import SHIPPED, first, load
+from tests.examples import EVERY, KINDS, SHIPPED, first, load, small
 
 
 @functools.cache
@@ -290,14 +290,14 @@ def test_participation_counts_the_singular_values_that_take_part(spectrum, expec
 
 @pytest.fixture(scope="module")
 def contrasts() -> dict[str, list[geometry.Path]]:
-    """By training: 200 paths, the same for both, between images of different classes that both get right."""
+    """By training: 60 paths, the same for both, between images of different classes that both get right."""
     images, labels = data.load("test")
     networks = {training: load(f"sigmoid-mlp/{training}") for training in ("vanilla", "saturated")}
     right = torch.stack([network(images).argmax(1) == labels for network in networks.values()]).all(0).nonzero()[:, 0]
     generator = torch.Generator().manual_seed(4)
     pairs = right[torch.randint(len(right), (300, 2), generator=generator)]
-    pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:200]
-    assert len(pairs) == 200
+    pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:60]
+    assert len(pairs) == 60
     return {
         training: [geometry.path(network, images[source], images[target], points=21) for source, target in pairs]
         for training, network in networks.items()
@@ -308,6 +308,7 @@ def both(contrasts: dict[str, list[geometry.Path]], figure: Callable[[geometry.P
     return [np.array([figure(path) for path in contrasts[training]]) for training in ("vanilla", "saturated")]
 
 
+@pytest.mark.slow
 def test_saturated_paths_are_flatter(contrasts):
     vanilla, saturated = both(contrasts, lambda path: path.flatness)
     # Measured on 400 pairs: medians 0.45 and 0.99, and saturated the flatter on every one.
@@ -315,6 +316,7 @@ def test_saturated_paths_are_flatter(contrasts):
     assert (saturated > vanilla).mean() >= 0.98
 
 
+@pytest.mark.slow
 def test_at_a_saturated_transition_one_singular_value_stands_out(contrasts):
     vanilla, saturated = both(contrasts, lambda path: path.participation)
     # Measured on 400 pairs: medians 3.5 and 1.0, and saturated the smaller on every one.
@@ -336,3 +338,60 @@ def test_a_path_between_images_that_hardly_differ_comes_to_an_end(patience):
     noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(447), dtype=torch.float64)
     path = geometry.path(load("sigmoid-mlp/control"), source, (source + 1e-15 * noise).clamp(0, 1), points=51)
     assert 0 <= path.length < 1e-9
+
+
+# --- through blocks of any kind -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phi", [name for name in EVERY if name != "step"])
+def test_along_a_path_the_length_element_is_that_of_small_steps_on_the_sphere(phi, kind):
+    """2‖√p(t + w) − √p(t − w)‖/(2w), the network written down literally; also where a pixel saturates first."""
+    network, width = small(kind, phi, seed=11, scale=2.0), 1e-6
+    source, target = first(3).double(), first(7).double()
+    path = geometry.path(network, source, target, points=15)
+    inner = path.t[1:-1].numpy()
+    around = [
+        (1 - t)[:, None, None, None] * source.numpy() + t[:, None, None, None] * target.numpy()
+        for t in (inner - width, inner + width)
+    ]
+    roots = [2 * np.sqrt(literal.softmax(literal.pre_activations(network, images)[-1])) for images in around]
+    expected = np.linalg.norm(roots[1] - roots[0], axis=1) / (2 * width)
+    off = np.abs(path.length_element[1:-1].numpy() - expected) > 1e-6 * expected + 1e-9
+    # Between t − w and t + w a corner of some unit may lie.
+    assert off.sum() <= (1 if network.nonlinearities[0].piecewise_linear else 0)
+    assert (path.length_element > 0).all() and path.converged
+    np.testing.assert_allclose(path.probabilities[1:-1], (roots[0] ** 2 / 4 + roots[1] ** 2 / 4) / 2, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["dense", "strides and means", "pixel by pixel"])
+def test_where_a_network_jumps_a_path_is_as_long_as_its_jumps_and_says_that_it_has_not_converged(kind):
+    network = small(kind, "step", seed=12, scale=2.0)
+    source, target = first(3).double(), first(7).double()
+    path = geometry.path(network, source, target, points=501)
+    assert not path.length_element.any() and not path.converged
+    assert path.length == pytest.approx(path.arc_length, rel=1e-9)
+    assert path.length >= path.geodesic > 0
+    # Every jump that is seen at its points is in it.
+    t = np.linspace(0, 1, 501)[:, None, None, None]
+    walked = literal.softmax(literal.pre_activations(network, (1 - t) * source.numpy() + t * target.numpy())[-1])
+    assert path.length >= (1 - 1e-9) * literal.arcs(walked).sum() > 0.1
+
+
+def test_a_module_that_only_gives_logits_has_no_path(tiny):
+    class Logits(torch.nn.Module):
+        def forward(self, images):
+            return tiny(images)
+
+    for refused in (
+        lambda: geometry.path(Logits(), first(3), first(7)),
+        lambda: geometry.jacobian(Logits(), first(3)[None]),
+        lambda: geometry.length_element(Logits(), first(3)[None], first(3)[None]),
+        lambda: next(geometry.plane(Logits(), first(3), first(7), first(0))),
+    ):
+        with pytest.raises(ValueError) as refusal:
+            refused()
+        assert str(refusal.value) == (
+            "expected a network of blocks, of which exact derivatives can be taken, "
+            "got a Logits, which only gives logits"
+        )
