@@ -6,14 +6,19 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: two test processes, a server and a browser share two cores
 
+import uuid
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from satcore.networks import Network
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a core may be shared by whoever else there is
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +27,17 @@ def one_seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="session")
+def shelves(tmp_path_factory) -> Path:
+    """Where the tests' own shelves are."""
+    return tmp_path_factory.mktemp("shelves")
+
+
 @pytest.fixture(autouse=True)
-def own_shelf(tmp_path_factory, monkeypatch) -> Path:
+def own_shelf(shelves, monkeypatch) -> Path:
     """An empty folder that is the user's own shelf, so that no test writes to that of the user who runs it."""
-    folder = tmp_path_factory.mktemp("own-shelf")
+    folder = shelves / uuid.uuid4().hex
+    folder.mkdir()
     monkeypatch.setenv("SATCORE_SHELF", str(folder))
     return folder
 

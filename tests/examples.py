@@ -1,7 +1,9 @@
 """Networks and images that several test files look at."""
 
 import functools
+from collections.abc import Callable, Iterable
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -26,6 +28,11 @@ EVERY = list(nonlinearities.BY_NAME)
 SMOOTH = [name for name, kind in nonlinearities.BY_NAME.items() if not kind.piecewise_linear]
 
 load = functools.cache(library.load)  # shared by all tests: don't write to them
+
+
+def slowly(values: Iterable, quick: Callable[[object], bool]) -> list:
+    """The `values` of a parameter; those that aren't `quick` as slow tests."""
+    return [value if quick(value) else pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def architecture(family: str, hidden: int = 400) -> Architecture:

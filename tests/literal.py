@@ -306,10 +306,10 @@ def length_element(p: np.ndarray, v: np.ndarray) -> float:
     return np.sqrt(v @ (np.diag(p) - np.outer(p, p)) @ v)
 
 
-def log_length_element(logits: list[float], v: list[float]) -> float:
-    """The logarithm of the same, in so many digits that none of those lost matter, down to probabilities of e^−2000."""
+def log_length_element(logits: list[float], v: list[float], digits: int) -> float:
+    """The logarithm of the same, in so many `digits` that none of those lost matter: of p = e^−2000 they are 1,700."""
     with localcontext() as context:
-        context.prec = 2000
+        context.prec = digits
         exponentials = [Decimal(logit).exp() for logit in logits]
         p = [e / sum(exponentials) for e in exponentials]
         v = [Decimal(value) for value in v]

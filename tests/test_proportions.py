@@ -1,13 +1,14 @@
 """Shares and their intervals, against scipy's."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.stats import binomtest
 
 from satcore.proportions import Proportion
 
 
+@settings(deadline=None)
 @given(some.integers(1, 10_000), some.data())
 def test_the_interval_is_wilsons(total, draw):
     count = draw.draw(some.integers(0, total))

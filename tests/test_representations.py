@@ -417,6 +417,7 @@ def hidden_layers(reasons: dict[tuple[str, str], str]) -> list:
         }
     ),
 )
+@pytest.mark.slow
 def test_classes_lie_farther_apart_in_the_saturated_network(separations, family, layer):
     # 89 times at least in the ReLU MLP, 260 times in the CNN's dense layer, but 1.13 in its first convolution.
     assert separations[f"{family}/saturated"][layer].between > 1.1 * separations[f"{family}/vanilla"][layer].between
@@ -434,6 +435,7 @@ def test_classes_lie_farther_apart_in_the_saturated_network(separations, family,
         }
     ),
 )
+@pytest.mark.slow
 def test_classes_lie_farther_apart_in_the_saturated_network_by_what_they_are_wide(separations, family, layer):
     # 1.15 times at least in the first layer of the sigmoid MLP, 1.9 times in the second.
     assert separations[f"{family}/saturated"][layer].ratio > 1.1 * separations[f"{family}/vanilla"][layer].ratio
@@ -441,6 +443,7 @@ def test_classes_lie_farther_apart_in_the_saturated_network_by_what_they_are_wid
 
 @pytest.mark.parametrize("training", ["vanilla", "saturated"])
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_classes_lie_farther_apart_the_deeper_the_layer(separations, family, training):
     hidden = [separations[f"{family}/{training}"][layer] for layer in HIDDEN[family]]
     for lower, upper in itertools.pairwise(hidden):
@@ -452,6 +455,7 @@ def test_classes_lie_farther_apart_the_deeper_the_layer(separations, family, tra
     "family",
     ["sigmoid-mlp", "relu-mlp", pytest.param("cnn", marks=pytest.mark.xfail(strict=True, reason=CONVOLUTIONS))],
 )
+@pytest.mark.slow
 def test_the_saturated_networks_classes_gain_on_the_vanilla_ones_the_deeper_the_layer(separations, family):
     gains = [
         separations[f"{family}/saturated"][layer].between / separations[f"{family}/vanilla"][layer].between
@@ -477,12 +481,14 @@ def test_the_saturated_networks_classes_gain_on_the_vanilla_ones_the_deeper_the_
         ),
     ],
 )
+@pytest.mark.slow
 def test_images_of_one_class_are_nearly_the_same_in_the_last_hidden_layer(separations, name):
     assert separations[name][HIDDEN[name.split("/")[0]][-1]].ratio > 10
 
 
 @pytest.mark.parametrize("training", ["vanilla", "saturated"])
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_images_of_one_class_are_nearly_the_same_in_the_softmax(separations, family, training):
     found = separations[f"{family}/{training}"]["softmax"]
     # Two different certain answers are 2/10 apart.

@@ -272,6 +272,7 @@ def test_what_fools_one_network_is_tried_on_another(tiny, examples):
     assert itself.success.float().mean() > 0.9 > result.success.float().mean()
 
 
+@pytest.mark.slow
 def test_networks_work_under_foolbox_as_they_are(examples):
     import foolbox
 

@@ -81,7 +81,7 @@ def attack(tiny):
     return function, images[:20].flatten(1).double()
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 10, 20, 40])
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 40])
 def test_convex_quadratics_go_scipys_way(steps):
     function, start = quadratics()
     ours, (points, values, iterations) = ended(function, start, steps), scipys(function, start, steps)
@@ -91,7 +91,7 @@ def test_convex_quadratics_go_scipys_way(steps):
         np.testing.assert_array_equal(ours.iterations.numpy(), iterations)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 10, 20])
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
 def test_rosenbrocks_valley_goes_scipys_way(steps):
     start = torch.rand(15, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     ours, (points, values, _) = ended(rosenbrock, start, steps), scipys(rosenbrock, start, steps)
@@ -99,7 +99,7 @@ def test_rosenbrocks_valley_goes_scipys_way(steps):
     np.testing.assert_allclose(ours.values.numpy(), values, rtol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("steps", [1, 2, 5, 10])
 def test_an_attack_on_a_network_goes_scipys_way(attack, steps):
     ours, (points, values, iterations) = ended(*attack, steps), scipys(*attack, steps)
     np.testing.assert_array_equal(ours.iterations.numpy(), iterations)

@@ -10,7 +10,7 @@ from satcore import data, library
 from satcore.evaluation import grids
 from satcore.evaluation.grids import PAIRS, Setting
 from satcore.networks import build, mlp
-from tests.examples import SHIPPED, load
+from tests.examples import SHIPPED, load, slowly
 
 SETTING = Setting(attack="Adam", steps=60)
 
@@ -142,7 +142,7 @@ def test_what_ships_is_lbfgs_in_three_ways_and_where_nothing_convolves_adam():
 
 
 @pytest.mark.shipped
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", slowly(SHIPPED, lambda name: not name.startswith("cnn/")))
 def test_the_shipped_grids_are_of_the_shipped_network_and_true(name):
     for setting in grids.shipped(name):
         check_grid(load(name), setting, grids.load(name, setting))

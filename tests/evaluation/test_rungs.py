@@ -39,7 +39,7 @@ def left(climbed) -> dict[str, int]:
     return {rung.name: int(rung.right.sum()) for rung in climbed}
 
 
-@pytest.mark.parametrize("epsilon", [0.02, 0.1])
+@pytest.mark.parametrize("epsilon", [pytest.param(0.02, marks=pytest.mark.slow), 0.1])
 def test_the_worst_case_is_never_above_a_rung(tiny, examples, epsilon, fewer_queries):
     climbed = list(ladder(tiny, *examples, epsilon=epsilon, source=load("relu-mlp/vanilla")))
     assert [rung.name for rung in climbed] == list(RUNGS)
@@ -78,6 +78,7 @@ def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
     assert hidden["FGSM, exact"] == honest["FGSM, exact"] and hidden["worst case"] <= honest["worst case"] + 1
 
 
+@pytest.mark.slow
 def test_the_worst_case_falls_as_epsilon_grows(tiny, examples, fewer_queries):
     brackets = list(rungs.accuracy_against_epsilon(tiny, *examples, epsilons=(0.0, 0.01, 0.05, 0.1)))
     for shares in (
@@ -97,6 +98,7 @@ def test_a_network_with_convolutions_has_no_proof(examples, fewer_queries):
     ]
 
 
+@pytest.mark.slow
 def test_what_only_gives_logits_has_the_rungs_that_need_no_more_and_no_proof(tiny, examples, fewer_queries):
     class Logits(torch.nn.Module):
         def forward(self, images):
@@ -116,6 +118,7 @@ def test_what_only_gives_logits_has_the_rungs_that_need_no_more_and_no_proof(tin
         list(one_rung("PGD, exact", *there))
 
 
+@pytest.mark.slow
 def test_one_rung_alone_is_the_ladders(tiny, examples, fewer_queries):
     source = load("relu-mlp/vanilla")
     counts = left(ladder(tiny, *examples, epsilon=0.06, source=source)) | {

@@ -17,6 +17,7 @@ from satcore.networks import Network, build
 from satcore.recipes import Annealing, Phase, Recipe
 from satcore.training import EpochRecord, loop, train
 from tests import literal
+from tests.examples import slowly
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -100,8 +101,9 @@ def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float
     return tensors, losses
 
 
-@pytest.mark.parametrize("recipe", LITERAL.values(), ids=LITERAL)
-def test_training_is_the_literal_loop(recipe):
+@pytest.mark.parametrize("name", slowly(LITERAL, lambda name: name in ("vanilla", "penalised sigmoid")))
+def test_training_is_the_literal_loop(name):
+    recipe = LITERAL[name]
     records = list(train(recipe, "cpu", seed=3))
     weights, losses = literally(recipe, seed=3)
     start = build(recipe.architecture, seed=3).parameters()
@@ -282,7 +284,7 @@ def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRe
 
 @pytest.mark.parametrize(
     "after",
-    [[1], [2], [3], [4], [1, 2, 3, 4]],
+    slowly(([1], [2], [3], [4], [1, 2, 3, 4]), lambda after: after in ([2], [1, 2, 3, 4])),
     ids=["in phase 1", "at the border", "early in phase 2", "late in phase 2", "every epoch"],
 )
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
@@ -299,6 +301,7 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
         assert same[0] == same[1]
 
 
+@pytest.mark.slow
 def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, monkeypatch):
     monkeypatch.setattr(loop, "TRAINING_IMAGES", 40)
     recipe = Recipe(
@@ -330,7 +333,7 @@ def test_keeping_the_state_does_not_change_the_run(tmp_path, saved_always):
 # As TWO_PHASES, but long enough to be killed at many places.
 LONG = dataclasses.replace(
     TWO_PHASES,
-    phases=(dataclasses.replace(TWO_PHASES.phases[0], epochs=10), dataclasses.replace(TWO_PHASES.phases[1], epochs=20)),
+    phases=(dataclasses.replace(TWO_PHASES.phases[0], epochs=6), dataclasses.replace(TWO_PHASES.phases[1], epochs=12)),
 )
 
 TO_BE_KILLED = """
@@ -362,7 +365,7 @@ def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always
     process = subprocess.Popen([sys.executable, "-c", TO_BE_KILLED, str(state)], cwd=ROOT)
     try:
         # A moment is counted in states seen, not in seconds, so that a fast machine doesn't get to the end first.
-        states = moments.randrange(1, 25)
+        states = moments.randrange(1, 14)
         for _ in range(states):
             wait_for_another(state, process)
         time.sleep(moments.uniform(0, 0.02))
