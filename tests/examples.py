@@ -31,8 +31,11 @@ load = functools.cache(library.load)  # shared by all tests: don't write to them
 
 
 def slowly(values: Iterable, quick: Callable[[object], bool]) -> list:
-    """The `values` of a parameter; those that aren't `quick` as slow tests."""
-    return [value if quick(value) else pytest.param(value, marks=pytest.mark.slow) for value in values]
+    """The `values` of a parameter, or tuples of several; those that aren't `quick` as slow tests."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=[] if quick(value) else pytest.mark.slow)
+        for value in values
+    ]
 
 
 def architecture(family: str, hidden: int = 400) -> Architecture:

@@ -171,7 +171,7 @@ def check_enclosed(phi: Nonlinearity, low: Tensor, high: Tensor) -> None:
 
 
 @every(PHIS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(intervals=st.lists(st.tuples(PLACES, WIDTHS), min_size=1, max_size=12))
 def test_the_lines_are_never_crossed(phi, intervals):
     low, width = torch.tensor(intervals, dtype=torch.float64).T[:, None]

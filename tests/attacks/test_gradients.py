@@ -16,7 +16,7 @@ from satcore.networks import Network, build, mlp
 from tests import literal
 from tests.examples import EVERY, KINDS, SMOOTH, load, of_family, random_images, slowly, small
 
-COUNT = 10
+COUNT = 8
 SLOPED = [name for name in EVERY if name != "step"]
 
 
@@ -101,7 +101,7 @@ def check_exact(network: Network, images: Tensor, labels: Tensor, loss: str) -> 
     return taken
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slowly(KINDS, lambda kind: kind != "overlapping maxima"))
 @pytest.mark.parametrize("phi", SLOPED)
 def test_exact_is_the_true_gradient_through_any_block(phi, kind):
     images, labels = random_images(4, seed=2), torch.arange(4)
@@ -151,8 +151,7 @@ def test_nothing_passes_a_step_and_nothing_is_made_up(kind):
         assert not logits.zero.any() and layers[0].zero.all()
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
-@pytest.mark.parametrize("targeted", [False, True])
+@pytest.mark.parametrize("loss, targeted", [("cross-entropy", False), ("margin", True)])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("phi", SLOPED)
 def test_on_an_unsaturated_network_all_three_agree(examples, phi, kind, loss, targeted):

@@ -49,6 +49,7 @@ def test_a_masked_network_is_caught(masked, examples):
     assert zero_gradients(masked, *examples) > 0.9
 
 
+@pytest.mark.slow
 def test_masking_is_caught_in_the_papers_networks_and_not_in_the_vanilla_one(examples):
     for name in ("sigmoid-mlp/saturated", "relu-mlp/saturated"):
         found = {check.name: check for check in checks(load(name), *examples)}

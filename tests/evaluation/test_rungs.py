@@ -52,6 +52,7 @@ def test_without_a_source_nothing_is_transferred(tiny, examples, fewer_queries):
     assert [rung.name for rung in climbed] == [name for name in RUNGS if name != "transfer"]
 
 
+@pytest.mark.slow
 def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, examples, fewer_queries):
     found = worst_case(tiny, *examples, epsilon=0.06)
     *climbed, last = ladder(tiny, *examples, epsilon=0.06)
@@ -66,6 +67,7 @@ def test_worst_case_and_ladder_agree_and_each_image_has_its_breaker(tiny, exampl
             assert all(first[there][index] for there in earlier)
 
 
+@pytest.mark.slow
 def test_nothing_is_broken_within_nothing(tiny, examples, fewer_queries):
     assert torch.equal(
         worst_case(tiny, *examples, epsilon=0.0).broken, tiny(examples.images).argmax(1) != examples.labels

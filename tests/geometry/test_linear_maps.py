@@ -62,7 +62,7 @@ def test_a_linear_part_is_the_affine_map_without_its_constant_and_its_transpose_
     assert (difference.abs() <= 1e-13 * wx.norm(dim=1) * g.norm(dim=1)).all()
 
 
-@pytest.mark.parametrize("channels, out, side", [(32, 64, 14), (3, 5, 7), (2, 1, 4)])
+@pytest.mark.parametrize("channels, out, side", [(12, 16, 14), (3, 5, 7), (2, 1, 4)])
 def test_more_signals_than_are_convolved_at_a_time_are_convolved_alike(channels, out, side):
     weight = torch.randn(out, channels, 5, 5, dtype=torch.float64)
     convolution = FourierConvolution(weight, (2, 2, 2, 2), (side, side))

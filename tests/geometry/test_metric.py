@@ -38,7 +38,7 @@ RELUS = ("relu-mlp/saturated", "relu-mlp/control", "relu-mlp/adversarial", "relu
 
 @pytest.mark.parametrize(
     "name, count",
-    slowly(((name, 12 if "saturated" in name else 4) for name in SIGMOIDS + RELUS), lambda there: there[1] == 12),
+    slowly(((name, 8 if "saturated" in name else 4) for name in SIGMOIDS + RELUS), lambda there: there[1] == 8),
 )
 def test_the_jacobian_is_that_of_a_complex_step(name, count):
     network = load(name)
@@ -91,7 +91,7 @@ def test_the_cnns_jacobian_is_that_of_a_complex_step(name):
     np.testing.assert_allclose(found.reshape(10, 784)[:, pixels], expected, rtol=0, atol=1e-11 * np.abs(found).max())
 
 
-PIXELS = list(range(3, 784, 37))
+PIXELS = list(range(3, 784, 47))
 
 
 def check_jacobian(network: Network, images: Tensor) -> Tensor:
@@ -343,7 +343,7 @@ def test_jacobians_of_another_shape_are_refused(shape):
     assert str(refusal.value) == f"expected Jacobians of shape (N, 10, 784), got {shape}"
 
 
-@pytest.mark.parametrize("name", SIGMOIDS + RELUS + ("cnn/saturated", "cnn/vanilla"))
+@pytest.mark.parametrize("name", ("sigmoid-mlp/saturated", "sigmoid-mlp/vanilla", "relu-mlp/saturated", "cnn/vanilla"))
 def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name):
     network = load(name)
     images = torch.cat((first_images(8), blends(8).float()))
@@ -393,7 +393,7 @@ def test_the_length_elements_logarithm_is_that_of_two_thousand_digits(gap, seed)
     assert found.item() == pytest.approx(expected, rel=1e-14, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["sigmoid-mlp/vanilla", "relu-mlp/vanilla"])
+@pytest.mark.parametrize("name", slowly(("sigmoid-mlp/vanilla", "relu-mlp/vanilla"), lambda name: name[0] == "s"))
 def test_the_length_element_is_the_formula_as_it_stands_where_that_is_well_conditioned(name):
     network, images = load(name), blends(40)
     weights_and_biases = literal.parameters(network)

@@ -335,7 +335,7 @@ def test_at_a_saturated_transition_one_singular_value_stands_out(contrasts):
     assert (saturated < vanilla).mean() >= 0.98
 
 
-@pytest.mark.parametrize("name", ["cnn/saturated", "relu-mlp/vanilla"])
+@pytest.mark.parametrize("name", slowly(("cnn/saturated", "relu-mlp/vanilla"), lambda name: name[0] == "r"))
 def test_at_its_ends_a_paths_spectrum_is_that_of_the_images_themselves(name):
     # A background rounded unevenly would break the ties of max-pooling there.
     network, images = load(name), data.load("test").images

@@ -109,17 +109,15 @@ def test_a_scale_of_any_size_is_bounded_as_the_same_scale_within_the_weights(siz
 
 @pytest.mark.parametrize("phi", EVERY)
 def test_a_proof_does_not_depend_on_who_else_is_in_the_batch(phi):
-    network, (images, labels) = small("dense", phi, seed=4, scale=2.0), first_examples(60)
+    network, (images, labels) = small("dense", phi, seed=4, scale=2.0), first_examples(56)
     labels = network(images.double()).argmax(1)  # so that something is to be proven
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     epsilon = 0.003
     together = certified(network, images, labels, epsilon=epsilon)  # in parts of fifty
     assert torch.equal(certified(network, images[order], labels[order], epsilon=epsilon), together[order])
-    alone = [
-        bool(certified(network, *there, epsilon=epsilon))
-        for there in zip(images.split(1), labels.split(1), strict=True)
-    ]
-    assert alone == together.tolist()
+    some = range(0, 56, 5)
+    alone = [bool(certified(network, images[k : k + 1], labels[k : k + 1], epsilon=epsilon)) for k in some]
+    assert alone == together[::5].tolist()
     assert phi == "step" or sum(alone) > 0
 
 
