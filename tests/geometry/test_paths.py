@@ -126,7 +126,7 @@ def test_the_length_is_that_of_a_polygon_of_very_many_sides(name, source, target
         first(source).double().numpy(),
         first(target).double().numpy(),
         name.removesuffix("-mlp/saturated"),
-        steps=2**15,
+        steps=2**16,
     )
     found = path_of(name, source, target, points=201)
     assert expected > 5  # through several classes
