@@ -98,14 +98,16 @@ KINDS = list(small_architectures("relu"))
 def small(kind: str, phi: str, *, seed: int = 0, scale: float = 1.0) -> Network:
     """One of the `small_architectures` in float64, its weights `scale` times those of PyTorch's initialisation.
 
-    What is done pixel by pixel is (1 + u)·x − v with u and v drawn from 0…1, times the scale.
+    What is done pixel by pixel is ±((1 + u)·x − v) with u and v drawn from 0…1, times the scale.
     """
     network = build(small_architectures(phi)[kind], seed, scale).double().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for block, layer in zip(network.architecture, network.layers, strict=True):
         if isinstance(block.affine, Elementwise):
-            layer.weight += scale * torch.rand(layer.weight.shape, generator=generator)
-            layer.bias -= scale * torch.rand(layer.bias.shape, generator=generator)
+            u, v = torch.rand(2, *block.affine.size, generator=generator)
+            sign = scale * (2 * torch.randint(2, block.affine.size, generator=generator) - 1)
+            layer.weight.copy_(sign * (1 + u))
+            layer.bias.copy_(-sign * v)
     return network
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from satcore import data, library
 from satcore.attacks import fgsm, pgd
-from satcore.attacks.gradients import WAYS, Gradient, Way
+from satcore.attacks.gradients import BANDS, WAYS, Gradient, Way, _Signal
 from satcore.attacks.objective import Objective
 from satcore.networks import Network, build, mlp
 from tests import literal
@@ -250,6 +250,37 @@ def test_the_image_is_the_lowest_layer_of_all(kind):
         lowest = Way(way).by_layer(network, images, Objective(labels))[0]
         torch.testing.assert_close(lowest.direction, whole.direction, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(lowest.log_factor, whole.log_factor, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.skipif(not literal.WIDE, reason="no numbers below float64's on this machine to compare with")
+@pytest.mark.parametrize("dtype, rounding", [(torch.float32, 1e-4), (torch.float64, 1e-11)])
+@pytest.mark.parametrize("spread", [1.0, 100.0, 300.0, 3000.0])
+def test_a_signal_goes_through_a_sparse_map_whatever_the_sizes_of_its_entries(dtype, rounding, spread):
+    generator = torch.Generator().manual_seed(int(spread))
+    sign = 2 * torch.randint(2, (6, 60), generator=generator).to(dtype) - 1
+    log = -spread * torch.rand(6, 60, generator=generator).to(dtype) - 50
+    sign[:, :3], log[:, :3] = 0, -torch.inf  # and some that pass nothing on
+    sign[0], log[0] = 0, -torch.inf
+    weight = torch.randn(60, 500, generator=generator).to(dtype)
+    weight *= torch.rand(60, 500, generator=generator) < 0.05  # three entries each, on average
+    inputs = torch.zeros(6, 500, dtype=dtype, requires_grad=True)
+    found = _Signal(sign, log).through(inputs @ weight.T, inputs)
+    terms = (sign.numpy() * np.exp(log.numpy().astype(np.longdouble)))[:, :, None] * weight.numpy()
+    expected, size = terms.sum(1), np.abs(terms).sum(1)
+    assert (expected == 0).mean() > 0.1 and (expected != 0).mean() > 0.5
+    there = found.sign.numpy() * np.exp(found.log.detach().numpy().astype(np.longdouble))
+    assert (np.abs(there - expected) <= rounding * max(1, spread / 100) * size).all()
+
+
+@pytest.mark.parametrize("dtype, border", BANDS.items())
+def test_what_lies_on_both_sides_of_a_band_is_added_up(dtype, border):
+    log = torch.tensor([[0.0, -border + 0.5, -border - 0.5]], dtype=dtype)
+    weight = torch.tensor([[1.0, 0, 0], [0, 1, 1]], dtype=dtype)
+    inputs = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
+    found = _Signal(torch.ones_like(log), log).through(inputs @ weight, inputs)
+    expected = [0, -border + math.log(math.exp(0.5) + math.exp(-0.5))]
+    np.testing.assert_allclose(found.log.detach()[0], expected, rtol=3 * torch.finfo(dtype).eps)
+    assert found.sign.tolist() == [[1, 1]]
 
 
 def test_weights_of_zero_keep_signals_apart_and_small_ones_are_not_lost():
