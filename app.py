@@ -16,7 +16,6 @@ ICON = Path(__file__).parent / "satcore" / "dashboard" / "shared" / "icon.png"  
 def main() -> None:
     """Run the page that is asked for; each page's first lines ask whether it came this way."""
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
-    forget_infinities()
     page = st.navigation(
         [
             st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),
@@ -30,6 +29,7 @@ def main() -> None:
         ],
         position="top",
     )
+    forget_infinities()  # only now: before the navigation, a rerun doesn't know its page and may end at home
     st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
     st.session_state["page turned"] = st.session_state.get("page") not in (None, page.url_path)
     st.session_state["page"] = page.url_path
