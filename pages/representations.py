@@ -1,10 +1,10 @@
-import numpy as np
 import streamlit as st
 
 from satcore.dashboard.representations import compute, controls, downloads, figures, words
 from satcore.dashboard.representations.embedding_view import embedding_view
 from satcore.dashboard.representations.rdm_view import rdm_view, whole
 from satcore.dashboard.shared.each import each
+from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.line_up import line_up
@@ -14,16 +14,6 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
 
     app.main()
     st.stop()
-
-
-def embedded(name: str) -> dict[str, np.ndarray]:
-    """Two dimensions of every layer of the network `name`, with a bar that shows how far they are found."""
-    layers, progress, found = compute.names_of(name), st.progress(0.0), {}
-    for done, layer in enumerate(layers):
-        progress.progress(done / len(layers), text=f"{method} of {layer} of {name}")
-        found[layer] = compute.embedded(name, layer, method, seed, index)
-    progress.empty()
-    return found
 
 
 st.title("What a layer tells apart")
@@ -69,7 +59,7 @@ with one_readable_line(), full:
         for (name, rdm), column in zip(rdms.items(), columns, strict=False):
             label, means = chosen[name].label, compute.class_means(name, layer, seed)
             figure, alt = figures.class_means(means, chosen[name], layer, high), words.class_means(means, label, layer)
-            column.plotly_chart(figure, key=f"means {name}", config=figures.CONFIG, alt=alt)
+            draw(column, f"means {name}", figure, alt)
             caption = f"All 1,000 × 1,000 pairs in {layer} of {label}"
             column.image(whole(rdm.numpy(), high, scale), width="stretch", caption=caption, alt=caption)
         downloads.of_rdms(rdms, layer, seed)
@@ -82,7 +72,7 @@ with one_readable_line(), plane:
         with right:
             digit = controls.attacked_digit()
         index = compute.index_of(digit, seed)
-        embeddings = each(chosen, embedded)
+        embeddings = each(chosen, lambda name: compute.embeddings(name, method, seed, index))
         travels = {name: compute.travel(name, index) for name in embeddings}
         images, labels = compute.images(seed), compute.labels(seed).numpy()
         embedding_view(embeddings, travels, chosen, images, labels, method=method)

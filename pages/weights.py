@@ -2,26 +2,17 @@ import streamlit as st
 
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
+from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.line_up import line_up
 from satcore.dashboard.weights import compute, controls, downloads, figures, words
-from satcore.weights import Saturation
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
 
     app.main()
     st.stop()
-
-
-def counted(name: str) -> list[Saturation]:
-    """The pre-activations of the network `name`, with a bar that shows how far they are counted."""
-    progress, found = st.progress(0.0, text=f"{name}: how far they reach"), []
-    for found in compute.saturation(name):
-        progress.progress(found[0].done, text=f"{name}: all 10,000 test images")
-    progress.empty()
-    return found
 
 
 st.title("Inside the weights")
@@ -40,13 +31,7 @@ with one_readable_line(), saturation:
         with which:
             curves = each(chosen, compute.curves)
             layer = controls.layer(max(1, *map(len, curves.values())))
-        for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
-            there, label = (found[layer - 1] if layer <= len(found) else None), chosen[name].label
-            if there:
-                alt = words.curve_alt(label, there, layer)
-                figure = figures.curve(there, chosen[name])
-                column.plotly_chart(figure, key=f"curve {name}", config=figures.CONFIG, alt=alt)
-            column.markdown(words.curve(label, there, layer))
+        figures.draw_curves(curves, layer, chosen)
         st.caption(words.ON_THE_CURVE)
         st.markdown(about_the_control(chosen))
         downloads.of_curves(curves)
@@ -58,8 +43,7 @@ with one_readable_line(), distribution:
         legend({name: chosen[name] for name in shapes})
         for layer, column, there in controls.by_layer(shapes):
             figure = figures.weights(there, chosen, f"Layer {layer}", standardised=standardised)
-            alt = words.weights_alt(there, chosen, layer)
-            column.plotly_chart(figure, key=f"weights {layer}", config=figures.CONFIG, alt=alt)
+            draw(column, f"weights {layer}", figure, words.weights_alt(there, chosen, layer))
         st.caption(words.GAUSSIAN)
         st.dataframe(words.shapes(shapes), hide_index=True, key="shapes")
         downloads.of_shapes(shapes)
@@ -67,14 +51,12 @@ with one_readable_line(), distribution:
 with one_readable_line(), inputs:
     if inputs.open:
         exponent = controls.saturation_threshold()
-        found = each(chosen, counted)
+        found = each(chosen, compute.saturation)
         legend({name: chosen[name] for name in found})
         for layer, column, there in controls.by_layer(found):
             figure = figures.pre_activations(there, chosen, f"Layer {layer}")
             says = words.saturated(there, chosen, exponent)
-            column.plotly_chart(
-                figure, key=f"inputs {layer}", config=figures.CONFIG, alt=f"Layer {layer}. {words.plain(says)}"
-            )
+            draw(column, f"inputs {layer}", figure, f"Layer {layer}. {words.plain(says)}")
             column.markdown(says)
         st.markdown(about_the_control(chosen))
         downloads.of_saturation(found)
@@ -87,7 +69,7 @@ with one_readable_line(), mechanism:
         curve.subheader("Heavier tails, larger perturbations")
         figure = figures.mechanism(*compute.curve(), compute.KURTOSES, ratios)
         says = words.mechanism(ratios.means, limit)
-        curve.plotly_chart(figure, key="mechanism", config=figures.CONFIG, alt=f"Eq. 14 against kurtosis. {says}")
+        draw(curve, "mechanism", figure, f"Eq. 14 against kurtosis. {says}")
         curve.caption(says)
         own.subheader("Drawn from the trained layers")
         with own:
@@ -95,13 +77,13 @@ with one_readable_line(), mechanism:
             legend({name: chosen[name] for name in layers})
         says = words.own_ratios({name: found.means for name, found in layers.items()}, chosen)
         figure = figures.layer_ratios(layers, chosen)
-        own.plotly_chart(figure, key="own", config=figures.CONFIG, alt=f"Eq. 14 by layer. {words.plain(says)}")
+        draw(own, "own", figure, f"Eq. 14 by layer. {words.plain(says)}")
         own.markdown(says)
         st.subheader("Try it")
         kurtosis, seed = controls.prototypes()
         drawn = compute.prototypes(kurtosis, seed)
-        figure = figures.prototypes(drawn.first, drawn.second)
-        st.plotly_chart(figure, key="prototypes", config=figures.CONFIG, alt="Components of the two prototypes")
+        figure, says = figures.prototypes(drawn.first, drawn.second), words.prototypes_alt(drawn.first, drawn.second)
+        draw(st.container(), "prototypes", figure, says)
         metrics = words.prototypes(drawn.epsilon_min, drawn.strength)
         for column, (label, value, meaning) in zip(st.columns(3), metrics, strict=True):
             column.metric(label, value, help=meaning)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 import torch
 from torch import Tensor
 
@@ -115,6 +116,16 @@ def travel(name: str, index: int) -> Travel:
     with torch.no_grad():
         predicted = network(attacked).argmax(1).tolist()
     return Travel(attacked[:, 0].numpy(), predicted, bool(results[0].zero_gradient))
+
+
+def embeddings(name: str, method: str, seed: int, index: int) -> dict[str, np.ndarray]:
+    """Two dimensions of every layer, as `embedded` has them; a bar shows how far they are found."""
+    layers, bar, found = names_of(name), st.progress(0.0), {}
+    for done, layer in enumerate(layers):
+        bar.progress(done / len(layers), text=f"{method} of {layer} of {name}")
+        found[layer] = embedded(name, layer, method, seed, index)
+    bar.empty()
+    return found
 
 
 @cache.copied(most=500)

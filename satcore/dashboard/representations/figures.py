@@ -8,13 +8,8 @@ import plotly.graph_objects as go
 from streamlit.delta_generator import DeltaGenerator
 
 from satcore.dashboard.representations import words
+from satcore.dashboard.shared import figures as shared
 from satcore.dashboard.shared.style import TEXT_SIZE, Style
-
-CONFIG = {  # one button, which saves the figure as SVG
-    "displaylogo": False,
-    "modeBarButtons": [["toImage"]],
-    "toImageButtonOptions": {"format": "svg"},
-}
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,7 @@ def likeness(reference: Style) -> Curve:
 
 def draw(column: DeltaGenerator, key: str, curve: Curve, values: words.ByLayer, styles: Mapping[str, Style]) -> None:
     """Draw one number a layer, a line a network, with what it shows written below."""
-    figure, alt = by_layer(values, styles, curve), words.alternative(curve.what, values, styles)
-    column.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+    shared.draw(column, key, by_layer(values, styles, curve), words.alternative(curve.what, values, styles))
     column.caption(curve.what)
 
 

@@ -1,6 +1,6 @@
 """What the page on weights computes on demand, and keeps for all sessions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,19 +72,20 @@ def shapes(name: str) -> list[weights.Shape]:
     return [weights.shape(w) for w in digits.network(name).weights]
 
 
-def saturation(name: str) -> Iterator[list[weights.Saturation]]:
-    """The pre-activations of every layer over all test images, as they are counted, or at once where they are known.
+def saturation(name: str) -> list[weights.Saturation]:
+    """The pre-activations of every layer over all test images; a bar shows how far they are counted.
 
     Blocks that neither have a nonlinearity nor are the read-out, as those that scale the pixels, are left out.
     """
     known = _known_saturation(name)
     if not known:
-        network, shown = digits.network(name), []
+        network, record = digits.network(name), []
+        bar = st.progress(0.0, text=f"{name}: how far they reach")
         for record in weights.saturation(network, data.load("test").images):
-            shown = [record[index] for index in _layers(network)]
-            yield shown
-        known.append(shown)
-    yield known[0]
+            bar.progress(record[0].done, text=f"{name}: all 10,000 test images")
+        bar.empty()
+        known.append([record[index] for index in _layers(network)])
+    return known[0]
 
 
 @st.cache_data(show_spinner=False)

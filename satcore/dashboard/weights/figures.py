@@ -4,18 +4,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+import streamlit as st
 
+from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.style import COLOURS, NEUTRAL, TEXT_SIZE, Style
 from satcore.dashboard.weights import words
 from satcore.dashboard.weights.compute import Curve, Ratios
 from satcore.weights import Histogram, Saturation, Shape
 
 PALE = 0.3  # the opacity of bars where φ still rises
-CONFIG = {  # one button, which saves the figure as SVG
-    "displaylogo": False,
-    "modeBarButtons": [["toImage"]],
-    "toImageButtonOptions": {"format": "svg"},
-}
+
+
+def draw_curves(curves: Mapping[str, Sequence[Curve]], layer: int, styles: Mapping[str, Style]) -> None:
+    """Draw the nonlinearity of one `layer`, counted from 1, of each network that has it, side by side."""
+    for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
+        there, style = (found[layer - 1] if layer <= len(found) else None), styles[name]
+        if there:
+            draw(column, f"curve {name}", curve(there, style), words.curve_alt(style.label, there, layer))
+        column.markdown(words.curve(style.label, there, layer))
 
 
 def curve(found: Curve, style: Style) -> go.Figure:

@@ -156,6 +156,12 @@ def prototypes(epsilon_min: float, strength: float) -> list[tuple[str, str, str]
     ]
 
 
+def prototypes_alt(first: np.ndarray, second: np.ndarray) -> str:
+    """The figure of two prototypes' components in words."""
+    one, other = (f"from {w.min():.3f} to {w.max():.3f}".replace("-", "−") for w in (first, second))
+    return f"Components of two prototypes: of w₁ {one}, of w₂ {other} among all {len(first):,}"
+
+
 def plain(markdown: str) -> str:
     """The same without the marks of Markdown, for an alternative text."""
     return " ".join(markdown.replace("**", "").split())

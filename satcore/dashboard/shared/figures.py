@@ -1,0 +1,15 @@
+"""How pages show figures of Plotly's."""
+
+import plotly.graph_objects as go
+from streamlit.delta_generator import DeltaGenerator
+
+CONFIG = {  # one button, which saves the figure as SVG
+    "displaylogo": False,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "svg"},
+}
+
+
+def draw(place: DeltaGenerator, key: str, figure: go.Figure, alt: str) -> None:
+    """Draw a figure, which `alt` says in words."""
+    place.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
