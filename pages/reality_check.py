@@ -6,6 +6,7 @@ from satcore.dashboard.reality_check.checks_view import checks_view
 from satcore.dashboard.reality_check.ladder_view import ATTACKS, ladder_view
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
+from satcore.evaluation import reality
 from satcore.paper import TABLE_1
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
@@ -16,7 +17,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
 
 st.title("How much of it is real")
 with one_readable_line():
-    found, damaged = compute.found_out()
+    found, damaged = reality.known()
     for sentence in damaged:
         st.error(sentence, icon=":material/error:")
     if not found:
@@ -42,6 +43,7 @@ with one_readable_line():
     for name in chosen:
         if name not in there:
             st.info(words.not_found_out(name), icon=":material/info:")
+    st.markdown(words.verdicts(there, chosen))
     shown = controls.rungs(ATTACKS) if there else []
     for row in (shown[first : first + 3] for first in range(0, len(shown), 3)):
         for rung, column in zip(row, st.columns(3, gap="medium"), strict=False):

@@ -84,11 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     reality = commands.add_parser(
         "reality",
         help="find out how much of the robustness is real",
-        description="Climb the ladder of attacks at every ε, on 500 test images for an MLP and 100 for a CNN, "
+        description="Climb the ladder of attacks at every ε, on 500 random test images for an MLP and 100 for a CNN, "
         "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
         "CNN. What is there already is left as it is.",
     )
-    reality.set_defaults(command=_reality, interrupted="the same command goes on after the last network it finished")
+    reality.set_defaults(command=_reality, interrupted="the same command goes on after the last part it finished")
 
     for command in (evaluate, grids, reality):
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
@@ -225,21 +225,18 @@ def _reality(options: argparse.Namespace) -> int:
     from satcore.files import check_writable
 
     def examine(name: str) -> None:
-        found = reality.load(name)
-        if found is None:
-            check_writable(library.place(name, reality.FILE, ship=options.ship).parent)
-            network, vanilla = library.load(name), library.vanilla_beside(name)
-            source = library.load(vanilla) if vanilla else None
-            with _bar(name) as bar:
-                for progress in reality.examine(network, source, reality.plan(network)):
-                    bar.set_postfix_str(progress.says)
-                    bar.update(100 * progress.done - bar.n)
+        check_writable(library.place(name, reality.FILE, ship=options.ship).parent)
+        network, vanilla = library.load(name), library.vanilla_beside(name)
+        source, found = library.load(vanilla) if vanilla else None, reality.load(name)
+        with _bar(name) as bar:
+            for progress in reality.examine(network, source, reality.plan(network), found):
+                bar.set_postfix_str(progress.says)
+                bar.update(100 * progress.done - bar.n)
+                if progress.found != found:
                     found = progress.found
-            assert found is not None
-            reality.save(name, found, ship=options.ship)
-        left = {rung: found.left(rung) for rung in ("clean", *found.right)}
-        shares = [f"{rung} {100 * there.share:.1f}" for rung, there in left.items() if there]
-        print(f"{name:{COLUMN}}{', '.join(shares)}", flush=True)
+                    reality.save(name, found, ship=options.ship)
+        assert found is not None
+        print(f"{name:{COLUMN}}{reality.verdict(found)}", flush=True)
 
     return _one_after_another(_names(options), examine)
 

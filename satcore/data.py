@@ -112,6 +112,18 @@ def example(split: str, index: int) -> Examples:
     return Examples(examples.images[index : index + 1], examples.labels[index : index + 1])
 
 
+def sample(split: str, count: int, seed: int = 0) -> Examples:
+    """`count` examples of `split`, drawn at random without repetition; fewer ones are the first of more.
+
+    Raises ValueError for a count below 1 or above what there is.
+    """
+    examples = load(split)
+    if not 1 <= count <= len(examples.labels):
+        raise ValueError(f"expected a count from 1 to {len(examples.labels)}, got {count}")
+    drawn = torch.randperm(len(examples.labels), generator=torch.Generator().manual_seed(seed))[:count]
+    return Examples(examples.images[drawn], examples.labels[drawn])
+
+
 def centred(drawing: Tensor) -> Tensor:
     """A `drawing` (height, width) in [0, 1], not all black, as MNIST's digits are placed: (28, 28) float32 in [0, 1].
 

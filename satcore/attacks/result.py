@@ -17,7 +17,8 @@ class AttackResult:
 
     images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not; where nothing was
                     changed they may share memory with the originals: don't write to them
-    success         (N,) bool: the attacked image is classified wrongly (as the target, where there is one)
+    success         (N,) bool: the image is classified wrongly after the attack, or was before (as the target, where
+                    there is one)
     correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is
                     one)
     iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)
@@ -132,13 +133,13 @@ class Standing:
         return self._with(index, iterations=self.iterations[index] + steps)
 
     def replaced(self, images: Tensor, logits: Tensor) -> "Standing":
-        """At `images` (N, 1, 28, 28), for better or worse: what was reached before doesn't count."""
+        """At `images` (N, 1, 28, 28), all of them, for better or worse; who had got there before still counts."""
         return replace(
             self,
             images=images,
             logits=logits,
             best=images,
-            reached=self.objective.reached(logits),
+            reached=self.reached | self.objective.reached(logits),
             lowest=self.objective.values(logits),
         )
 

@@ -4,33 +4,55 @@ import dataclasses
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from satcore import data, library
 from satcore.evaluation import rungs
-from satcore.evaluation.checking import MEANINGS, Check, Signal, checks, signals
+from satcore.evaluation.checking import MEANINGS, Check, Signal, checks, masked, signals
 from satcore.files import read_whole, write_whole
 from satcore.networks import Network
 from satcore.proportions import Proportion
 
 FILE, MOST_BYTES = "reality.json", 4 << 20
+FORMAT = 2  # of the file; what was found in another one is found anew
 EPSILON = 0.25  # the paper's
 EDGES = tuple(range(-600, 15, 5))  # of the histograms of log₁₀ |gradient|
+SEED = 0  # of the sample of test images
 
 
 @dataclass(frozen=True)
 class Plan:
-    """On how many test images, the first ones, and at which ε, ascending, `EPSILON` among them."""
+    """How a network is examined.
+
+    images    how many test images are attacked, a random sample
+    epsilons  at which ε, ascending, `EPSILON` among them
+    decided   how many of them, the first ones, are decided one by one, for how many `seconds` each at most, within each
+              of the `radii`
+    """
 
     images: int
     epsilons: tuple[float, ...]
+    decided: int
+    seconds: float
+    radii: tuple[float, ...]
 
 
-MLP = Plan(500, (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5))
-CNN = Plan(100, (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5))  # some forty times as slow
+MLP = Plan(
+    images=500,
+    epsilons=(0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
+    decided=200,
+    seconds=5.0,
+    radii=(0.005, 0.01, 0.02),
+)
+CNN = Plan(  # some forty times as slow
+    images=100, epsilons=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5), decided=20, seconds=10.0, radii=(0.005, 0.01)
+)
 
 
 @dataclass(frozen=True)
@@ -50,38 +72,56 @@ class Dying:
 
 @dataclass(frozen=True)
 class Softening:
-    """How many images are right after FGSM and PGD, softened at the `temperature`, at `EPSILON`."""
+    """How many images are right after each softened rung, by its name, at the `temperature` and `EPSILON`."""
 
     temperature: float
-    fgsm: int
-    pgd: int
+    right: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Within `epsilon`, of the first `images` of the sample: how many are `proven` right whatever the attack, and how
+    many are `broken`, by an attack or on the way to a proof, where each was given so many `seconds`. The rest is open.
+    """
+
+    epsilon: float
+    images: int
+    seconds: float
+    proven: int
+    broken: int
 
 
 @dataclass(frozen=True)
 class Reality:
     """What was found out about a network. Counts are of images out of `images`, classified correctly.
 
+    images, seed  how many test images, the random sample of this seed
     clean         without any attack
     epsilons      at which the ladder was climbed, ascending
     right         by rung of `satcore.evaluation.RUNGS`: what it left at each ε
     temperatures  by softened rung: its temperature at each ε
+    proven        at each ε: proven to be classified correctly whatever the attack, by linear bounds; None: no proof is
+                  to be had
     broken_by     at `EPSILON`, by the first attack that broke them; what no attack broke is missing
-    proven        at each ε: proven to be classified correctly whatever the attack; None: no proof is to be had
     softening     what softened attacks leave, for each temperature
     checks        what would have to hold if the attacks' failure were to be believed
     dying         where the gradient dies, from the image up
+    decided       between the strongest attack and the tightest proof
+    What has not been found out yet is empty.
     """
 
     images: int
+    seed: int
     clean: int
-    epsilons: list[float]
-    right: dict[str, list[int]]
-    temperatures: dict[str, list[float]]
-    broken_by: dict[str, int]
-    proven: list[int | None]
-    softening: list[Softening]
-    checks: list[Check]
-    dying: list[Dying]
+    epsilons: list[float] = field(default_factory=list)
+    right: dict[str, list[int]] = field(default_factory=dict)
+    temperatures: dict[str, list[float]] = field(default_factory=dict)
+    proven: list[int | None] = field(default_factory=list)
+    broken_by: dict[str, int] = field(default_factory=dict)
+    softening: list[Softening] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    dying: list[Dying] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
 
     def left(self, rung: str, epsilon: float = EPSILON) -> Proportion | None:
         """What the `rung` leaves at one of the `epsilons`, "clean" without any attack; None where it wasn't climbed."""
@@ -92,11 +132,11 @@ class Reality:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an examination has got: the share `done`, what is under way, and, at the end, what was `found`."""
+    """How far an examination has got: the share `done`, what is under way, and what was `found` so far."""
 
     done: float
     says: str
-    found: Reality | None = None
+    found: Reality
 
 
 def plan(network: Network) -> Plan:
@@ -104,9 +144,48 @@ def plan(network: Network) -> Plan:
     return CNN if network.convolves else MLP
 
 
-def examine(network: Network, source: Network | None, plan: Plan) -> Iterator[Progress]:
-    """Find out all about `network`, attacked also from the network `source`; the last record holds it."""
-    images, labels = (tensor[: plan.images] for tensor in data.load("test"))
+def examine(network: Network, source: Network | None, plan: Plan, so_far: Reality | None = None) -> Iterator[Progress]:
+    """Find out all about `network`, attacked also from the network `source`, that was not found out `so_far`.
+
+    Each record holds what was found until then; the last one all.
+    """
+    images, labels = data.sample("test", plan.images, SEED)
+    found = so_far or Reality(plan.images, SEED, int((~rungs.misclassified(network, images, labels)).sum()))
+    done = 0.0
+    for part, share, find in _PARTS:
+        if not getattr(found, part):
+            for fraction, says, fields in find(network, images, labels, source, plan):
+                found = replace(found, **fields)
+                yield Progress(done + share * fraction, says, found)
+        done += share
+    yield Progress(1.0, "done", found)
+
+
+_Found = Iterator[tuple[float, str, dict[str, Any]]]  # the share done, what is under way, and what has been found
+
+
+def _checked(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
+    yield 0.0, "checks", {}
+    yield 1.0, "checks", {"checks": list(checks(network, images, labels, epsilon=EPSILON, source=source))}
+
+
+def _traced(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
+    yield 1.0, "gradients", {"dying": [_dying(signal) for signal in signals(network, images, labels)]}
+
+
+def _softened(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
+    softening = []
+    for temperature in rungs.SOFTENINGS:
+        yield len(softening) / len(rungs.SOFTENINGS), f"temperature {temperature:g}", {}
+        attacked = rungs.accuracy_against_temperature(
+            network, images, labels, epsilon=EPSILON, temperatures=(temperature,)
+        )
+        for there in attacked:
+            softening.append(Softening(temperature, {rung.name: int(rung.right.sum()) for rung in there}))
+    yield 1.0, "temperatures", {"softening": softening}
+
+
+def _climbed(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
     right, temperatures, proven = {}, {}, []
     climbing = rungs.accuracy_against_epsilon(network, images, labels, source=source, epsilons=plan.epsilons)
     for index, bracket in enumerate(climbing):
@@ -115,25 +194,18 @@ def examine(network: Network, source: Network | None, plan: Plan) -> Iterator[Pr
             if rung.temperature is not None:
                 temperatures.setdefault(rung.name, []).append(rung.temperature)
         proven.append(None if bracket.proven is None else int(bracket.proven.sum()))
-        yield Progress(0.8 * (index + 1) / len(plan.epsilons), f"ε = {bracket.epsilon:g}")
-    found = rungs.worst_case(network, images, labels, epsilon=EPSILON, source=source)
-    broken_by = {name: found.by.count(name) for name in dict.fromkeys(found.by) if name is not None}
-    yield Progress(0.85, "temperatures")
-    softening = [
-        Softening(fgsm.temperature or 1.0, int(fgsm.right.sum()), int(pgd.right.sum()))
-        for fgsm, pgd in rungs.accuracy_against_temperature(network, images, labels, epsilon=EPSILON)
-    ]
-    yield Progress(0.95, "checks")
-    verdicts = list(checks(network, images, labels, epsilon=EPSILON, source=source))
-    dying = [_dying(signal) for signal in signals(network, images, labels)]
-    clean = plan.images - broken_by.get(rungs.WRONG_BEFORE, 0)
-    yield Progress(
-        1.0,
-        "done",
-        Reality(
-            plan.images, clean, list(plan.epsilons), right, temperatures, broken_by, proven, softening, verdicts, dying
-        ),
-    )
+        yield (index + 1) / (len(plan.epsilons) + 1), f"ε = {bracket.epsilon:g}", {}
+    worst = rungs.worst_case(network, images, labels, epsilon=EPSILON, source=source)
+    fields = {"epsilons": list(plan.epsilons), "right": right, "temperatures": temperatures, "proven": proven}
+    yield 1.0, "the worst case", fields | {"broken_by": dict(Counter(name for name in worst.by if name is not None))}
+
+
+_PARTS = (
+    ("checks", 0.1, _checked),
+    ("dying", 0.02, _traced),
+    ("softening", 0.13, _softened),
+    ("right", 0.55, _climbed),
+)
 
 
 def _dying(signal: Signal) -> Dying:
@@ -152,13 +224,12 @@ def _dying(signal: Signal) -> Dying:
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:
     """Keep what was `found` about the network `name` under its hash; `ship`, for maintainers, as `library.place`."""
-    softening = [dataclasses.astuple(there) for there in found.softening]
-    content = {"sha256": library.describe(name).sha256} | dataclasses.asdict(found) | {"softening": softening}
+    content = {"format": FORMAT, "sha256": library.describe(name).sha256} | dataclasses.asdict(found)
     write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
 
 
 def load(name: str) -> Reality | None:
-    """What is kept of the network `name`; None where nothing is, or what was found of other weights.
+    """What is kept of the network `name`; None where nothing is, or what was found of other weights or in another way.
 
     Raises ValueError where its file is damaged.
     """
@@ -167,11 +238,12 @@ def load(name: str) -> Reality | None:
         return None
     try:
         fields = json.loads(read_whole(path, MOST_BYTES))
-        kept_of = fields.pop("sha256")
-        records = {
-            "softening": [Softening(*row) for row in fields.pop("softening")],
-            "checks": [Check(**check) for check in fields.pop("checks")],
-            "dying": [Dying(**layer) for layer in fields.pop("dying")],
+        kept_of, form = fields.pop("sha256"), fields.pop("format", 1)
+        if form != FORMAT or kept_of != library.describe(name).sha256:
+            return None
+        records: dict[str, Any] = {
+            part: [kind(**record) for record in fields.pop(part)]
+            for part, kind in (("softening", Softening), ("checks", Check), ("dying", Dying), ("decided", Decided))
         }
         found = Reality(**fields, **records)
         _check(found)
@@ -179,13 +251,37 @@ def load(name: str) -> Reality | None:
         raise ValueError(
             f"expected what was found out about {name} in {path}, got a damaged file ({type(error).__name__})"
         ) from error
-    return found if kept_of == library.describe(name).sha256 else None
+    return found
 
 
-def known() -> dict[str, Reality]:
-    """What is kept of all the networks there are, as far as it was found out about these very weights."""
-    found = {name: load(name) for name in library.catalogue().cards}
-    return {name: there for name, there in found.items() if there is not None}
+def known() -> tuple[dict[str, Reality], list[str]]:
+    """What is kept of every network there is, by name, and a sentence for each that can't be read."""
+    found, damaged = {}, []
+    for name in library.catalogue().cards:
+        try:
+            there = load(name)
+        except (ValueError, OSError) as error:
+            damaged.append(str(error))
+        else:
+            if there is not None:
+                found[name] = there
+    return found, damaged
+
+
+def verdict(found: Reality) -> str:
+    """What is left at `EPSILON`, by the published attack, by all attacks together and by proof, in one sentence."""
+    published, worst = found.left(rungs.PUBLISHED), found.left("worst case")
+    if published is None or worst is None:
+        return "not attacked yet"
+    low, high = worst.interval
+    proven = found.proven[found.epsilons.index(EPSILON)]
+    certain = "no proof to be had" if proven is None else f"proven {100 * proven / found.images:.1f} %"
+    hidden = "yes" if masked(found.checks) else "no"
+    return (
+        f"right under the published attack {100 * published.share:.1f} %, under the worst of {len(found.right) - 1} "
+        f"attacks {100 * worst.share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %), {certain}; masked gradients: "
+        f"{hidden} (ε = {EPSILON:g}, {found.images:,} random test images)"
+    )
 
 
 def common_epsilons(found: dict[str, Reality]) -> list[float]:
@@ -197,16 +293,22 @@ def _check(found: Reality) -> None:
     """Raise ValueError or TypeError unless all counts are of as many images, and all lists as long, as they say."""
     images, count = found.images, len(found.epsilons)
     lists = [*found.right.values(), found.proven]
-    counts = [found.clean, *found.broken_by.values(), *itertools.chain.from_iterable(lists)]
-    if not (type(images) is int and images >= 1 and all(0 <= epsilon <= 1 for epsilon in found.epsilons)):
-        raise ValueError("a number of images, and epsilons")
+    softened = [there.right.values() for there in found.softening]
+    counts = [found.clean, *found.broken_by.values(), *itertools.chain.from_iterable((*lists, *softened))]
+    within = [*found.epsilons, *(there.epsilon for there in found.decided)]
+    if not (type(images) is int and images >= 1 and type(found.seed) is int and all(0 <= e <= 1 for e in within)):
+        raise ValueError("a number of images, a seed, and epsilons")
     if any(len(there) != count for there in (*lists, *found.temperatures.values())):
         raise ValueError("as many counts as epsilons")
     if not all(there is None or (type(there) is int and 0 <= there <= images) for there in counts):
         raise ValueError("counts of images")
-    for there in found.softening:
-        if not (there.temperature > 0 and 0 <= there.fgsm <= images and 0 <= there.pgd <= images):
-            raise ValueError("a temperature and two counts")
+    if not all(there.temperature > 0 for there in found.softening):
+        raise ValueError("temperatures above 0")
+    for there in found.decided:
+        if not (1 <= there.images <= images and there.seconds > 0 and there.proven + there.broken <= there.images):
+            raise ValueError("decided images")
+        if not all(type(decided) is int and decided >= 0 for decided in (there.images, there.proven, there.broken)):
+            raise ValueError("counts of decided images")
     for check in found.checks:
         if check.name not in MEANINGS or not all(math.isfinite(figure) for figure in check.figures.values()):
             raise ValueError("checks and their figures")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from satcore.attacks import fgsm
+from satcore.attacks import fgsm_steps
 from satcore.attacks.descent import check_some
 from satcore.networks import Network
 from satcore.weights import excess_kurtosis
@@ -18,7 +18,10 @@ class Measurements:
     """A network's row of Table 1, as shares of all the images, and its weights' shape.
 
     accuracy         classified correctly
-    fgsm_accuracy    classified correctly after FGSM at `epsilon`, gradient by autograd in the network's dtype
+    fgsm_accuracy    the paper's figure: the attacked image is classified correctly, after one step of `epsilon` up the
+                     gradient that autograd gives in the network's dtype. An image that was wrong, and that the step has
+                     put right, counts
+    fgsm_withstood   classified correctly before and after it, as every other figure of robustness here is counted
     zero_gradient    met by a gradient that was exactly zero in every pixel: FGSM left the image as it was
     right_unmoved    counted in `fgsm_accuracy`, yet of zero gradient: right because nothing was done to it
     kurtosis         excess kurtosis of the weights of each layer that sums; None where they don't differ
@@ -27,6 +30,7 @@ class Measurements:
 
     accuracy: float
     fgsm_accuracy: float
+    fgsm_withstood: float
     zero_gradient: float
     right_unmoved: float
     kurtosis: tuple[float | None, ...]
@@ -49,19 +53,22 @@ def measuring(
     """As `measure`, with a record after every thousand images: the share that is done, and what it came to so far."""
     check_some(images, labels, epsilon)
     kurtosis = tuple(_kurtosis(weight) for weight in network.weights) if isinstance(network, Network) else ()
-    seen = right = robust = zero = unmoved = 0
-    for chunk in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-        attack = fgsm(network, *chunk, epsilon=epsilon)
-        seen += len(attack.success)
+    seen = right = robust = withstood = zero = unmoved = 0
+    for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
+        *_, step = fgsm_steps(network, x, y, epsilon=epsilon)
+        attack, right_after = step.result, step.logits.argmax(1) == y
+        seen += len(y)
         right += int(attack.correct_before.sum())
-        robust += int((~attack.success).sum())
+        robust += int(right_after.sum())
+        withstood += int((~attack.success).sum())
         zero += int(attack.zero_gradient.sum())
-        unmoved += int((attack.zero_gradient & ~attack.success).sum())
+        unmoved += int((attack.zero_gradient & right_after).sum())
         yield (
             seen / len(images),
             Measurements(
                 accuracy=right / seen,
                 fgsm_accuracy=robust / seen,
+                fgsm_withstood=withstood / seen,
                 zero_gradient=zero / seen,
                 right_unmoved=unmoved / seen,
                 kurtosis=kurtosis,

@@ -31,18 +31,17 @@ def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     """The test image at `index` and what FGSM makes of it. Raises ValueError as `satcore.attacks.fgsm` does."""
     network = digits.network(name)
     images, labels = data.example("test", index)
-    attack = attacks.fgsm(network, images, labels, epsilon=epsilon)
-    with torch.no_grad():
-        confidence, predicted = network(torch.cat((images, attack.images))).softmax(1).max(1)
+    before, after = attacks.fgsm_steps(network, images, labels, epsilon=epsilon)
+    confidence, predicted = torch.cat((before.logits, after.logits)).softmax(1).max(1)
     return FgsmView(
         label=int(labels),
         before=images[0, 0].numpy(),
-        after=attack.images[0, 0].numpy(),
+        after=after.images[0, 0].numpy(),
         predicted_before=int(predicted[0]),
         confidence_before=float(confidence[0]),
         predicted_after=int(predicted[1]),
         confidence_after=float(confidence[1]),
-        zero_gradient=bool(attack.zero_gradient),
+        zero_gradient=bool(after.result.zero_gradient),
     )
 
 

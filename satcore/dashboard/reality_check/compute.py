@@ -15,27 +15,13 @@ from satcore.evaluation.reality import Reality
 
 @dataclass(frozen=True)
 class GradientView:
-    """The gradient of the cross-entropy at one image, (28, 28), of any scale, and log₁₀ of its norm.
+    """The gradient of a loss at one image, (28, 28), of any scale, and log₁₀ of its norm.
 
     The logarithm is −inf where the gradient is exactly zero.
     """
 
     direction: np.ndarray
     log10_norm: float
-
-
-def found_out() -> tuple[dict[str, Reality], list[str]]:
-    """What is kept of every network there is, by name, and a sentence for each that can't be read."""
-    found, damaged = {}, []
-    for name in library.catalogue().cards:
-        try:
-            there = reality.load(name)
-        except (ValueError, OSError) as error:
-            damaged.append(str(error))
-        else:
-            if there is not None:
-                found[name] = there
-    return found, damaged
 
 
 def epsilons(found: dict[str, Reality]) -> list[float]:
@@ -51,11 +37,11 @@ def epsilons(found: dict[str, Reality]) -> list[float]:
 
 
 @cache.copied(most=5_000)
-def gradients(name: str, index: int, temperature: float) -> dict[str, GradientView]:
-    """The gradient at the test image at `index`, taken in each of the three ways, by their names."""
+def gradients(name: str, index: int, loss: str, temperature: float) -> dict[str, GradientView]:
+    """The gradient of the `loss` at the test image at `index`, taken in each of the three ways, by their names."""
     images, labels = data.example("test", index)
     network = digits.network(name)
-    taken = {way: Way(way, temperature).gradient(network, images, Objective(labels)) for way in WAYS}
+    taken = {way: Way(way, temperature).gradient(network, images, Objective(labels, loss=loss)) for way in WAYS}
     return {
         way: GradientView(gradient.direction[0, 0].numpy(), float(gradient.log10_norm()))
         for way, gradient in taken.items()

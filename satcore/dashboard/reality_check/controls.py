@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from satcore.attacks.objective import LOSSES
 from satcore.evaluation.reality import EPSILON, Reality
-from satcore.evaluation.rungs import SOFTENINGS
+from satcore.evaluation.rungs import PUBLISHED, SOFTENINGS
 
-COUNTS = (50, 100, 200, 500, 1_000, 10_000)  # of test images, from the first
+COUNTS = (50, 100, 200, 500, 1_000, 10_000)  # of test images
 FIRST = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 
 
@@ -32,7 +33,7 @@ def cell(found: dict[str, Reality]) -> tuple[str, str, int]:
     rungs = ["clean", *found[name].right]
     rung = second.selectbox("Attack", rungs, index=len(rungs) - 1, key="cell_rung", bind="query-params")
     images = third.select_slider(
-        "The first test images",
+        "Random test images",
         sorted({*COUNTS, found[name].images}),
         found[name].images,
         format_func="{:,}".format,
@@ -58,10 +59,22 @@ def rungs(names: list[str]) -> list[str]:
     return st.pills(
         "Attacks",
         names,
-        default=["FGSM, autograd", "PGD, softened", "worst case"],
+        default=[PUBLISHED, "FGSM, margin, autograd", "worst case"],
         selection_mode="multi",
         wrap=True,
         key="rungs",
+        bind="query-params",
+    )
+
+
+def loss() -> str:
+    """The loss whose gradient is taken."""
+    return st.pills(
+        "Loss: the published attacks follow the cross-entropy",
+        LOSSES,
+        default=LOSSES[0],
+        required=True,
+        key="loss",
         bind="query-params",
     )
 

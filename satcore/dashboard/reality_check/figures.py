@@ -51,28 +51,27 @@ def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: s
     return _finished(figure, [styles[name].label for name in found], rung, 316)
 
 
-def against_temperature(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> go.Figure:
-    """What softened FGSM and PGD leave of each network against the temperature, the one chosen marked.
+def against_temperature(
+    found: dict[str, Reality], styles: dict[str, Style], loss: str, temperature: float
+) -> go.Figure:
+    """What softened FGSM and PGD by the `loss` leave of each network against the temperature, the one chosen marked.
 
     PGD is thick with full marks, FGSM thin with open ones.
     """
     figure = go.Figure()
     for name, there in found.items():
         temperatures = [softening.temperature for softening in there.softening]
-        left = {
-            "FGSM": [softening.fgsm for softening in there.softening],
-            "PGD": [softening.pgd for softening in there.softening],
-        }
-        for attack, counts in left.items():
-            thick = attack == "PGD"
+        for attack in ("FGSM", "PGD"):
+            rung, thick = f"{attack}, {loss}, softened", attack == "PGD"
+            counts = [softening.right[rung] for softening in there.softening if rung in softening.right]
             figure.add_scatter(
-                x=temperatures,
+                x=temperatures[: len(counts)],
                 y=[100 * count / there.images for count in counts],
                 mode="lines+markers",
                 name=styles[name].label,
                 line={"color": styles[name].colour, "width": 4 if thick else 2, "dash": styles[name].dash},
                 marker={"size": 9, "symbol": "circle" if thick else "diamond-open"},
-                showlegend=thick,
+                showlegend=thick and bool(counts),
                 hovertemplate=f"{attack}, T = %{{x:g}}: %{{y:.1f}} % right<extra>{name}</extra>",
             )
     figure.add_vline(x=temperature, line={"color": NEUTRAL, "width": 4})

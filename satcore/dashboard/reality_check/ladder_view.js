@@ -40,15 +40,17 @@ function figure(data, cell) { return data.rows[cell.dataset.row].cells[cell.data
 
 function kind(rung) { return { "worst case": "worst", paper: "paper" }[rung] ?? "" }
 
-// Two rows: attacks, and beneath those that take a gradient, in which way.
+// Three rows: attacks, and beneath those that take a gradient, of which loss, and in which way.
 function head({ columns, rungs }) {
-  const above = columns.map(([group, label], k) => {
-    if (!group) return `<th rowspan="2" class="${kind(rungs[k])}">${label}</th>`
-    const span = columns.filter(([other]) => other === group).length
-    return k && columns[k - 1][0] === group ? "" : `<th colspan="${span}" class="group">${group}</th>`
-  })
-  const beneath = columns.filter(([group]) => group).map(([, label]) => `<th>${label}</th>`)
-  return `<tr><td rowspan="2" class="name">right, in %</td>${above.join("")}</tr><tr>${beneath.join("")}</tr>`
+  const alike = (k, other, level) => columns[k].slice(0, level + 1).join() === columns[other]?.slice(0, level + 1).join()
+  const rows = [0, 1, 2].map((level) => columns.map((headings, k) => {
+    if (!(level in headings)) return ""
+    if (headings.length === 1) return `<th rowspan="3" class="${kind(rungs[k])}">${headings[0]}</th>`
+    if (alike(k, k - 1, level)) return ""
+    const span = columns.filter((_, other) => alike(k, other, level)).length
+    return `<th colspan="${span}" class="${level < 2 ? "group" : ""}">${headings[level]}</th>`
+  }).join(""))
+  return `<tr><td rowspan="3" class="name">right, in %</td>${rows[0]}</tr><tr>${rows[1]}</tr><tr>${rows[2]}</tr>`
 }
 
 function body({ columns, rungs, rows }) {

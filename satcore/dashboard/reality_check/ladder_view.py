@@ -8,16 +8,17 @@ import streamlit as st
 from satcore.dashboard.shared.component import component
 from satcore.dashboard.shared.style import FAMILY_TITLES, styles
 from satcore.evaluation.reality import EPSILON, Reality
+from satcore.evaluation.rungs import AIMED
 from satcore.library import Card
 
-COLUMNS = {
-    "clean": ("", "no attack"),
-    "paper": ("", "the paper's FGSM"),
-    "noise": ("", "noise"),
-    **{f"{attack}, {way}": (attack, way) for attack in ("FGSM", "PGD") for way in ("autograd", "exact", "softened")},
-    "transfer": ("", "transfer"),
-    "Square": ("", "Square"),
-    "worst case": ("", "worst case"),
+COLUMNS = {  # headings, from the top: one, or an attack, its loss, and the way its gradient is taken
+    "clean": ["no attack"],
+    "paper": ["the paper's FGSM"],
+    "noise": ["noise"],
+    **{aim: aim.split(", ") for aim in AIMED},
+    "transfer": ["transfer"],
+    "Square": ["Square"],
+    "worst case": ["worst case"],
 }
 ATTACKS = list(COLUMNS)[2:]
 OWN = "Your own"
@@ -60,7 +61,7 @@ def ladder_view(
     ]
     _component(
         key=key,
-        data={"columns": [list(heading) for heading in COLUMNS.values()], "rungs": list(COLUMNS), "rows": rows},
+        data={"columns": list(COLUMNS.values()), "rungs": list(COLUMNS), "rows": rows},
         on_chosen_change=choose,
     )
 
@@ -92,6 +93,6 @@ def _cell(
         attack += f" at T = {found.temperatures[rung][found.epsilons.index(epsilon)]:g}"
     return {
         "percent": 100 * left.share,
-        "says": f"{name}, {attack}: {left.count:,} of the first {left.total:,} images right, "
+        "says": f"{name}, {attack}: {left.count:,} of {left.total:,} random test images right, "
         f"{100 * left.share:.1f} % (95 % interval {low} to {high} %).",
     }

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from satcore import data, evaluation, library
 from satcore.dashboard.shared import digits
+from satcore.evaluation.reality import SEED
 from satcore.proportions import Proportion
 
 
 class CellRun:
-    """What the `rung` leaves of the network `name` at `epsilon`, on the first so many test `images`, bit by bit.
+    """What the `rung` leaves of the network `name` at `epsilon`, on so many random test `images`, bit by bit.
 
     reached  of the images so far; None before the first
     running  False as soon as it is done, or has been stopped
@@ -37,12 +38,12 @@ class CellRun:
 
     def _climb(self) -> Iterator[Proportion]:
         network, vanilla = digits.network(self.name), library.vanilla_beside(self.name)
-        test = data.load("test")
+        images, labels = data.sample("test", self.images, SEED)
         yield from evaluation.one_rung(
             self.rung,
             network,
-            test.images[: self.images],
-            test.labels[: self.images],
+            images,
+            labels,
             epsilon=self.epsilon,
             source=digits.network(vanilla) if vanilla else None,
             at_a_time=10 if network.convolves else 50,

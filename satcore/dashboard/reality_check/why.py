@@ -18,15 +18,15 @@ def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
         with right:
             how, needs = choice_of_example(chosen)
             index = digits.index_of(how, needs)
-            temperature = controls.temperature()
+            loss, temperature = controls.loss(), controls.temperature()
             if found:
-                st.markdown(words.softened(found, chosen, temperature))
-                figure = figures.against_temperature(found, chosen, temperature)
+                st.markdown(words.softened(found, chosen, loss, temperature))
+                figure = figures.against_temperature(found, chosen, loss, temperature)
                 st.plotly_chart(figure, key="temperatures", config=figures.NO_TOOLS, alt=words.ALT_TEMPERATURES)
                 st.caption(words.SOFTENED)
         with left:
-            st.markdown(words.gradients(digits.label_of(index), index))
+            st.markdown(words.gradients(digits.label_of(index), index, loss))
             places = [column for _ in range(0, len(chosen), 2) for column in st.columns(2)]
             for (name, style), place in zip(chosen.items(), places, strict=False):
                 with place, one_sentence():
-                    cards.gradient_card(style, compute.gradients(name, index, temperature))
+                    cards.gradient_card(style, compute.gradients(name, index, loss, temperature))

@@ -4,17 +4,21 @@ import pandas as pd
 
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.shared.style import Style
+from satcore.evaluation import reality
 from satcore.evaluation.checking import MEANINGS, TOLERANCE
 from satcore.evaluation.reality import EPSILON, Reality
+from satcore.evaluation.rungs import PUBLISHED
 from satcore.library import Card
 
+ONE_WORD = "FGSM, margin, autograd"  # which differs from the published attack in its loss alone
 LADDER = (
-    "Right, in percent of the first n test images, each attack within ε and from every image. *noise*: the worst of "
-    "ten random draws, the same for every image. *autograd*: the gradient as published, in float32. *exact*: its true "
-    "direction, however small; cross-entropy and margin loss. *softened*: as exact, every derivative taken at h/T, T "
-    "chosen on a hundred other images. *transfer*: from the group's vanilla network. *Square*: asks for no gradient. "
-    "*Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: the saturated recipe "
-    "without the penalty."
+    "Right, in percent of n random test images, each attack within ε and from every image. *noise*: the worst of ten "
+    "random draws, the same for every image. *FGSM* and *PGD* follow a loss: *cross-entropy*, as published, or "
+    "*margin*, the label's logit minus the largest other one; its gradient is taken by *autograd*, in float32; *exact*, its true "
+    "direction, however small; or *softened*, every derivative taken at h/T, T chosen on training images (a ReLU's "
+    "slope and the margin can't be softened). *transfer*: from the group's vanilla network. *Square*: asks for no "
+    "gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: the "
+    "saturated recipe without the penalty."
 )
 CURVES = (
     "Bands: 95 % intervals (Wilson). Dotted and thin, under the worst case: the share of images proven right whatever "
@@ -22,7 +26,7 @@ CURVES = (
 )
 SOFTENED = (
     f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}. A ReLU's slope is 0 or 1 at any T: there only "
-    "the softmax is softened."
+    "the softmax is softened, which the margin doesn't see."
 )
 CHECKS = (
     "What Carlini et al. (2019) and AutoAttack would look at before they believe that a network withstood an attack: "
@@ -58,34 +62,47 @@ def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[
 
 
 def _kept(found: dict[str, Reality], cards: dict[str, Card], published: dict[str, tuple[float, float]]) -> str:
-    """What the saturated networks keep under the paper's attack, beside what it reports, and of how many images."""
-    left = {
-        name: share
-        for name, there in found.items()
-        if cards[name].training == "saturated" and name in published and (share := there.left("FGSM, autograd"))
+    """What the saturated networks keep under the paper's attack, beside what it reports, and with another loss."""
+    there = {
+        name: (kept, otherwise)
+        for name, reality_of in found.items()
+        if cards[name].training == "saturated"
+        and name in published
+        and (kept := reality_of.left(PUBLISHED))
+        and (otherwise := reality_of.left(ONE_WORD))
     }
-    if not left:
+    if not there:
         return ""
-    reported = _listed([f"{published[name][1]:.1f}" for name in left])
-    kept = _listed([f"{100 * share.share:.1f}" for share in left.values()])
-    counts = [f"{share.total:,}" for share in left.values()]
+    reported = _listed([f"{published[name][1]:.1f}" for name in there])
+    kept, otherwise = (
+        _listed([f"{100 * left.share:.1f}" for left in column]) for column in zip(*there.values(), strict=True)
+    )
+    counts = [f"{left.total:,}" for left, _ in there.values()]
     images = _listed(counts if len(set(counts)) > 1 else counts[:1])
     return (
-        f"Under the attack that the paper reports {reported} % for, our saturated networks keep **{kept} %** "
-        f"(of the first {images} test images). "
+        f"Under the attack that the paper reports {reported} % for, our saturated networks keep **{kept} %** (of "
+        f"{images} random test images). Change one word of it, its loss, from cross-entropy to margin, and the same "
+        f"float32 autograd leaves **{otherwise} %**. "
     )
 
 
 def beside_table_1(found: dict[str, Reality], cards: dict[str, Card]) -> str:
     """Why Table 1 says another figure of the same attack; "" where no network has both."""
     for name, there in found.items():
-        measured, here = cards[name].measurements, there.left("FGSM, autograd")
-        if cards[name].shipped and cards[name].training == "saturated" and measured and here:
+        measured, here = cards[name].measurements, there.left(PUBLISHED)
+        if cards[name].shipped and cards[name].training == "saturated" and "fgsm_withstood" in measured and here:
             return (
-                f"Table 1 counts more images: after the same FGSM {name} gets {100 * measured['fgsm_accuracy']:.1f} % "
-                f"of all {measured['images']:,} right, and {100 * here.share:.1f} % of these first {there.images:,}."
+                f"Table 1 counts more images, and as the paper does: after the same FGSM {name} gets "
+                f"{100 * measured['fgsm_accuracy']:.1f} % of all {measured['images']:,} right. An image that was wrong "
+                f"before and that the attack puts right counts there, here it doesn't: that leaves "
+                f"{100 * measured['fgsm_withstood']:.1f} %, and of these {there.images:,} {100 * here.share:.1f} %."
             )
     return ""
+
+
+def verdicts(found: dict[str, Reality], styles: dict[str, Style]) -> str:
+    """A sentence a network: what is left of it, by which attacks, and what is proven."""
+    return "\n".join(f"- **{styles[name].label}**: {reality.verdict(there)}." for name, there in found.items())
 
 
 def alt_curve(rung: str) -> str:
@@ -111,27 +128,28 @@ def computed(run: CellRun) -> str:
     )
 
 
-def gradients(label: int, index: int) -> str:
+def gradients(label: int, index: int, loss: str) -> str:
     """What the pictures of gradients show."""
     return (
         f"Which pixels would change the answer to test image {index:,}, {'an' if label == 8 else 'a'} {label}: the "
-        "gradient of the cross-entropy as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to "
-        "go), *exact*, and *softened*. Orange: positive, blue: negative. Its size beneath."
+        f"gradient of the {loss} as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), "
+        "*exact*, and *softened*. Orange: positive, blue: negative. Its size beneath."
     )
 
 
-def softened(found: dict[str, Reality], styles: dict[str, Style], temperature: float) -> str:
-    """What softened PGD leaves of each network at one of the temperatures; "" where that wasn't tried."""
+def softened(found: dict[str, Reality], styles: dict[str, Style], loss: str, temperature: float) -> str:
+    """What softened PGD by the `loss` leaves of each network at one of the temperatures; "" where that wasn't tried."""
+    rung = f"PGD, {loss}, softened"
     left = {
-        styles[name].label: f"**{100 * softening.pgd / there.images:.1f} %**"
+        styles[name].label: f"**{100 * softening.right[rung] / there.images:.1f} %**"
         for name, there in found.items()
         for softening in there.softening
-        if softening.temperature == temperature
+        if softening.temperature == temperature and rung in softening.right
     }
     if not left:
         return ""
     shares = ", ".join(f"{label} {share}" for label, share in left.items())
-    return f"Softened PGD at T = {temperature:g} leaves {shares}."
+    return f"PGD by the {loss}, softened at T = {temperature:g}, leaves {shares}."
 
 
 def dying(found: dict[str, Reality], layers: list[str]) -> pd.DataFrame:
