@@ -14,11 +14,11 @@ ONE_WORD = "FGSM, margin, autograd"  # which differs from the published attack i
 LADDER = (
     "Right, in percent of n random test images, each attack within ε and from every image. *noise*: the worst of ten "
     "random draws, the same for every image. *FGSM* and *PGD* follow a loss: *cross-entropy*, as published, or "
-    "*margin*, the label's logit minus the largest other one; its gradient is taken by *autograd*, in float32; *exact*, its true "
-    "direction, however small; or *softened*, every derivative taken at h/T, T chosen on training images (a ReLU's "
-    "slope and the margin can't be softened). *transfer*: from the group's vanilla network. *Square*: asks for no "
-    "gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: the "
-    "saturated recipe without the penalty."
+    "*margin*, the label's logit minus the largest other one; its gradient is taken by *autograd*, in float32; "
+    "*exact*, its true direction, however small; or *softened*, every derivative taken at h/T, T chosen on training "
+    "images (a ReLU's slope and the margin can't be softened). *transfer*: from the group's vanilla network. *Square*: "
+    "asks for no gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: "
+    "the saturated recipe without the penalty."
 )
 CURVES = (
     "Bands: 95 % intervals (Wilson). Dotted and thin, under the worst case: the share of images proven right whatever "
