@@ -16,6 +16,7 @@ from satcore.dashboard.shared.style import styles
 from satcore.evaluation import reality
 from satcore.evaluation.checking import MEANINGS, Check
 from satcore.evaluation.reality import Reality
+from satcore.evaluation.rungs import PUBLISHED
 from satcore.paper import TABLE_1
 from tests.dashboard import pages
 from tests.dashboard.pages import button
@@ -43,12 +44,12 @@ def test_it_opens_with_every_network_and_every_rung(found):
         for rung, cell in zip(ladder_view.COLUMNS, row["cells"], strict=True):
             if rung == "paper":
                 assert (cell and cell["percent"]) == TABLE_1.get(row["name"], (None, None))[1]
-            elif rung == "transfer" and row["label"] == "vanilla":
-                assert cell is None
+            elif rung not in found[row["name"]].right and rung != "clean":
+                assert cell is None and ("transfer" in rung or "margin, softened" in rung)
             else:
                 left = found[row["name"]].left(rung)
                 assert left is not None and cell["percent"] == 100 * left.share
-                assert f"{left.count} of the first {left.total} images right" in cell["says"]
+                assert f"{left.count} of {left.total} random test images right" in cell["says"]
                 assert f"{100 * left.interval[1]:.1f} %" in cell["says"]
 
 
@@ -56,13 +57,17 @@ def test_the_first_sentence_is_what_the_figure_says_and_of_how_many_images(found
     cards = {name: library.describe(name) for name in found}
     said = words.headline(found, cards, TABLE_1)
     for name in (SATURATED, "relu-mlp/saturated", "cnn/saturated"):
-        left = found[name].left("FGSM, autograd")
+        left = found[name].left(PUBLISHED)
         assert left is not None and f"{TABLE_1[name][1]:.1f}" in said and f"{100 * left.share:.1f}" in said
-    assert "of the first 500, 500 and 100 test images" in said
+    assert "of 500, 500 and 100 random test images" in said and "from cross-entropy to margin" in said
     some = any(share.share > 0 for there in found.values() if (share := there.left("worst case")))
     assert ("no network gets more than" in said) == some
     assert ("none of the networks gets a single image right" in said) != some
-    assert "96.2 % of all 10,000 right, and 97.2 % of these first 500" in words.beside_table_1(found, cards)
+    said, measured = words.beside_table_1(found, cards), cards[SATURATED].measurements
+    here = found[SATURATED].left(PUBLISHED)
+    assert here is not None and measured["fgsm_withstood"] < measured["fgsm_accuracy"]
+    for share in (measured["fgsm_accuracy"], measured["fgsm_withstood"], here.share):
+        assert f"{100 * share:.1f} %" in said
 
 
 def test_a_link_reproduces_the_screen(found):
@@ -165,11 +170,11 @@ def test_layers_of_networks_of_any_depth_share_their_rows(found):
 
 
 def test_a_cell_pressed_is_computed_and_agrees_with_the_table(found):
-    run = CellRun(SATURATED, "FGSM, autograd", 500, 0.25)
+    run = CellRun(SATURATED, PUBLISHED, 500, 0.25)
     assert run.done == 0 and "begun" in words.computed(run)
     while run.running:
         run.advance(60)
-    left = found[SATURATED].left("FGSM, autograd")
+    left = found[SATURATED].left(PUBLISHED)
     assert run.reached and left and abs(run.reached.count - left.count) <= 1  # by rounding
     assert "of 500 images right" in words.computed(run) and words.computed(run).endswith("in all")
 
@@ -197,13 +202,22 @@ def test_without_what_was_found_the_page_says_what_to_do(monkeypatch):
 
 def test_the_csv_has_every_figure(found):
     rows = list(csv.DictReader(io.StringIO(downloads.csv_of_reality(found))))
-    wanted = ("relu-mlp/saturated", "PGD, exact", "0.25")
+    wanted = ("relu-mlp/saturated", "PGD, margin, exact", "0.25")
     one = next(row for row in rows if (row["network"], row["attack"], row["epsilon"]) == wanted)
-    left = found["relu-mlp/saturated"].left("PGD, exact")
+    left = found["relu-mlp/saturated"].left("PGD, margin, exact")
     assert left is not None and int(one["right"]) == left.count and float(one["low"]) == left.interval[0]
-    assert {row["attack"] for row in rows} == {"clean", "proven", *found["cnn/control"].right}
+    assert {row["attack"] for row in rows} == {
+        "clean",
+        "proven",
+        "decided: proven",
+        "decided: not broken",
+        *found["sigmoid-mlp/control"].right,
+    }
     assert len(rows) == sum(
-        1 + len(there.epsilons) * len(there.right) + sum(count is not None for count in there.proven)
+        1
+        + len(there.epsilons) * len(there.right)
+        + sum(count is not None for count in there.proven)
+        + 2 * len(there.decided)
         for there in found.values()
     )
 
@@ -220,5 +234,5 @@ def test_what_a_file_says_is_not_taken_for_html(found):
 
 @pytest.mark.slow
 def test_the_python_that_is_offered_runs(monkeypatch):
-    monkeypatch.setattr(reality, "plan", lambda network: reality.Plan(3, (reality.EPSILON,)))
+    monkeypatch.setattr(reality, "plan", lambda network: reality.Plan(3, (reality.EPSILON,), 2, 0.5, (0.01,)))
     exec(downloads.reality_code(["relu-mlp/saturated"]), {})

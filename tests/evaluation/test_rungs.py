@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from satcore import data
-from satcore.attacks import fgsm, pgd, square
+from satcore.attacks import fgsm, fgsm_steps, pgd, square
 from satcore.evaluation import rungs
 from satcore.evaluation.rungs import RUNGS, WRONG_BEFORE, ladder, one_rung, worst_case
+from satcore.networks import build, mlp
 from tests.examples import load, small
 
 
@@ -35,6 +36,9 @@ def masked(tiny):
     return network
 
 
+OF_RELUS = [name for name in RUNGS if not name.endswith("margin, softened")]  # where there is nothing to soften
+
+
 def left(climbed) -> dict[str, int]:
     return {rung.name: int(rung.right.sum()) for rung in climbed}
 
@@ -42,14 +46,14 @@ def left(climbed) -> dict[str, int]:
 @pytest.mark.parametrize("epsilon", [pytest.param(0.02, marks=pytest.mark.slow), 0.1])
 def test_the_worst_case_is_never_above_a_rung(tiny, examples, epsilon, fewer_queries):
     climbed = list(ladder(tiny, *examples, epsilon=epsilon, source=load("relu-mlp/vanilla")))
-    assert [rung.name for rung in climbed] == list(RUNGS)
+    assert [rung.name for rung in climbed] == OF_RELUS
     for rung in climbed[:-1]:
         assert (rung.right | ~climbed[-1].right).all()
 
 
 def test_without_a_source_nothing_is_transferred(tiny, examples, fewer_queries):
     climbed = ladder(tiny, examples.images[:3], examples.labels[:3], epsilon=0.1)
-    assert [rung.name for rung in climbed] == [name for name in RUNGS if name != "transfer"]
+    assert [rung.name for rung in climbed] == [name for name in OF_RELUS if name != "transfer"]
 
 
 @pytest.mark.slow
@@ -76,8 +80,13 @@ def test_nothing_is_broken_within_nothing(tiny, examples, fewer_queries):
 
 def test_masking_fools_autograd_and_not_the_worst_case(tiny, masked, examples):
     honest, hidden = (left(ladder(network, *examples, epsilon=0.1)) for network in (tiny, masked))
-    assert hidden["FGSM, autograd"] > honest["FGSM, autograd"] + 8
-    assert hidden["FGSM, exact"] == honest["FGSM, exact"] and hidden["worst case"] <= honest["worst case"] + 1
+    for attack in ("FGSM", "PGD"):
+        published, other = f"{attack}, cross-entropy, autograd", f"{attack}, margin, autograd"
+        assert hidden[published] > honest[published] + 8
+        assert hidden[other] == honest[other]  # the margin's gradient doesn't know how far apart the logits are
+        for loss in ("cross-entropy", "margin"):
+            assert hidden[f"{attack}, {loss}, exact"] <= honest[f"{attack}, {loss}, exact"] + 1
+    assert hidden["worst case"] <= honest["worst case"] + 1
 
 
 @pytest.mark.slow
@@ -96,7 +105,7 @@ def test_a_network_with_convolutions_has_no_proof(examples, fewer_queries):
     network = small("strides and means", "relu").float()
     (bracket,) = rungs.accuracy_against_epsilon(network, examples.images[:2], examples.labels[:2], epsilons=(0.3,))
     assert bracket.proven is None and [rung.name for rung in bracket.rungs] == [
-        name for name in RUNGS if name != "transfer"
+        name for name in OF_RELUS if name != "transfer"
     ]
 
 
@@ -117,7 +126,7 @@ def test_what_only_gives_logits_has_the_rungs_that_need_no_more_and_no_proof(tin
         assert torch.equal(rung.right, same[rung.name])
     assert (bracket.rungs[-1].right | ~same["worst case"]).all()  # who knows less breaks less
     with pytest.raises(ValueError, match="expected a rung out of clean, noise"):
-        list(one_rung("PGD, exact", *there))
+        list(one_rung("PGD, margin, exact", *there))
 
 
 @pytest.mark.slow
@@ -134,21 +143,20 @@ def test_one_rung_alone_is_the_ladders(tiny, examples, fewer_queries):
 
 def test_a_rung_that_is_not_softened_looks_for_no_temperature(tiny, examples, monkeypatch):
     monkeypatch.setattr(rungs, "best_temperature", None)
-    for name in ("noise", "FGSM, autograd", "PGD, exact", "Square"):
+    for name in ("noise", "FGSM, cross-entropy, autograd", "PGD, margin, exact", "Square"):
         assert len(list(one_rung(name, tiny, examples.images[:3], examples.labels[:3]))) == 1
 
 
-def test_an_image_that_an_attack_puts_right_is_right_after_it_and_not_in_the_worst_case():
+def test_an_image_that_fgsm_puts_right_was_wrong_before_and_counts_as_broken_by_every_rung():
     network = load("sigmoid-mlp/saturated")
     images, labels = (tensor[:400] for tensor in data.load("test"))
-    after = fgsm(network, images, labels)
-    put_right = (~after.correct_before & ~after.success).nonzero().flatten()[:3]
+    *_, step = fgsm_steps(network, images, labels)
+    put_right = (~step.result.correct_before & (step.logits.argmax(1) == labels)).nonzero().flatten()[:3]
     assert len(put_right) == 3
     there = images[put_right], labels[put_right]
-    for name, count in (("clean", 0), ("FGSM, autograd", 3), ("worst case", 0)):
+    for name in ("clean", "FGSM, cross-entropy, autograd", "PGD, cross-entropy, autograd", "worst case"):
         *_, alone = one_rung(name, network, *there)
-        assert alone.count == count
-    assert next(rung for rung in ladder(network, *there) if rung.name == "FGSM, autograd").right.all()
+        assert alone.count == 0
     assert set(worst_case(network, *there).by) == {WRONG_BEFORE}
 
 
@@ -158,17 +166,30 @@ def test_a_rung_that_is_not_there_is_refused(name, tiny, examples):
         list(one_rung(name, tiny, *examples))
 
 
-def test_softening_is_the_softened_rungs(tiny, examples):
-    softened = rungs.accuracy_against_temperature(tiny, *examples, epsilon=0.06, temperatures=(1.0, 10.0))
-    for pair in softened:
-        for rung, attack in zip(pair, (fgsm, pgd), strict=True):
-            wrong = [
-                attack(
-                    tiny, *examples, epsilon=0.06, gradient="softened", temperature=rung.temperature, loss=loss
-                ).success
-                for loss in ("cross-entropy", "margin")
-            ]
-            assert torch.equal(rung.right, ~(wrong[0] | wrong[1]))
+@pytest.mark.parametrize("phi", ["relu", "tanh"])
+def test_softening_is_the_softened_rungs(phi, examples):
+    network = build(mlp(phi, (16,)), seed=1)
+    losses = ("cross-entropy",) if phi == "relu" else ("cross-entropy", "margin")
+    softened = rungs.accuracy_against_temperature(network, *examples, epsilon=0.06, temperatures=(1.0, 10.0))
+    for there, temperature in zip(softened, (1.0, 10.0), strict=True):
+        expected = {
+            f"{name}, {loss}, softened": attack(
+                network, *examples, epsilon=0.06, gradient="softened", temperature=temperature, loss=loss
+            ).success
+            for name, attack in (("FGSM", fgsm), ("PGD", pgd))
+            for loss in losses
+        }
+        assert {rung.name for rung in there} == set(expected)
+        for rung in there:
+            assert rung.temperature == temperature and torch.equal(rung.right, ~expected[rung.name])
+
+
+def test_where_nothing_can_be_softened_the_margins_direction_is_the_same_at_any_temperature(tiny, examples):
+    exact, softened = (
+        pgd(tiny, *examples, epsilon=0.06, loss="margin", gradient="softened", temperature=t).images
+        for t in (1.0, 30.0)
+    )
+    assert torch.equal(exact, softened)
 
 
 @pytest.mark.parametrize("name", ["sigmoid-mlp/saturated", "relu-mlp/saturated"])

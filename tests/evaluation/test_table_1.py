@@ -35,12 +35,14 @@ def torn(tiny) -> Network:
 
 @pytest.mark.parametrize("epsilon", [0.25, 0.02])
 def test_the_figures_are_literal_counts(torn, examples, epsilon):
-    right = robust = zero = unmoved = 0
+    right = robust = withstood = zero = unmoved = 0
     for image, label in zip(*examples, strict=True):
         attacked, gradient = literal.fgsm(torn, image, label.item(), epsilon)
         survived = bool(torn(attacked.unsqueeze(0)).argmax() == label)
-        right += bool(torn(image.unsqueeze(0)).argmax() == label)
+        before = bool(torn(image.unsqueeze(0)).argmax() == label)
+        right += before
         robust += survived
+        withstood += before and survived
         zero += not gradient.any()
         unmoved += survived and not gradient.any()
     assert 0 < zero < 200 and 0 < robust < right < 200
@@ -48,6 +50,7 @@ def test_the_figures_are_literal_counts(torn, examples, epsilon):
     assert dataclasses.replace(found, kurtosis=()) == Measurements(
         accuracy=right / 200,
         fgsm_accuracy=robust / 200,
+        fgsm_withstood=withstood / 200,
         zero_gradient=zero / 200,
         right_unmoved=unmoved / 200,
         kurtosis=(),
