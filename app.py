@@ -10,12 +10,14 @@ import streamlit as st
 
 from satcore.dashboard.shared.address import forget_infinities
 
-ICON = Path(__file__).parent / "satcore" / "dashboard" / "shared" / "icon.png"  # a named icon would be fetched
+SHARED = Path(__file__).parent / "satcore" / "dashboard" / "shared"
+ICON = SHARED / "icon.png"  # a named icon would be fetched
 
 
 def main() -> None:
     """Run the page that is asked for; each page's first lines ask whether it came this way."""
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
+    st.html(SHARED / "legible.css")
     page = st.navigation(
         [
             st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),

@@ -1,9 +1,11 @@
 import streamlit as st
 
-from satcore.dashboard.interpolation import compute, controls, downloads, figures, words
+from satcore.dashboard.interpolation import compute, controls, downloads, words
 from satcore.dashboard.interpolation.path_view import path_view
+from satcore.dashboard.interpolation.plane_figure import plane_figure
 from satcore.dashboard.shared import digits, pictures
 from satcore.dashboard.shared.downloads import file_name
+from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 from satcore.dashboard.shared.style import NEUTRAL
@@ -19,7 +21,7 @@ st.markdown(words.INTRODUCTION)
 with one_readable_line():
     chosen = line_up()
     convolves = compute.convolves(chosen)
-    left, middle, right, last = st.columns([26, 40, 34, 23], gap="small")
+    left, middle, right, last = st.columns([15, 39, 31, 21], gap="small")
     with left:
         controls.papers_pairs()
     with right:
@@ -34,6 +36,7 @@ line, plane = st.tabs(["Line", "Plane"], key="view", on_change="rerun", bind="qu
 
 with one_readable_line(), line:
     source, target = (digits.index_of(how, needs) for needs in ends)
+    left.caption(words.images(source, target))
     if line.open:
         paths = compute.paths(chosen, source, target, points)
         path_view(
@@ -69,6 +72,6 @@ with one_readable_line(), plane:
                     progress.progress(found.done, text=name)
                     planes[name] = found
                 progress.empty()
-                figure = figures.plane(name, planes[name], labels, style.colour)
-                st.plotly_chart(figure, key=f"plane {name}", alt=f"The plane of three images as {name} sees it")
+                figure = plane_figure(name, planes[name], labels, style.colour)
+                draw(column, f"plane {name}", figure, words.plane_alt(name, planes[name]))
         downloads.of_planes(planes, corners, side)

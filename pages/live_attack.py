@@ -43,7 +43,9 @@ with one_readable_line():
 
 
 def play_or_pause() -> None:
-    """Go on with all networks, or stop all where they are."""
+    """Go on with all networks, from the start where all are through; or stop all where they are."""
+    if run.finished:
+        run.reset()
     run.running = not run.running
 
 
@@ -51,7 +53,6 @@ with st.container(horizontal=True):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",
-        disabled=run.finished,
         type="primary",
         on_click=play_or_pause,
     )

@@ -60,7 +60,7 @@ with one_readable_line(), full:
             label, means = chosen[name].label, compute.class_means(name, layer, seed)
             figure, alt = figures.class_means(means, chosen[name], layer, high), words.class_means(means, label, layer)
             draw(column, f"means {name}", figure, alt)
-            caption = f"All 1,000 × 1,000 pairs in {layer} of {label}"
+            caption = words.all_pairs(layer, label, scale)
             column.image(whole(rdm.numpy(), high, scale), width="stretch", caption=caption, alt=caption)
         downloads.of_rdms(rdms, layer, seed)
 

@@ -14,7 +14,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from satcore import data, geometry, library, networks
-from satcore.dashboard.interpolation import compute, downloads, figures, words
+from satcore.dashboard.interpolation import compute, downloads, words
+from satcore.dashboard.interpolation.plane_figure import RANGE, plane_figure
 from satcore.dashboard.shared.downloads import npz
 from satcore.recipes import TRAININGS
 from tests.dashboard.pages import ROOT, damage, own_cnn, own_mlp
@@ -386,17 +387,26 @@ def made_plane(lowest: float = -1.0, highest: float = 1.0) -> geometry.Plane:
 
 
 def heatmaps(plane: geometry.Plane, name: str = "cnn/vanilla"):
-    return [trace for trace in figures.plane(name, plane, [3, 8, 3], "#123456").data if trace.type == "heatmap"]
+    return [trace for trace in plane_figure(name, plane, [3, 8, 3], "#123456").data if trace.type == "heatmap"]
 
 
 def test_a_region_has_its_digit_written_on_it_where_there_is_room():
     plane = made_plane()
-    figure = figures.plane("cnn/vanilla", plane, [3, 8, 3], "#123456")
+    figure = plane_figure("cnn/vanilla", plane, [3, 8, 3], "#123456")
     written = {note.text: note for note in figure.layout.annotations if note.text.startswith("<b>")}
     assert set(written) == {"<b>3</b>", "<b>8</b>"}  # not the single 5, and nothing outside
     for text, note in written.items():
         row, column = (plane.y == note.y).nonzero().item(), (plane.x == note.x).nonzero().item()
         assert text == f"<b>{plane.predicted[row, column]}</b>"
+
+
+def test_a_map_is_told_in_words():
+    plane = made_plane()
+    inside = plane.predicted >= 0
+    share = float((plane.predicted[inside] == 3).double().mean())
+    said = words.plane_alt("cnn/vanilla", plane)
+    assert f"3 on {100 * share:.1f} %" in said
+    assert f"the power of {plane.log_length_element[inside].max():.1f}" in said
 
 
 def test_nothing_is_drawn_outside_the_triangle():
@@ -412,11 +422,11 @@ def test_maps_compare_because_all_have_the_same_colours():
         assert (one.zmin, one.zmax, one.colorscale) == (other.zmin, other.zmax, other.colorscale)
     classes, element = gentle
     assert (classes.zmin, classes.zmax) == (-0.5, 9.5)
-    assert (element.zmin, element.zmax) == figures.RANGE
+    assert (element.zmin, element.zmax) == RANGE
 
 
 def test_the_corners_are_where_the_images_lie():
-    figure = figures.plane("cnn/vanilla", made_plane(), [3, 8, 4], "#123456")
+    figure = plane_figure("cnn/vanilla", made_plane(), [3, 8, 4], "#123456")
     marks = [trace for trace in figure.data if trace.type == "scatter"]
     at = {(mark.x[0], mark.y[0], mark.hovertemplate.split("<")[0]) for mark in marks}
     assert at == {(0, 0, "the image of a 3"), (4, 0, "the image of a 8"), (0, 3, "the image of a 4")}

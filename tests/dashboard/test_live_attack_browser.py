@@ -102,8 +102,10 @@ def test_a_drawn_digit_is_attacked_and_keeps_its_value(visit):
 
 def test_a_finished_run_fits_a_phone(visit):
     page = settled(visit(f"{LIVE}&attack=PGD&gradient=softened&into=8", viewport=PHONE, scheme="dark"))
-    page.get_by_role("button", name="Play").click()
-    expect(page.get_by_role("button", name="Play")).to_be_disabled(timeout=PATIENCE)
+    page.get_by_role("button", name="Play").press("Enter")
+    expect(says(page, "vanilla")).to_have_text(re.compile("^Fooled after"), timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Play")).to_be_focused(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Step")).to_be_disabled()
     for label in ("CSV", "NPZ"):
         expect(page.get_by_role("button", name=label)).to_be_enabled(timeout=PATIENCE)
     expect(page.get_by_test_id("stException")).to_have_count(0)

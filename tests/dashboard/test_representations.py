@@ -122,7 +122,8 @@ def test_a_network_alone_has_nothing_to_be_compared_with():
 
 def test_an_old_link_shows_its_two_networks():
     page = pages.opened("representations", first=True, left=PAIR[0], right="cnn/saturated", view=FULL)
-    assert [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in page.get("plotly_chart")] == [
+    titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in page.get("plotly_chart")]
+    assert [title.partition("■</span> ")[2] for title in titles] == [
         "<b>relu-mlp/vanilla</b>, layer 2",
         "<b>cnn/saturated</b>, layer 2",
     ]

@@ -4,6 +4,7 @@
 const WIDTH = 340, HEIGHT = 190, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
 const PLAY_SECONDS = 10
+const STILLS = 20  // shown one after the other where motion is to be reduced
 const SUBSCRIPTS = "₁₂"
 
 const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
@@ -24,12 +25,13 @@ export default function ({ data, parentElement }) {
     settle()
   }
   const start = () => {
-    let before = performance.now()
-    if (cursor.t >= 1) cursor.t = 0
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches
+    let before = performance.now(), t = cursor.t >= 1 ? 0 : cursor.t
     view.play.textContent = "❚❚ Pause"
     const tick = (now) => {
-      show(cursor.t + (now - before) / 1000 / PLAY_SECONDS)
+      t += (now - before) / 1000 / PLAY_SECONDS
       before = now
+      show(still && t < 1 ? Math.floor(STILLS * t) / STILLS : t)
       if (cursor.t >= 1) stop(); else cursor.frame = requestAnimationFrame(tick)
     }
     cursor.frame = requestAnimationFrame(tick)
@@ -218,8 +220,7 @@ function drawn(root, data, networks) {
         </div>
         <button type="button" data-t="${n.transition}">Go to its transition, t = ${n.transition.toFixed(3)}</button>
         ${panels.map((spec, k) => { const { markup, height } = panel(spec, n, data, k === panels.length - 1)
-          return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img"
-            aria-label="${spec.title} of the ${n.name} network along the path">${markup}</svg>` }).join("")}
+          return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${markup}</svg>` }).join("")}
       </section>`).join("")}${data.waiting.map((name) => `
       <section style="--regime: #888888"><h3>${name}</h3><div class="answer">computing …</div></section>`).join("")}
     </div>
@@ -265,7 +266,9 @@ function moved(root, view, data, networks, t) {
     const section = view.sections[k]
     section.querySelector(".answer").innerHTML = `It sees a <b>${best}</b>, ${percent(p)}`
     section.querySelectorAll("svg").forEach((svg, row) => {
-      svg.querySelector(".reads").textContent = view.panels[row].reads(network, i, j)
+      const panel = view.panels[row], reads = panel.reads(network, i, j)
+      svg.querySelector(".reads").textContent = reads
+      svg.setAttribute("aria-label", `${panel.title} of ${network.name} along the path, at t = ${t.toFixed(3)}: ${reads}`)
       const line = svg.querySelector(".cursor")
       line.setAttribute("x1", place(t))
       line.setAttribute("x2", place(t))

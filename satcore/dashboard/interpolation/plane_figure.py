@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from satcore.dashboard.shared.figures import titled
 from satcore.dashboard.shared.style import TEXT_SIZE
 from satcore.geometry import Plane
 
@@ -18,7 +19,7 @@ LABEL = {
 }
 
 
-def plane(name: str, plane: Plane, corners: list[int], colour: str) -> go.Figure:
+def plane_figure(name: str, plane: Plane, corners: list[int], colour: str) -> go.Figure:
     """The map of one network, `name`, in its `colour`; `corners` are the digits that the three images show."""
     x, y = np.asarray(plane.x), np.asarray(plane.y)
     predicted, confidence = np.asarray(plane.predicted), np.asarray(plane.confidence)
@@ -95,7 +96,7 @@ def plane(name: str, plane: Plane, corners: list[int], colour: str) -> go.Figure
         )
     figure.update_annotations(selector={"xref": "paper"}, font_size=TEXT_SIZE)
     figure.update_layout(
-        title={"text": f"<b>{name}</b>", "font": {"size": TEXT_SIZE + 2, "color": colour}},
+        title={"text": titled(name, colour), "font_size": TEXT_SIZE + 2},
         height=690,
         margin={"l": 4, "r": 4, "t": 84, "b": 70},
         font_size=TEXT_SIZE - 4,

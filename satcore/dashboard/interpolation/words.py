@@ -1,9 +1,13 @@
 """What the page of interpolations says."""
 
+from collections import Counter
+
+from satcore.geometry import Plane
+
 INTRODUCTION = (
     "Walk in a straight line from one image to another: where does a network's answer change, and how fast? The "
     "*length element* is how far the answer moves for a small step, in the Fisher–Rao metric. "
-    "A saturated network holds its answer, then jumps; mostly so does the control, trained alike without the penalty."
+    "Saturated, the answer rests, then jumps, often repeatedly; mostly so in the control, trained without the penalty."
 )
 FIGURES = {
     "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "
@@ -20,3 +24,20 @@ NOT_CONVERGED = (
     " The two ways don't agree here, they are {disagreement:.2g} apart: the network jumps, or is steeper than "
     "float64 resolves."
 )
+
+
+def images(source: int, target: int) -> str:
+    """Which test images one walks between."""
+    return f"Test images {source:,} and {target:,}."
+
+
+def plane_alt(name: str, plane: Plane) -> str:
+    """The map of a plane in words: where the network `name` sees what, and where its answer moves fastest."""
+    inside = plane.predicted >= 0
+    seen = Counter(plane.predicted[inside].tolist()).most_common()
+    shares = ", ".join(f"{digit} on {100 * count / int(inside.sum()):.1f} %" for digit, count in seen)
+    steepest = float(plane.log_length_element[inside].max())
+    return (
+        f"The plane of three images as {name} sees it: {shares} of the triangle; "
+        f"the length element is at most 10 to the power of {steepest:.1f}"
+    )

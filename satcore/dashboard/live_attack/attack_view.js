@@ -97,7 +97,7 @@ function gradientChart(floors, networks) {
     let out = `<rect x="${LEFT}" width="${WIDTH - LEFT - RIGHT}" y="${denormal}" height="${bottom - denormal}"
         fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}
       <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="15"
-        fill="${RED}">float32: zero</text>`
+        class="floor">float32: zero</text>`
     n.log10_gradient.forEach((g, i) => {
       const cross = `<path d="M${x(i) - 6} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`
       if (g === -Infinity) out += cross

@@ -47,7 +47,7 @@ def run_code(run: Run) -> str:
     imports, image = "from satcore import attacks, data, library", f'data.example("test", {settings.index}).images'
     if settings.index is None:
         imports = "import numpy as np\nfrom satcore import attacks, library"
-        image = f'torch.from_numpy(np.load("{file_name(settings)}.npz")["original"])[None, None]'
+        image = f'torch.from_numpy(np.load("{file_name(settings)}.npz")["original"])[None, None]  # the NPZ above'
     return f"""import torch
 {imports}
 

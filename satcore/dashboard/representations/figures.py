@@ -108,7 +108,7 @@ def class_means(means: np.ndarray, style: Style, layer: str, high: float) -> go.
         height=480,
         margin={"l": 8, "r": 8, "t": 48, "b": 8},
         font_size=TEXT_SIZE - 4,
-        title={"text": f"<b>{style.label}</b>, {layer}", "font_size": TEXT_SIZE, "font_color": style.colour},
+        title={"text": f"{shared.titled(style.label, style.colour)}, {layer}", "font_size": TEXT_SIZE},
     )
     figure.update_xaxes(dtick=1, title_text="digit")
     figure.update_yaxes(dtick=1, autorange="reversed", title_text="digit")

@@ -58,6 +58,12 @@ def class_means(means: np.ndarray, label: str, layer: str) -> str:
     )
 
 
+def all_pairs(layer: str, label: str, scale: str) -> str:
+    """What the picture of a whole matrix shows, on its colour `scale`."""
+    ends = ", in colours from ≤ 10⁻³ to 1 times the largest of all, log" if scale == "log" else ""
+    return f"All 1,000 × 1,000 pairs in {layer} of {label}{ends}"
+
+
 def _compared(between: ByLayer, ratio: ByLayer, reference: str, name: str) -> str:
     layers = [layer for layer in between[reference] if layer in between[name] and layer.startswith("layer")]
     if not layers:

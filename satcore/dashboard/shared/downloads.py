@@ -22,6 +22,7 @@ def button(label: str, file: str, data: Content | Callable[[], Content]) -> None
 def code(lines: str) -> None:
     """Lines of Python, folded away."""
     with st.expander("The same in Python"):
+        st.markdown("In the repository's folder, or anywhere once `pip install .` has been run there.")
         st.code(lines, language="python")
 
 

@@ -10,6 +10,11 @@ CONFIG = {  # one button, which saves the figure as SVG
 }
 
 
+def titled(label: str, colour: str) -> str:
+    """The title of a figure of one network: its `label` beside its `colour`, which is no colour for text."""
+    return f"<span style='color: {colour}'>■</span> <b>{label}</b>"
+
+
 def draw(place: DeltaGenerator, key: str, figure: go.Figure, alt: str) -> None:
     """Draw a figure, which `alt` says in words."""
     place.plotly_chart(figure, key=key, config=CONFIG, alt=alt)

@@ -109,7 +109,7 @@ def mechanism(kurtoses: np.ndarray, limits: np.ndarray, sampled_at: Sequence[flo
         hovertemplate="γ₂ = %{x}: %{y:.4f} ± %{error_y.array:.4f}<extra></extra>",
     )
     figure.add_annotation(x=0, y=found.means[0], text="Gaussian", showarrow=True, ax=70, ay=24, font_size=TEXT_SIZE)
-    figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.05, "font_size": TEXT_SIZE - 2})
+    figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.16, "font_size": TEXT_SIZE - 2})
     figure.update_yaxes(title_text="ε_min / mean |w₁|")
     return _finished(figure, "", "excess kurtosis γ₂", height=480, legend=True)
 
