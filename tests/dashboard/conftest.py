@@ -36,7 +36,7 @@ def visit(browser, address):
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.asked_elsewhere, page.sent = [], []
+        page.asked_elsewhere, page.refused, page.sent = [], [], []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))
 
         def only_here(route):
@@ -45,6 +45,13 @@ def visit(browser, address):
             page.asked_elsewhere.append(route.request.url)
             return route.abort()
 
+        def refused(response):
+            # Below a page's own address Streamlit looks for its server first, and is to find nothing there.
+            path = urlparse(response.url).path
+            if response.status >= 400 and not re.fullmatch(r"/\w+/_stcore/(health|host-config)", path):
+                page.refused.append(response.url)
+
+        page.on("response", refused)
         page.route(re.compile("^(http|ws)s?://"), only_here)
         page.goto(address + path)
         return page

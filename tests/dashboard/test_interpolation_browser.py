@@ -62,6 +62,8 @@ def test_a_cold_deep_link_reproduces_the_path(browser):
         assert t_shown(page) == 0.46
         expect(page.get_by_label("Images along the way from the 3 to the 7")).to_be_visible()
         expect(page.get_by_text("Page not found")).to_have_count(0)
+        says = page.locator("section svg").first.get_attribute("aria-label")
+        assert re.fullmatch(r"Length element of relu-mlp/vanilla along the path, at t = 0\.460: [\d.]+", says)
         page.close()
 
 
@@ -90,7 +92,7 @@ def test_the_interpolation_page_is_whole(visit, viewport, scheme):
         "(all) => all.map((element) => element.getBoundingClientRect().right)"
     )
     assert max(rights) <= viewport["width"]
-    assert page.asked_elsewhere == []
+    assert page.asked_elsewhere == [] and page.refused == []
 
 
 def test_playing_asks_nothing_of_the_server(visit):
@@ -107,6 +109,11 @@ def test_playing_asks_nothing_of_the_server(visit):
     assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
     assert len(page.sent) == sent
     assert t_in_address(page) == pytest.approx(stopped, abs=0.001)
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("output")).not_to_have_text(f"t = {stopped:.3f}")
+    still = 20 * t_shown(page)
+    assert still == pytest.approx(round(still))  # one after the other, twenty of them
 
 
 def test_playing_goes_on_while_something_else_changes(visit):

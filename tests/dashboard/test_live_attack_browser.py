@@ -114,4 +114,4 @@ def test_a_finished_run_fits_a_phone(visit):
         "(all) => all.map((element) => element.getBoundingClientRect().right)"
     )
     assert max(rights) <= PHONE["width"]
-    assert page.asked_elsewhere == []
+    assert page.asked_elsewhere == [] and page.refused == []

@@ -30,7 +30,7 @@ def test_the_page_is_whole(visit, path, charts, viewport, scheme):
     page = drawn(visit(path, viewport=viewport, scheme=scheme), charts)
     expect(page.get_by_role("heading", name="Inside the weights")).to_be_visible()
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    assert page.asked_elsewhere == []
+    assert page.asked_elsewhere == [] and page.refused == []
 
 
 def test_from_what_saturation_is_to_the_weights_and_the_address_follows(visit):

@@ -31,7 +31,7 @@ export default function ({ data, parentElement }) {
     const tick = (now) => {
       t += (now - before) / 1000 / PLAY_SECONDS
       before = now
-      show(still && t < 1 ? Math.floor(STILLS * t) / STILLS : t)
+      show(still ? Math.ceil(STILLS * t) / STILLS : t)
       if (cursor.t >= 1) stop(); else cursor.frame = requestAnimationFrame(tick)
     }
     cursor.frame = requestAnimationFrame(tick)
