@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a secon
     from satcore.library import Card
 
 BAR = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
+NICENESS = 10  # of work that goes on while someone looks at something else
 COLUMN = 34  # a name's
 
 
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
     for command in (train, evaluate):
         command.add_argument("--device", help="such as cpu or cuda (default: cuda where there is one)")
+    reality.add_argument(
+        "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
+    )
     for command in (train, grids, reality):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
@@ -220,25 +224,38 @@ def _grids(options: argparse.Namespace) -> int:
 
 
 def _reality(options: argparse.Namespace) -> int:
+    from satcore import background
+    from satcore.evaluation import reality
+
+    if options.in_turn and hasattr(os, "nice"):
+        os.nice(NICENESS)
+
+    def examine(name: str) -> None:
+        with background.at_work(reality.work(name), in_turn=options.in_turn) as report:
+            _examine(name, report, ship=options.ship, quiet=options.in_turn)
+
+    return _one_after_another(_names(options), examine)
+
+
+def _examine(name: str, report: Callable[[float, str], None], *, ship: bool, quiet: bool) -> None:
+    """Find out what isn't known of the network `name` yet, and keep it part by part."""
     from satcore import library
     from satcore.evaluation import reality
     from satcore.files import check_writable
 
-    def examine(name: str) -> None:
-        check_writable(library.place(name, reality.FILE, ship=options.ship).parent)
-        network, vanilla = library.load(name), library.vanilla_beside(name)
-        source, found = library.load(vanilla) if vanilla else None, reality.load(name)
-        with _bar(name) as bar:
-            for progress in reality.examine(network, source, reality.plan(network), found):
-                bar.set_postfix_str(progress.says)
-                bar.update(100 * progress.done - bar.n)
-                if progress.found != found:
-                    found = progress.found
-                    reality.save(name, found, ship=options.ship)
-        assert found is not None
-        print(f"{name:{COLUMN}}{reality.verdict(found)}", flush=True)
-
-    return _one_after_another(_names(options), examine)
+    check_writable(library.place(name, reality.FILE, ship=ship).parent)
+    network, vanilla = library.load(name), library.vanilla_beside(name)
+    source, found = library.load(vanilla) if vanilla else None, reality.load(name)
+    with _bar(name, quiet=quiet) as bar:
+        for progress in reality.examine(network, source, reality.plan(network), found):
+            if progress.found != found:
+                found = progress.found
+                reality.save(name, found, ship=ship)
+            report(progress.done, progress.says)
+            bar.set_postfix_str(progress.says)
+            bar.update(100 * progress.done - bar.n)
+    assert found is not None
+    print(f"{name:{COLUMN}}{reality.verdict(found)}", flush=True)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -409,10 +426,10 @@ def _kurtosis(by_layer: Any) -> str:
 
 
 @contextlib.contextmanager
-def _bar(what: str) -> Iterator["tqdm"]:
+def _bar(what: str, *, quiet: bool = False) -> Iterator["tqdm"]:
     from tqdm import tqdm
 
-    with tqdm(desc=what, total=100, bar_format=BAR, leave=False) as bar:
+    with tqdm(desc=what, total=100, bar_format=BAR, leave=False, disable=quiet) as bar:
         yield bar
 
 

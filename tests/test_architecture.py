@@ -22,6 +22,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "networks",
     "recipes",
     "library",
+    "background",
     "checkpoints",
     "outside",
     "attacks",
@@ -37,12 +38,12 @@ ORDER = (  # from top to bottom: each imports only from above
     "__main__",
 )
 BESIDE = {  # what stands above and is still not to be known
-    "attacks": {"library", "checkpoints", "outside", "recipes"},
-    "training": {"library", "checkpoints", "outside"},
-    "geometry": {"library", "checkpoints", "outside", "recipes", "attacks", "training"},
-    "representations": {"library", "checkpoints", "outside", "recipes", "attacks", "training"},
-    "weights": {"library", "checkpoints", "outside", "recipes", "attacks", "training"},
-    "proofs": {"library", "checkpoints", "outside", "recipes", "attacks", "training"},
+    "attacks": {"library", "background", "checkpoints", "outside", "recipes"},
+    "training": {"library", "background", "checkpoints", "outside"},
+    "geometry": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
+    "representations": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
+    "weights": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
+    "proofs": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
 }
 PICKLING = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLED = {"torch.load", "torch.save", "torch.hub.load", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle"}

@@ -123,6 +123,11 @@ class Reality:
     dying: list[Dying] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
 
+    @property
+    def whole(self) -> bool:
+        """Whether all has been found out."""
+        return all(getattr(self, part) for part, _, _ in _PARTS)
+
     def left(self, rung: str, epsilon: float = EPSILON) -> Proportion | None:
         """What the `rung` leaves at one of the `epsilons`, "clean" without any attack; None where it wasn't climbed."""
         if rung == "clean":
@@ -220,6 +225,11 @@ def _dying(signal: Signal) -> Dying:
         below=int((norm.isfinite() & (norm < EDGES[0])).sum()),
         zero=int(norm.isneginf().sum()),
     )
+
+
+def work(name: str) -> str:
+    """The key of the examination of the network `name`; see `satcore.background`."""
+    return f"examine-{library.describe(name).sha256}"
 
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from satcore import library
 from satcore.dashboard.networks import words
+from satcore.dashboard.networks.examination import examination
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY
@@ -47,6 +48,7 @@ def card(card: Card, measuring: Measuring) -> None:
             st.button("Measure it", key=f"measure {card.name}", on_click=measuring.ask, args=(card.name,))
         on = f"{words.measured_on(card)} · " if card.measurements else ""
         st.caption(f"{on}SHA-256 `{card.sha256[:12]}`")
+        examination(card.name)
         links(card.name)
 
 

@@ -1,0 +1,85 @@
+"""Work that goes on whoever looks: one at a time, followed by its files, and gone when its process is."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from satcore import background
+
+HOLDS = """import sys, time
+from satcore import background
+with background.at_work(sys.argv[1]) as report:
+    report(0.25, "half of a half")
+    print("at work", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_whoever_looks_sees_what_was_last_reported():
+    assert background.report("dig") is None
+    with background.at_work("dig") as report:
+        assert background.report("dig") == background.Report(0.0, "begins", os.getpid())
+        report(0.5, "deep, λ = 1")
+        assert background.report("dig") == background.Report(0.5, "deep, λ = 1", os.getpid())
+        assert background.report("another") is None
+    assert background.report("dig") is None
+
+
+def test_what_is_being_done_is_not_done_twice():
+    with background.at_work("dig"):
+        with pytest.raises(ValueError, match="expected work that nobody does yet"), background.at_work("dig"):
+            pass
+        with background.at_work("another"):
+            pass
+    with background.at_work("dig"):
+        pass
+
+
+def test_in_turn_one_waits_for_the_other():
+    order, begun = [], threading.Event()
+
+    def second():
+        begun.set()
+        with background.at_work("second", in_turn=True):
+            order.append("second")
+
+    with background.at_work("first", in_turn=True):
+        thread = threading.Thread(target=second)
+        thread.start()
+        begun.wait()
+        while (there := background.report("second")) is None or there.says != "waits for its turn":
+            pass
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_damaged_report_is_none(own_shelf):
+    with background.at_work("dig"):
+        for content in ("", "[]", '{"done": "x"}', "[" * 9999):
+            (own_shelf / background.FOLDER / "dig" / background.REPORT).write_text(content)
+            assert background.report("dig") is None
+
+
+@pytest.mark.slow
+def test_work_ends_with_its_process_and_can_be_begun_again():
+    process = subprocess.Popen([sys.executable, "-c", HOLDS, "dig"], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"at work\n"
+    assert background.report("dig") == background.Report(0.25, "half of a half", process.pid)
+    background.stop("dig")
+    assert process.wait() == -signal.SIGTERM
+    assert background.report("dig") is None
+    with background.at_work("dig"):
+        pass
+
+
+@pytest.mark.slow
+def test_a_command_that_ends_badly_leaves_its_sentence():
+    process = background.start("examine-nobody", ["reality", "mine/nobody"])
+    assert process.wait() == 2
+    assert "mine/nobody" in background.complaint("examine-nobody")
+    background.stop("examine-nobody")  # which there is nothing to do for
