@@ -19,9 +19,10 @@ st.title("Saturated networks, seen through")
 with one_readable_line():
     catalogue = library.catalogue()
     measured = words.measured(catalogue)
-    worst_case = compute.worst_cases(measured)
+    worst_case = compute.left(measured, "worst case")
+    story = words.story(measured, compute.left(measured, words.ONE_WORD), worst_case)
 
-st.markdown(words.story(measured, worst_case))
+st.markdown(story)
 for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:

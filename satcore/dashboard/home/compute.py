@@ -45,11 +45,11 @@ def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     )
 
 
-def worst_cases(names: Iterable[str]) -> dict[str, Proportion]:
-    """What all attacks together leave of the networks `names`, as far as that was found out.
+def left(names: Iterable[str], rung: str) -> dict[str, Proportion]:
+    """What the `rung` of the ladder leaves of the networks `names`, as far as that was found out.
 
     Raises ValueError as `satcore.evaluation.reality.load`.
     """
-    found = {name: reality.load(name) for name in names}
-    left = {name: there.left("worst case") for name, there in found.items() if there}
-    return {name: share for name, share in left.items() if share}
+    found = {name: there for name in names if (there := reality.load(name))}
+    shares = {name: there.left(rung) for name, there in found.items()}
+    return {name: share for name, share in shares.items() if share}
