@@ -1,4 +1,4 @@
-"""The command line: python -m satcore train | evaluate | grids | reality | list | show | add | remove."""
+"""The command line: python -m satcore train | evaluate | grids | reality | claims | list | show | add | remove."""
 
 import argparse
 import contextlib
@@ -91,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     reality.set_defaults(command=_reality, interrupted="the same command goes on after the last part it finished")
 
+    claims = commands.add_parser(
+        "claims",
+        help="judge the paper claim by claim",
+        description="Judge every claim of the paper by what is stored with its networks, and by what is found out anew "
+        "in some three minutes, and keep the verdicts.",
+    )
+    claims.set_defaults(command=_claims)
+
     for command in (evaluate, grids, reality):
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
     for command in (train, evaluate):
@@ -98,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     reality.add_argument(
         "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
     )
-    for command in (train, grids, reality):
+    for command in (train, grids, reality, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
@@ -256,6 +264,25 @@ def _examine(name: str, report: Callable[[float, str], None], *, ship: bool, qui
             bar.update(100 * progress.done - bar.n)
     assert found is not None
     print(f"{name:{COLUMN}}{reality.verdict(found)}", flush=True)
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from satcore.evaluation import claims
+    from satcore.files import check_writable
+
+    check_writable(claims.place(ship=options.ship).parent)
+    found = None
+    with _bar("the paper's claims") as bar:
+        for progress in claims.compute():
+            bar.set_postfix_str(progress.says)
+            bar.update(100 * progress.done - bar.n)
+            found = progress.found
+    assert found is not None
+    claims.save(found, ship=options.ship)
+    for claim in claims.CLAIMS:
+        print(f"{claim.name:{COLUMN}}{found[claim.name].verdict}")
+    print(f"\n{', '.join(f'{count} {verdict}' for verdict, count in claims.tally(found.values()).items())}")
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -33,7 +33,6 @@ __all__ = [
     "FILE",
     "HELD",
     "NETWORKS",
-    "TITLES",
     "VERDICTS",
     "Bars",
     "Claim",

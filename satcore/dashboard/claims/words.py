@@ -1,0 +1,41 @@
+"""What the page of claims says."""
+
+from satcore.evaluation.claims import AS_PUBLISHED, CLAIMS, FAILED, HELD, Finding, Findings, tally
+
+HOW = (
+    "Each verdict follows, by code, from the rule beneath the claim. A claim about several networks gets the worst of "
+    "their verdicts; pale ones, of which the paper doesn't speak, don't count. *Control*: the saturated recipe with "
+    "λ = 0, all else equal; what it does too, by the same rule beside the vanilla network, is not saturation's doing. "
+    "A network's name leads to the screen that shows it. In the figures a black line is the paper's. Each network is "
+    "of one seed. Adam ran 100,000 iterations, not 30 million."
+)
+NOT_ON_TRIAL = (
+    "Not on trial, as each would take many trainings: that annealing λ is essential, that the penalty does best on "
+    "every layer, that α = 0.5 does best in adversarial training, that the CNN's schedule is the easiest to find. Nor "
+    "what is said of brains."
+)
+
+
+def headline(found: Findings) -> str:
+    """How many claims came to which verdict, and how many of those that stood are the control's as well."""
+    counts = tally(found.values())
+    about = {claim.name: claim.about for claim in CLAIMS}
+    controls = [
+        there
+        for finding in found.values()
+        if finding.verdict != FAILED and (there := _controls(finding, about[finding.claim]))
+    ]
+    everywhere = sum(map(all, controls))
+    somewhere = sum(map(any, controls)) - everywhere
+    return (
+        f"Of {len(found)} claims, **{counts[HELD]} held**, **{counts[AS_PUBLISHED]} held as published, but not under a "
+        f"sound attack**, **{counts[FAILED]} did not hold here**. {len(controls)} of those that stood credit "
+        f"saturation: the control, trained without the penalty, has {everywhere} of them too in every network, "
+        f"{somewhere} in some, {len(controls) - everywhere - somewhere} in none."
+    )
+
+
+def _controls(finding: Finding, about: tuple[str, ...]) -> list[bool]:
+    """Whether the control does as much, for each network that the claim speaks of, where that was asked."""
+    asked = (finding.outcomes[family].control for family in about)
+    return [control for control in asked if control is not None]
