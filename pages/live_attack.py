@@ -49,7 +49,7 @@ def play_or_pause() -> None:
     run.running = not run.running
 
 
-with st.container(horizontal=True):
+with third.container(horizontal=True):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",

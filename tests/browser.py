@@ -13,6 +13,7 @@ from pathlib import Path
 
 PATIENCE = 90_000  # milliseconds: a page may wait for a computation on a busy machine
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LAPTOP = {"width": 1280, "height": 720}
 ROOT = Path(__file__).parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ELSEWHERE = (

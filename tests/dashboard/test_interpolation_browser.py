@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from satcore.dashboard.interpolation.words import FIGURES
 from satcore.recipes import TRAININGS
-from tests.browser import DESKTOP, PATIENCE, PHONE, served
+from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, served
 
 pytestmark = pytest.mark.browser
 
@@ -69,11 +69,13 @@ def test_a_cold_deep_link_reproduces_the_path(browser):
 
 @pytest.mark.parametrize(
     ("viewport", "scheme"),
-    [(DESKTOP, "light"), ({"width": 1280, "height": 720}, "dark"), (PHONE, "dark")],
+    [(DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")],
     ids=["desktop", "laptop", "phone"],
 )
 def test_the_interpolation_page_is_whole(visit, viewport, scheme):
     page = whole(visit(PATHS, viewport=viewport, scheme=scheme))
+    if viewport != PHONE:
+        expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
     for training in TRAININGS:
         section = page.locator(f"section[data-network='relu-mlp/{training}']")
         expect(section.get_by_role("img")).to_have_count(4)
@@ -134,7 +136,7 @@ def test_one_cursor_moves_through_all_panels(visit):
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
-    left, right, width = 58, 10, 340  # of a panel, as path_view.js draws it
+    left, right, width = 58, 10, 300  # of a panel, as path_view.js draws it
     reached = (0.6 * width - left) / (width - left - right)
     assert t_shown(page) == pytest.approx(reached, abs=0.005)
     page.mouse.up()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from satcore.dashboard.live_attack import words
-from tests.browser import PATIENCE, PHONE
+from tests.browser import LAPTOP, PATIENCE, PHONE
 from tests.dashboard.pages import FAMILY
 
 pytestmark = pytest.mark.browser
@@ -33,9 +33,10 @@ def readings(page: Page) -> list[str]:
 
 
 def test_an_attack_is_played_paused_and_scrubbed_in_the_browser_alone(visit):
-    page = settled(visit(f"{LIVE}&attack=Adam&into=7&steps=10000"))
+    page = settled(visit(f"{LIVE}&attack=Adam&into=7&steps=10000", viewport=LAPTOP))
     expect(scrubber(page)).to_be_disabled()  # there is nothing to go back through
     expect(says(page, "saturated")).to_have_text("It sees a 3.")
+    expect(says(page, "saturated")).to_be_in_viewport()
     page.get_by_role("button", name="Play").click()
     expect(says(page, "saturated")).to_have_text(re.compile(r"^[\d,]+ steps: moved"), timeout=PATIENCE)
     page.get_by_role("button", name="Pause").click()

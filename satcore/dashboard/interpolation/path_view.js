@@ -1,7 +1,7 @@
 // The straight path between two images, as several networks see it side by side: one cursor t moves through all panels.
 // All that it shows was computed in Python; here it is drawn, and the cursor snaps to the nearest point computed.
 
-const WIDTH = 340, HEIGHT = 190, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
+const WIDTH = 300, HEIGHT = 174, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
 const PLAY_SECONDS = 10
 const STILLS = 20  // shown one after the other where motion is to be reduced

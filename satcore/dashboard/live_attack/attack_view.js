@@ -1,7 +1,7 @@
 // An attack on several networks side by side: the image now, what was changed, and the curves; one scrubber goes
 // through all traces. All that it shows was computed in Python; the scrubber moves in the browser alone.
 
-const WIDTH = 340, HEIGHT = 196, LEFT = 58, RIGHT = 12, TOP = 54, BOTTOM = 26
+const WIDTH = 300, HEIGHT = 180, LEFT = 58, RIGHT = 12, TOP = 54, BOTTOM = 26
 const RED = "#E03131"
 const scrubbed = new WeakMap()  // where the scrubber is, as a share of each trace: it outlives a redraw
 
@@ -68,7 +68,7 @@ function power(log10) {
 
 function chartsOf(data, networks) {
   const farthest = largestOf(networks, "l2", 0.5), distance = (d) => d / farthest
-  const other = data.target ?? "likeliest other"
+  const other = data.target ?? "best other"
   return [
     { title: "Probability", unit: "softmax", ticks: [[0, "0"], [0.5, "0.5"], [1, "1"]], curves: [
       { name: "source", of: (p) => p, reads: (n, row) => `${data.source}: ${percent(n.source[row])}` },

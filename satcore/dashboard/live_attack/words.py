@@ -5,8 +5,8 @@ import torch
 from satcore.attacks import Step
 
 INTRODUCTION = (
-    "One image, one attack, up to four networks. An attack that follows a gradient stops where the gradient is zero: "
-    "take the same gradient *exactly*, or *softened*, and see what was only underflow."
+    "An attack that follows a gradient stops where it is zero: take it *exactly*, or *softened*, and see what was only "
+    "underflow."
 )
 DRAW = "Draw a digit in the field, and say which it is."
 STUCK = "The gradient is exactly zero: this attack cannot move."
