@@ -21,6 +21,14 @@ hypothesis.settings.register_profile("patient", deadline=None)  # a core may be 
 hypothesis.settings.load_profile("patient")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whatever takes a browser takes seconds."""
+    for item in items:
+        if "browser" in item.keywords:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def one_seed():
     """What a test draws is the same in every run."""

@@ -205,6 +205,7 @@ def test_without_any_network_there_is_nothing_to_do(refusal, monkeypatch, tmp_pa
 # Training
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_kept_on_the_users_shelf(said, no_processes, own_shelf):
     before = contents(library.SHIPPED)
     assert said("train", NAME, "--seed", 1) == f"{NAME}: kept as {KEPT}\n"
@@ -476,6 +477,7 @@ def test_list_has_a_line_for_every_network(said, onnx_file, own_shelf):
     assert [line.split()[0] for line in of_group if "/" in line.split(" ")[0]] == ["mine/tanh", "mine/damaged"]
 
 
+@pytest.mark.slow
 def test_show_says_all_that_is_known(said):
     card = library.describe("sigmoid-mlp/saturated")
     out = said("show", "sigmoid-mlp/saturated")

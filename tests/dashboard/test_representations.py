@@ -102,6 +102,7 @@ def test_four_networks_are_each_compared_with_the_first():
         assert f"- {name}: × " in said(page)
 
 
+@pytest.mark.slow
 def test_networks_of_different_depth_stand_one_above_the_other():
     page = opened(networks=["relu-mlp/vanilla", own_cnn(), "cnn/control"], colours="log")
     view = drawn(page)

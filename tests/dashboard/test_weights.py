@@ -62,6 +62,7 @@ def test_it_opens_with_units_on_their_nonlinearities_the_control_beside_the_satu
     assert "that is the recipe's doing and not saturation's" in said(page)
 
 
+@pytest.mark.slow
 def test_every_nonlinearity_is_drawn_as_it_is():
     page = opened(networks=[own_mlp(), own_cnn(), "relu-mlp/vanilla", "cnn/vanilla"], depth="2")
     titles = [figure["layout"]["title"]["text"] for figure in charts(page)]
@@ -103,6 +104,7 @@ def test_four_networks_are_each_compared_with_the_first():
     assert "Add sigmoid-mlp/control" in said(page)
 
 
+@pytest.mark.slow
 def test_an_old_link_shows_its_two_networks_and_the_view_that_came_first():
     page = pages.opened("weights", first=True, left="cnn/control", right="relu-mlp/vanilla")
     assert len(charts(page)) == 4  # layers
