@@ -35,6 +35,7 @@ def test_the_page_is_whole(visit, path, charts, viewport, scheme):
 
 def test_from_what_saturation_is_to_the_weights_and_the_address_follows(visit):
     page = drawn(visit("/weights?" + PAIR), 2)
+    expect(page.locator(".js-plotly-plot .xtitle").first).to_have_css("fill", "rgb(91, 95, 110)")  # legible.css holds
     page.get_by_role("radio", name="2", exact=True).click()
     expect(page).to_have_url(re.compile("depth=2"), timeout=PATIENCE)
     expect(page.get_by_text(re.compile("of the inputs lie where its ReLU is flat")).nth(1)).to_be_visible()
