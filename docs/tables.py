@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
 
 from satcore import checkpoints, library
-from satcore.evaluation import grids, reality
+from satcore.evaluation import claims, grids, reality
 from satcore.evaluation.grids import Grid, Setting
 from satcore.evaluation.reality import Reality
 from satcore.evaluation.rungs import RUNGS
@@ -213,6 +213,24 @@ def recipes(there: Stored) -> str:
     return _table(["network", "hidden width", "epochs", "λ up to", "weight of FGSM images", "minutes"], rows)
 
 
+def verdicts(there: Stored) -> str:
+    """What became of each claim of the paper, in which networks, and what the control does as well."""
+    found = claims.load()
+    sections: dict[str, list[str]] = {}
+    for claim in claims.CLAIMS:
+        finding = found[claim.name]
+        held = [family for family in claim.about if finding.outcomes[family].verdict != claims.FAILED]
+        too = [family for family in held if finding.outcomes[family].control]
+        stands = f" It does in {_listed(held)}." if held and finding.verdict == claims.FAILED else ""
+        where = "" if too == held else f", in {_listed(too)}"
+        control = f" The control has it too{where}." if too else ""
+        said = f"**{finding.verdict}** ({claim.where}). {claim.says}{stands}{control}"
+        sections.setdefault(claim.section, []).append(said)
+    counts = [f"{count} {verdict}" for verdict, count in claims.tally(found.values()).items()]
+    lists = [f"### {title}\n\n{_items(*said)}" for title, said in sections.items()]
+    return "\n\n".join([_wrapped(f"Of {len(found)} claims: {'; '.join(counts)}."), *lists])
+
+
 TABLES: dict[str, Callable[[Stored], str]] = {
     "headline": headline,
     "table-1": table_1,
@@ -223,6 +241,7 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "three-to-seven": three_to_seven,
     "reality": left,
     "kurtosis": kurtosis,
+    "claims": verdicts,
     "recipes": recipes,
 }
 
@@ -317,7 +336,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _items(*sentences: str) -> str:
     return "\n".join(
-        textwrap.fill(f"- {sentence}", WIDTH, subsequent_indent="  ", break_long_words=False) for sentence in sentences
+        textwrap.fill(f"- {sentence}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for sentence in sentences
     )
 
 

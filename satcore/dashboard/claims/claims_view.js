@@ -22,7 +22,8 @@ function row(claim) {
 }
 
 function line({ family, kind, icon, verdict, says, control, link, counts }) {
-  const too = { true: ` <span class="control">the control has it too</span>`, false: " · not the control" }[control] ?? ""
+  const chip = ` <span class="control">the control has it too</span>`
+  const too = { true: chip, false: " · not the control" }[control] ?? ""
   return `<li class="${counts ? "" : "beside"}"><i class="${kind}" aria-hidden="true">${icon}</i>
     <span class="hidden">${verdict}: </span><a href="${safe(link)}" target="_self">${safe(family)}</a>
     ${safe(says)}${too}</li>`
