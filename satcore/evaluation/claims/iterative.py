@@ -120,7 +120,7 @@ _ANY = (
     f"{WITHIN:g} of the source image, {CARRIED} of each"
 )
 _of_grids = partial(Claim, section=SECTION, about=MLPS, page="attack_grid", unit=f"of {ALL}")
-_by_adam = partial(_of_grids, parameters={"grid_attack": "Adam", "grid_steps": str(ADAM.steps)})
+_by_adam = partial(_of_grids, parameters={"grid_attack": "Adam", "grid_steps": f"{ADAM.steps:,}"})
 _from_most = partial(_of_grids, parameters={"sources": MOST.source})
 _from_least = partial(_of_grids, parameters={"sources": LEAST.source})
 CLAIMS = (

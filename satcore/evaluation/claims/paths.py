@@ -20,7 +20,7 @@ def _on_every_line(
     return compared(
         lambda one: {name: value(one.lines[name]) for name in NAMES},
         holds,
-        f"{of_what}, {', '.join(NAMES)}",
+        f"{of_what}, by line",
         **more,
     )
 
