@@ -174,15 +174,6 @@ def test_a_garbled_t_on_a_path_that_goes_nowhere_is_drawn_all_the_same(visit):
         assert not re.search("NaN|Infinity|undefined", section.inner_html())
 
 
-def test_a_pair_of_the_papers_takes_one_press_of_a_button(visit):
-    page = whole(visit(PATHS))
-    page.get_by_role("button", name="6→9").click()
-    expect(page.get_by_label("Images along the way from the 6 to the 9")).to_be_visible(timeout=PATIENCE)
-    expect(page).to_have_url(re.compile(r"[?&]source=6"), timeout=PATIENCE)
-    expect(page).to_have_url(re.compile(r"[?&]target=9"), timeout=PATIENCE)
-    expect(page.locator("section .answer").first).to_contain_text("It sees a 6")
-
-
 def test_a_network_leads_to_its_transition(visit):
     page = whole(visit(PATHS))
     saturated = page.locator("section[data-network='relu-mlp/saturated']")
