@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks import square, transfer
-from satcore.attacks.apgd import Taking, Towards, descended, ranked_rivals
+from satcore.attacks.apgd import Taking, Towards, ball, descended, ranked_rivals
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
@@ -18,7 +18,8 @@ from satcore.networks import Network
 
 WRONG_BEFORE = "wrong before"
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
-_NEAR = 0.5  # of an image's margin: what attacks have left of it where more of them are worth their time
+_PAIRS = 250  # of an image and a rival, side by side
+_NEAREST = 2  # rivals of an image that more than the first rounds are worth their time for
 
 
 @dataclass(frozen=True)
@@ -84,35 +85,65 @@ def worst_case(
 def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = None) -> Iterator[Attack]:
     """The attacks of `worst_case`, the cheapest and most effective first.
 
-    APGD            ten steps on the margin, which most images don't withstand
-    APGD, smoothed  towards each other class, by gradients of smoother networks that come ever closer to this one
-    APGD, softened  likewise, by derivatives at h/T with falling T, where that changes any
-    APGD, restarted likewise from other points of the ball, for those images that are nearly broken
-    transfer        from the network `source`, if there is one
-    Square          no gradient; longer where there is none to be had
+    APGD              ten steps on the margin, which most images don't withstand
+    APGD, each class  in `wide_rounds` towards each of the nine other classes, then in `close_rounds` towards those two
+                      that came closest, all on the margin
+    transfer          from the network `source`, if there is one
+    Square            1,000 queries, no gradient
 
-    What only gives logits has autograd's gradient in place of the first four: APGD on the cross-entropy and towards
-    each other class.
+    What only gives logits has autograd's gradients alone, APGD a hundred steps on the cross-entropy, and Square 5,000
+    queries.
     """
     yield Attack(WRONG_BEFORE, network, lambda x, y: x)
     if isinstance(network, Network):
-        exact = (Way("exact"),)
-        yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, 10 * exact, "margin"))
-        smoothed = tuple(Smoothed(width) for width in falling(1.0, 0.02, 30))
-        yield Attack("APGD, smoothed", network, lambda x, y: _towards_each(network, x, y, epsilon, smoothed))
-        if network.softens:
-            softened = tuple(Way("softened", t) for t in falling(4.0, 1.0, 40))
-            yield Attack("APGD, softened", network, lambda x, y: _towards_each(network, x, y, epsilon, softened))
-            hot = tuple(Way("softened", t) for t in falling(100.0, 2.0, 40))
-            yield Attack("APGD, softened more", network, lambda x, y: _towards_each(network, x, y, epsilon, hot))
+        ways, loss, queries = 10 * (Way("exact"),), "margin", 1000
+        wide, close = wide_rounds(network.softens), close_rounds(network.softens)
     else:
-        plain = 100 * (Way("autograd"),)
-        yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, plain, "cross-entropy"))
-        yield Attack("APGD, targeted", network, lambda x, y: _towards_each(network, x, y, epsilon, plain))
+        ways, loss, queries = 100 * (Way("autograd"),), "cross-entropy", 5000
+        wide, close = (Round(ways),), (Round(ways, restart=1.0), Round(ways, restart=0.2))
+    yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, ways, loss))
+    yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(wide, close))
     if source is not None:
         yield Attack("transfer", network, lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).images)
-    queries = 1000 if isinstance(network, Network) else 5000
     yield Attack("Square", network, lambda x, y: square(network, x, y, epsilon=epsilon, queries=queries, seed=1).images)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A run of APGD with the `ways` to take its gradients: from the images, or from a random point as far as the share
+    `restart` of ε away, the same for every image.
+    """
+
+    ways: tuple[Taking, ...]
+    restart: float = 0.0
+
+
+def wide_rounds(softens: bool) -> tuple[Round, ...]:
+    """By gradients of smoother networks that come ever closer to the one attacked; where the nonlinearity `softens`,
+    also by derivatives at h/T with falling T, from moderate ones, and from such as leave a plateau.
+    """
+    return (
+        Round(_smoothed(1.0, 0.02, 30)),
+        *((Round(_softened(4.0, 1.0, 40)), Round(_softened(100.0, 2.0, 40))) if softens else ()),
+    )
+
+
+def close_rounds(softens: bool) -> tuple[Round, ...]:
+    """Likewise, more slowly, and from elsewhere."""
+    return (
+        Round(_smoothed(1.0, 0.02, 100)),
+        Round(_smoothed(0.3, 0.003, 100), restart=1.0),
+        *((Round(_softened(3.0, 1.0, 100), restart=1.0), Round(_softened(30.0, 1.5, 60))) if softens else ()),
+        *(() if softens else (Round(_smoothed(3.0, 0.02, 60), restart=1.0), Round(_smoothed(0.5, 0.01, 60)))),
+    )
+
+
+def _smoothed(first: float, last: float, steps: int) -> tuple[Taking, ...]:
+    return tuple(Smoothed(width) for width in falling(first, last, steps))
+
+
+def _softened(first: float, last: float, steps: int) -> tuple[Taking, ...]:
+    return tuple(Way("softened", temperature) for temperature in falling(first, last, steps))
 
 
 def falling(first: float, last: float, count: int) -> list[float]:
@@ -129,20 +160,65 @@ def _away(
     return descended(network, standing, epsilon, ways).best
 
 
-def _towards_each(network: nn.Module, images: Tensor, labels: Tensor, epsilon: float, ways: Sequence[Taking]) -> Tensor:
-    """`images` after APGD towards one wrong class after another, the likeliest first."""
-    with torch.no_grad():
-        logits = network(images)
-    rivals, found = ranked_rivals(logits, labels), images.clone()
-    left = torch.arange(len(images), device=images.device)
-    for rank in range(CLASSES - 1):
-        objective = Towards(labels[left], rivals=rivals[left, rank])
-        standing = descended(network, Standing.at(images[left], logits[left], objective), epsilon, ways)
-        found[left] = torch.where(standing.reached[:, None, None, None], standing.best, found[left])
-        left = left[~standing.reached]
-        if not len(left):
-            break
-    return found
+@dataclass
+class _Search:
+    """APGD towards one class after another, on those of N images that stand.
+
+    rivals  (N, 9) int64: the wrong classes of each image, the likeliest first
+    share   (N, 9): the least that any round has left of the margin over each
+    found   (N, 1, 28, 28): what breaks the image, else the image itself
+    broken  (N,) bool
+    """
+
+    network: nn.Module
+    images: Tensor
+    labels: Tensor
+    epsilon: float
+    logits: Tensor
+    rivals: Tensor
+    share: Tensor
+    found: Tensor
+    broken: Tensor
+
+    @classmethod
+    def of(cls, network: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> "_Search":
+        with torch.no_grad():
+            logits = network(images)
+        rivals = ranked_rivals(logits, labels)
+        share, broken = torch.full_like(logits[:, 1:], torch.inf), logits.argmax(1) != labels
+        return cls(network, images, labels, epsilon, logits, rivals, share, images.clone(), broken)
+
+    def through(self, wide: Sequence[Round], close: Sequence[Round]) -> Tensor:
+        """What is found after the `wide` rounds towards every class and the `close` ones towards the nearest."""
+        for each in wide:
+            self.towards(torch.arange(CLASSES - 1, device=self.rivals.device).expand_as(self.rivals), each)
+        nearest = self.share.argsort(dim=1, stable=True)[:, :_NEAREST]
+        for each in close:
+            self.towards(nearest, each)
+        return self.found
+
+    def towards(self, places: Tensor, each: Round) -> None:
+        """A round towards the rivals at `places` (N, k), for as many of them at once as there is room for."""
+        done = 0
+        while done < places.shape[1] and len(left := (~self.broken).nonzero().flatten()):
+            some = places[left, done : done + max(1, _PAIRS // len(left))]
+            done += some.shape[1]
+            self._run(left.repeat_interleave(some.shape[1]), some.flatten(), each)
+
+    def _run(self, index: Tensor, place: Tensor, each: Round) -> None:
+        """A round for pairs of an image at `index` (n,) and its rival at `place` (n,)."""
+        images, objective = self.images[index], Towards(self.labels[index], rivals=self.rivals[index, place])
+        standing = Standing.at(images, self.logits[index], objective)
+        before = standing.lowest
+        if each.restart:
+            offset = 2 * torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+            low, high = ball(images, self.epsilon)
+            start = images + each.restart * self.epsilon * offset.to(images)
+            standing = standing.sent(start.clamp(low, high))
+        standing = descended(self.network, standing, self.epsilon, each.ways)
+        self.share[index, place] = torch.minimum(self.share[index, place], standing.lowest / before)
+        there = index[standing.reached]
+        self.found[there], self.broken[there] = standing.best[standing.reached], True
 
 
 def wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
