@@ -4,6 +4,7 @@ Training, geometry, exact and softened gradients, saturation and proofs ask a `N
 another one is one class here. In the paper's symbols: h a pre-activation, φ(h) a unit's output, φ_c Eq. 7.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,6 +36,7 @@ class Nonlinearity(nn.Module):
     piecewise_linear: ClassVar[bool]  # then no slope underflows, and there is no logarithm of it
     softens: ClassVar[bool]  # whether φ′(h/T) differs from φ′(h)
     monotone: ClassVar[bool] = True  # then pooling the largest commutes with φ
+    roundoffs: ClassVar[int] = 0  # PyTorch's φ(h) is off by at most so many unit roundoffs
 
     def forward(self, h: Tensor) -> Tensor:
         """φ(h)."""
@@ -52,8 +54,18 @@ class Nonlinearity(nn.Module):
         """φ_c(h), the distance from h to the nearest point where φ′ = 0 (Eq. 7), or what stands for it."""
         raise NotImplementedError
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
-        """Lines below and above φ over the intervals `low`…`high` (N, units), in float64."""
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
+        """Lines below and above φ over the intervals `low`…`high` (N, units), in float64.
+
+        Where a line is free to turn about a corner, `lean` says how far, from 0, the flattest, to 1, the steepest;
+        None: so that the area between the lines is small. What lies between two enclosures is one, too.
+        """
+        raise NotImplementedError
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Where to divide the intervals `low`…`high`, so that the lines come closer: the end of the lower part and the
+        beginning of the upper one, between which there is no floating-point number.
+        """
         raise NotImplementedError
 
 
@@ -73,8 +85,11 @@ class ReLU(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return h.clamp(min=0)  # Eq. 7
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
-        return _around_hinge(low, high)
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
+        return _around_hinge(low, high, lean)
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(low), torch.zeros_like(low)
 
 
 class Ramp(Nonlinearity):
@@ -99,26 +114,30 @@ class Ramp(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return torch.minimum(h, self.knee - h).clamp(min=0)  # Eq. 7
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
-        """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else, above and
-        below, the flat line or the one from an end through the farther corner, whichever leaves the smaller area.
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
+        """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else a line
+        above through the knee's corner and one below through 0, each between the flat one and the one from an end.
         """
         knee = self.knee.detach().to(low)
-        up, down = _around_hinge(low, high), _around_hinge(knee - high, knee - low)
+        up, down = _around_hinge(low, high, lean), _around_hinge(knee - high, knee - low, lean)
         mirrored = Enclosure(  # φ(h) = k − max(0, k − h) above 0
             down.upper_slope,
             knee - down.upper_offset - down.upper_slope * knee,
             down.lower_slope,
             knee - down.lower_offset - down.lower_slope * knee,
         )
-        through_low = torch.where(high - knee < knee - low, knee / (knee - low), 0.0)  # above, from (low, 0) to (k, k)
-        through_high = torch.where(-low < high, knee / high, 0.0)  # below, from (0, 0) to (high, k)
-        both = Enclosure(
-            through_high, torch.zeros_like(low), through_low, torch.where(through_low > 0, -through_low * low, knee)
-        )
+        above = _leaning(lean, high - knee < knee - low) * knee / (knee - low)  # at most from (low, 0) to (k, k)
+        below = _leaning(lean, -low < high) * knee / high  # at most from (0, 0) to (high, k)
+        both = Enclosure(below, torch.zeros_like(low), above, knee - above * knee)
         bent = _where(high <= knee, up, _where(low < 0, both, mirrored))
         zero = torch.zeros_like(low)
         return _where(knee > 0, bent, Enclosure(zero, knee + zero, zero, knee + zero))  # a knee learned away: constant
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """At 0 or at the knee, whichever is nearer the middle."""
+        knee = self.knee.detach().to(low)
+        at = torch.where(low + high > knee, knee, torch.zeros_like(low))
+        return at, at
 
 
 class Step(Nonlinearity):
@@ -137,15 +156,18 @@ class Step(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return torch.zeros_like(h)  # Eq. 7: φ′ = 0 wherever there is one
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
-        """0 or 1 where that is certain; else flat lines, but on the longer side that through (low, 0) and (0, 1) above,
-        or through (0, 0) and (high, 1) below.
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
+        """0 or 1 where that is certain; else a line through (0, 1) above, at most as steep as through (low, 0), and one
+        through (0, 0) below, at most as steep as through (high, 1).
         """
         bottom, top = (low > 0).to(low), (high > 0).to(low)
         undecided = bottom < top
-        above = torch.where(undecided & (-low > high), 1 / (-low).clamp_min(NARROW), 0.0)
-        below = torch.where(undecided & (high > -low), 1 / high.clamp_min(NARROW), 0.0)
+        above = torch.where(undecided, _leaning(lean, -low > high) / (-low).clamp_min(NARROW), 0.0)
+        below = torch.where(undecided, _leaning(lean, high > -low) / high.clamp_min(NARROW), 0.0)
         return Enclosure(below, bottom, above, top)
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(low), torch.full_like(low, math.ulp(0.0))
 
 
 class Identity(Nonlinearity):
@@ -164,9 +186,12 @@ class Identity(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return h  # no flat point: the stronger f(z) = z, unbounded below, that the paper puts on the CNN's read-out
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         one, zero = torch.ones_like(low), torch.zeros_like(low)
         return Enclosure(one, zero, one, zero)
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return (low + high) / 2, (low + high) / 2
 
 
 class Sigmoid(Nonlinearity):
@@ -175,6 +200,7 @@ class Sigmoid(Nonlinearity):
     name = "sigmoid"
     piecewise_linear = False
     softens = True
+    roundoffs = 8
 
     def forward(self, h: Tensor) -> Tensor:
         return torch.sigmoid(h)
@@ -188,8 +214,11 @@ class Sigmoid(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return self.slope(h)  # Eq. 7 has no such point: σ′ takes its place
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         return _around_s(self, 1.0, low, high)
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return _halfway_up(torch.logit((self(low) + self(high)) / 2), low, high)
 
 
 class Tanh(Nonlinearity):
@@ -198,6 +227,7 @@ class Tanh(Nonlinearity):
     name = "tanh"
     piecewise_linear = False
     softens = True
+    roundoffs = 8
 
     def forward(self, h: Tensor) -> Tensor:
         return torch.tanh(h)
@@ -211,8 +241,11 @@ class Tanh(Nonlinearity):
     def complementary(self, h: Tensor) -> Tensor:
         return self.slope(h)  # as for the sigmoid
 
-    def enclosure(self, low: Tensor, high: Tensor) -> Enclosure:
+    def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         return _around_s(self, 0.0, low, high)
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return _halfway_up(torch.atanh((self(low) + self(high)) / 2), low, high)
 
 
 BY_NAME: dict[str, type[Nonlinearity]] = {kind.name: kind for kind in (ReLU, Ramp, Step, Identity, Sigmoid, Tanh)}
@@ -225,12 +258,23 @@ def named(name: str, **parameters: float) -> Nonlinearity:
     return BY_NAME[name](**parameters)
 
 
-def _around_hinge(low: Tensor, high: Tensor) -> Enclosure:
-    """Lines around max(0, h): the chord above, and below it the line that leaves the smaller triangle."""
+def _leaning(lean: float | None, steep: Tensor) -> Tensor:
+    """How far free lines lean: as they are told, or all the way where `steep` leaves the smaller area."""
+    return steep.double() if lean is None else torch.full_like(steep, lean, dtype=torch.float64)
+
+
+def _around_hinge(low: Tensor, high: Tensor, lean: float | None) -> Enclosure:
+    """Lines around max(0, h): the chord above, and below it one through 0, by itself that of the smaller triangle."""
     crossing = (low < 0) & (high > 0)
     slope = torch.where(crossing, high / (high - low).clamp_min(torch.finfo(low.dtype).tiny), (low >= 0).to(low))
-    lower = torch.where(crossing, (high > -low).to(low), slope)
+    lower = torch.where(crossing, _leaning(lean, high > -low), slope)
     return Enclosure(lower, torch.zeros_like(low), slope, torch.where(crossing, -slope * low, 0.0))
+
+
+def _halfway_up(at: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Where an S has come half its way from `low` to `high`; their middle where rounding leaves no such place."""
+    at = torch.where((low < at) & (at < high), at, (low + high) / 2)
+    return at, at
 
 
 def _around_s(phi: Nonlinearity, symmetry: float, low: Tensor, high: Tensor) -> Enclosure:

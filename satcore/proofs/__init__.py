@@ -1,5 +1,5 @@
-"""What can be proven of a network, whatever the attack."""
+"""What can be proven of a network, whatever the attack, and what can be broken."""
 
-from satcore.proofs.linear_bounds import certified
+from satcore.proofs.verdicts import Decision, certified, decide, decide_boxes, refusal
 
-__all__ = ["certified"]
+__all__ = ["Decision", "certified", "decide", "decide_boxes", "refusal"]

@@ -1,0 +1,372 @@
+"""Linear bounds of a network's units over boxes of images, in float64.
+
+Every unit's output is enclosed, over all images of a box, between two lines in its pre-activation; the lines are
+substituted block by block down to the pixels, where the extremes of a linear function are known (CROWN, Zhang et al.
+2018). Lines that are free to turn about a corner are turned by gradient (α-CROWN, Xu et al. 2021), and what is known of
+a unit's interval comes in by a multiplier (β-CROWN, Wang et al. 2021).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from satcore.geometry.linear_maps import LinearMap, Product
+from satcore.networks import Network, Shape
+from satcore.nonlinearities import Enclosure, Nonlinearity
+from satcore.proofs.rounding import SLACK, Arithmetic, Interval, in_windows
+
+MOST_ENTRIES = 2**22  # of a batch of rows over one layer
+DECAY = 0.95  # of the rate of turning, by step
+
+
+@dataclass(frozen=True)
+class Region:
+    """N boxes of images, and what is known of the units in them.
+
+    box     lowest and highest pixels, (N, 784) each
+    ranges  between what the pre-activations of each hidden block lie, (N, units) each
+    errors  by how much rounding changes each block's pre-activations at most, (N, units), or (1, units) for all
+    """
+
+    box: Interval
+    ranges: tuple[Interval, ...]
+    errors: tuple[Tensor, ...]
+
+    def __getitem__(self, index: Tensor | slice) -> "Region":
+        """The boxes at `index` (n,)."""
+        return Region(
+            _at(self.box, index),
+            tuple(_at(interval, index) for interval in self.ranges),
+            tuple(error[index] if len(error) > 1 else error for error in self.errors),
+        )
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Lines around a maximum: h of the entry `lowest` below it, `slope`·h + `offset` of the entry `highest` above; all
+    (N, outputs).
+    """
+
+    lowest: Tensor
+    highest: Tensor
+    slope: Tensor
+    offset: Tensor
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines around a block's outputs: between `flat` and `steep`, `usual` unless they are turned; and those around
+    the maxima that are taken before, if any.
+    """
+
+    usual: Enclosure
+    flat: Enclosure
+    steep: Enclosure
+    pooled: Pooled | None
+
+    def __getitem__(self, index: Tensor) -> "Lines":
+        """Those of the boxes at `index` (n,)."""
+        usual, flat, steep = (Enclosure(*_at(vars(e).values(), index)) for e in (self.usual, self.flat, self.steep))
+        return Lines(usual, flat, _shared(steep, flat), self.pooled and Pooled(*_at(vars(self.pooled).values(), index)))
+
+    def turned(self, lean: Tensor | None) -> Enclosure:
+        """By a `lean` (N, 2, K, outputs), from 0 to 1, of the lines below and above for each of K rows."""
+        if lean is None:
+            return Enclosure(*(part[:, None] for part in vars(self.usual).values()))
+        below, above = lean.unbind(1)
+        parts = zip(vars(self.flat).values(), vars(self.steep).values(), (below, below, above, above), strict=True)
+        return Enclosure(
+            *(
+                flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * share
+                for flat, steep, share in parts
+            )
+        )
+
+    def usual_lean(self) -> Tensor:
+        """The lean (N, 2, 1, outputs) of the usual lines."""
+        slopes = (
+            (self.usual.lower_slope, self.flat.lower_slope, self.steep.lower_slope),
+            (self.usual.upper_slope, self.flat.upper_slope, self.steep.upper_slope),
+        )
+        leans = [
+            torch.where(steep == flat, 0.5, (usual - flat) / torch.where(steep == flat, 1, steep - flat)).clamp(0, 1)
+            for usual, flat, steep in slopes
+        ]
+        return torch.stack(leans, 1)[:, :, None]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Lower bounds of rows·h, linear in the pixels.
+
+    value    (N, K)
+    pixels   (N, K, 784): the slopes
+    outputs  (N, K, outputs) each: the slopes on the outputs of each hidden block
+    """
+
+    value: Tensor
+    pixels: Tensor
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One block, as the bounds need it: h = linear(x) + bias, pooled in `windows` if any, then `phi`."""
+
+    linear: LinearMap
+    matrix: Tensor | None  # of a linear part that has one
+    bias: Tensor
+    shape: Shape
+    phi: Nonlinearity
+    windows: Tensor | None
+
+    def pulled(self, rows: Tensor) -> Tensor:
+        """Rows (N, K, units) of the pre-activations as rows of the inputs."""
+        if self.matrix is not None:
+            return rows @ self.matrix
+        return self.linear.transposed(rows.unflatten(2, self.shape)).flatten(2)
+
+
+class Relaxation:
+    """The blocks of a network, in some of its regions perhaps without those units that can't change there."""
+
+    def __init__(self, parts: Sequence[Part], roundoff: float):
+        self.parts, self.roundoff, self.last = list(parts), roundoff, len(parts) - 1
+
+    def lines(self, depth: int, interval: Interval) -> Lines:
+        """The lines around the outputs of the block at `depth`, its pre-activations lying in `interval`."""
+        part, pooled = self.parts[depth], None
+        if part.windows is not None:
+            pooled, interval = _around_maxima(interval, part.windows)
+        low, high = interval
+        usual, flat, steep = (part.phi.enclosure(low, high, lean) for lean in (None, 0.0, 1.0))
+        reach, rounding = torch.maximum(low.abs(), high.abs()), part.phi.roundoffs * self.roundoff
+        below, above = (  # more than float64 rounds away
+            rounding + SLACK * (torch.stack(slopes).abs().amax(0) * reach + torch.stack(offsets).abs().amax(0))
+            for slopes, offsets in (
+                ([e.lower_slope for e in (usual, flat, steep)], [e.lower_offset for e in (usual, flat, steep)]),
+                ([e.upper_slope for e in (usual, flat, steep)], [e.upper_offset for e in (usual, flat, steep)]),
+            )
+        )
+        usual, flat, steep = (_moved(e, below, above) for e in (usual, flat, steep))
+        return Lines(usual, flat, _shared(steep, flat), pooled)
+
+    def lower_bound(
+        self,
+        region: Region,
+        lines: Sequence[Lines],
+        depth: int,
+        rows: Tensor,
+        leans: Sequence[Tensor] | None = None,
+        multipliers: Sequence[Tensor] | None = None,
+    ) -> Bound:
+        """The least that rows·h can be, of h the pre-activations of the block at `depth`; `rows` (N, K, units).
+
+        A positive coefficient takes the line below its unit, a negative one the line above. The `leans` (N, 2, K,
+        outputs) turn the lines of each block below. The `multipliers` γ (N, K, units) of each block below take γh out
+        of the row and put in the least of γh over the unit's interval: a bound whatever γ is.
+        """
+        value, rows = self._pulled(region, depth, rows)
+        outputs = []
+        for below in range(depth - 1, -1, -1):
+            outputs.append(rows)
+            around = lines[below].turned(leans[below] if leans else None)
+            positive, negative = rows.clamp_min(0), rows.clamp_max(0)
+            value = value + _dot(positive, around.lower_offset) + _dot(negative, around.upper_offset)
+            positive, negative = positive * around.lower_slope, negative * around.upper_slope
+            if (pooled := lines[below].pooled) is None:
+                rows = positive + negative
+            else:
+                value = value + _dot(negative, pooled.offset[:, None])
+                rows = positive.new_zeros(*rows.shape[:2], len(self.parts[below].bias))
+                rows = rows.scatter_add(2, pooled.lowest[:, None].expand_as(positive), positive)
+                rows = rows.scatter_add(
+                    2, pooled.highest[:, None].expand_as(negative), negative * pooled.slope[:, None]
+                )
+            if multipliers is not None:
+                value = value + _least(multipliers[below], region.ranges[below])
+                rows = rows - multipliers[below]
+            offset, rows = self._pulled(region, below, rows)
+            value = value + offset
+        return Bound(value + _least(rows, region.box), rows, tuple(reversed(outputs)))
+
+    def raised(
+        self,
+        region: Region,
+        lines: Sequence[Lines],
+        depth: int,
+        rows: Tensor,
+        leans: Sequence[Tensor],
+        multipliers: Sequence[Tensor] | None = None,
+        signs: Sequence[Interval] | None = None,
+        *,
+        steps: int,
+        rates: Sequence[float],
+        deadline: float,
+        enough: float = 0.0,
+    ) -> tuple[Tensor, Bound, list[Tensor], list[Tensor]]:
+        """The best of the `lower_bound`s (N, K) while Adam turns the `leans` and finds `multipliers` within their
+        `signs`; the last bound, with where its lines and multipliers have got to.
+
+        The `rates` are those of the leans of each block, then of the multipliers. It ends before its `steps` are over
+        once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
+        """
+        leans = [lean.clone().requires_grad_() for lean in leans]
+        free = [multiplier.clone().requires_grad_() for multiplier in multipliers or ()]
+        groups = [{"params": [one], "lr": rate} for one, rate in zip((*leans, *free), rates, strict=True)]
+        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True)
+        best = rows.new_full(rows.shape[:2], -torch.inf)
+        for step in range(steps + 1):
+            with torch.enable_grad():
+                bound = self.lower_bound(region, lines, depth, rows, leans, free or None)
+            best = best.maximum(bound.value.detach())
+            done = step == steps or bool((best > enough).all()) or time.monotonic() > deadline
+            if done or not bound.value.requires_grad:  # nothing is free to turn
+                break
+            optimiser.zero_grad()
+            bound.value.backward(torch.ones_like(bound.value))
+            optimiser.step()
+            for group in optimiser.param_groups:
+                group["lr"] *= DECAY
+            with torch.no_grad():
+                for lean in leans:
+                    lean.clamp_(0, 1)
+                for multiplier, (least, most) in zip(free, signs or (), strict=True):
+                    multiplier.clamp_(least, most)
+        last = Bound(bound.value.detach(), bound.pixels.detach(), tuple(rows.detach() for rows in bound.outputs))
+        return best, last, [lean.detach() for lean in leans], [multiplier.detach() for multiplier in free]
+
+    def tightened(self, region: Region, lines: Sequence[Lines], depth: int, interval: Interval) -> Interval:
+        """The `interval` of the pre-activations at `depth`, by the usual lines for those units that need them."""
+        low, high = (end.clone() for end in interval)
+        wanted = self.loose(depth, interval).any(0).nonzero().flatten()
+        widest = max(len(part.bias) for part in self.parts[: depth + 1])
+        for units in wanted.split(max(1, MOST_ENTRIES // (widest * len(low)))):
+            rows = picking(units, low.shape[1]).expand(len(low), -1, -1)
+            low[:, units] = low[:, units].maximum(self.lower_bound(region, lines, depth, rows).value)
+            high[:, units] = high[:, units].minimum(-self.lower_bound(region, lines, depth, -rows).value)
+        return low, high
+
+    def loose(self, depth: int, interval: Interval) -> Tensor:
+        """Of which pre-activations at `depth` it matters that only their `interval` is known, (N, units) bool."""
+        part = self.parts[depth]
+        if part.windows is None:
+            return _open(part.phi.enclosure(*interval))
+        lows, highs = (in_windows(end, part.windows) for end in interval)
+        least, most = lows.amax(2), highs.amax(2)
+        lines, rivals = part.phi.enclosure(least, most), highs > least[:, :, None]
+        matter = _open(lines) | ((rivals.sum(2) > 1) & (lines.upper_slope != 0))
+        entries = part.windows.expand(len(least), -1, -1)[rivals & matter[:, :, None]]
+        box = torch.arange(len(least)).view(-1, 1, 1).expand_as(rivals)[rivals & matter[:, :, None]]
+        found = torch.zeros(len(least), len(part.bias), dtype=torch.bool)
+        found[box, entries] = True
+        return found
+
+    def pruned(self, region: Region) -> tuple["Relaxation", Region]:
+        """Without those units of dense blocks that give a constant in the one box of the `region`."""
+        parts, ranges, errors = list(self.parts), list(region.ranges), list(region.errors)
+        for depth in range(self.last):
+            part, above = parts[depth], parts[depth + 1]
+            if part.matrix is None or above.matrix is None or part.windows is not None:
+                continue
+            lines = self.lines(depth, ranges[depth]).usual
+            kept = (lines.lower_slope != 0)[0] | (lines.upper_slope != 0)[0]
+            low, high = lines.lower_offset[0, ~kept], lines.upper_offset[0, ~kept]
+            gone = above.matrix[:, ~kept]
+            parts[depth] = replace(part, matrix=part.matrix[kept], bias=part.bias[kept])
+            parts[depth + 1] = replace(above, matrix=above.matrix[:, kept], bias=above.bias + gone @ (low + high) / 2)
+            ranges[depth] = ranges[depth][0][:, kept], ranges[depth][1][:, kept]
+            errors[depth] = errors[depth][:, kept]
+            errors[depth + 1] = errors[depth + 1] + gone.abs() @ (high - low) / 2
+        return Relaxation(parts, self.roundoff), Region(region.box, tuple(ranges), tuple(errors))
+
+    def _pulled(self, region: Region, depth: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What rows·h is: a number (N, K), at least, and rows of the inputs (N, K, inputs)."""
+        part = self.parts[depth]
+        return rows @ part.bias - _dot(rows.abs(), region.errors[depth][:, None]), part.pulled(rows)
+
+
+def relaxed(arithmetic: Arithmetic) -> Relaxation:
+    """The whole network."""
+    network: Network = arithmetic.network
+    parts = [
+        Part(linear, linear.weight if isinstance(linear, Product) else None, bias, h, network.phi(depth), windows)
+        for depth, (linear, bias, (h, _), windows) in enumerate(
+            zip(arithmetic.linear_parts, arithmetic.biases, arithmetic.shapes, arithmetic.windows, strict=True)
+        )
+    ]
+    return Relaxation(parts, arithmetic.roundoff)
+
+
+def known(arithmetic: Arithmetic, relaxation: Relaxation, low: Tensor, high: Tensor) -> tuple[Region, list[Lines]]:
+    """What is known, by intervals and the usual lines, of the boxes from `low` to `high` (N, 784)."""
+    inputs = low - SLACK * low.abs(), high + SLACK * high.abs()
+    region, lines = Region(inputs, (), ()), []
+    for depth in range(relaxation.last + 1):
+        errors = arithmetic.errors(depth, inputs)
+        region = replace(region, errors=(*region.errors, errors))
+        if depth < relaxation.last:
+            interval = arithmetic.pre_activations(depth, inputs, errors)
+            if depth:  # of the first block, intervals know everything
+                interval = relaxation.tightened(region, lines, depth, interval)
+            lines.append(relaxation.lines(depth, interval))
+            region = replace(region, ranges=(*region.ranges, interval))
+            inputs = arithmetic.outputs(depth, interval)
+    return region, lines
+
+
+def picking(units: Tensor, count: int) -> Tensor:
+    """Rows that each pick one of the `units` (K,) among `count`, (1, K, count)."""
+    rows = torch.zeros(1, len(units), count, dtype=torch.float64, device=units.device)
+    return rows.index_put((torch.zeros_like(units), torch.arange(len(units)), units), torch.ones((), dtype=rows.dtype))
+
+
+def _around_maxima(interval: Interval, windows: Tensor) -> tuple[Pooled, Interval]:
+    """Lines around the largest entry of each window, and between what it lies.
+
+    It is at least the entry with the greatest lower end. Of the j-th, with the greatest upper end, and c no less than
+    any other, max h ≤ c + max(0, h_j − c), which a chord bounds: h_j itself where it is always the largest.
+    """
+    lows, highs = (in_windows(end, windows) for end in interval)
+    low, lowest = lows.max(2)
+    high, highest = highs.max(2)
+    others = highs.scatter(2, highest[:, :, None], -torch.inf).amax(2)
+    corner, start = low.maximum(others), lows.gather(2, highest[:, :, None])[:, :, 0]
+    slope = ((high - corner) / (high - start).clamp_min(torch.finfo(low.dtype).tiny)).clamp(0, 1)
+    offset = corner - slope * start
+    offset = offset + SLACK * (corner.abs() + (slope * start).abs() + (slope * high).abs())
+    entries = windows.expand(len(low), -1, -1)
+    lowest, highest = (entries.gather(2, place[:, :, None])[:, :, 0] for place in (lowest, highest))
+    return Pooled(lowest, highest, slope, offset), (low, high)
+
+
+def _moved(lines: Enclosure, below: Tensor, above: Tensor) -> Enclosure:
+    return replace(lines, lower_offset=lines.lower_offset - below, upper_offset=lines.upper_offset + above)
+
+
+def _shared(lines: Enclosure, others: Enclosure) -> Enclosure:
+    """The `lines`; what is the same in the `others` being the very same tensor."""
+    pairs = zip(vars(lines).values(), vars(others).values(), strict=True)
+    return Enclosure(*(other if torch.equal(part, other) else part for part, other in pairs))
+
+
+def _open(lines: Enclosure) -> Tensor:
+    """Where there is room between two lines."""
+    return (lines.lower_slope != lines.upper_slope) | (lines.lower_offset != lines.upper_offset)
+
+
+def _least(rows: Tensor, interval: Interval) -> Tensor:
+    """The least of rows·x (N, K) for x in the `interval`."""
+    return _dot(rows.clamp_min(0), interval[0][:, None]) + _dot(rows.clamp_max(0), interval[1][:, None])
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Σ a·b over the last dimension of `a` (N, K, units) and `b` (N, K or 1, units), (N, K)."""
+    return (a @ b.mT).squeeze(2) if b.shape[1] == 1 else (a * b).sum(2)
+
+
+def _at(parts, index) -> tuple[Tensor, ...]:
+    return tuple(part[index] for part in parts)

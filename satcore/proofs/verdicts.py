@@ -1,0 +1,168 @@
+"""What no attack can break, and what one breaks: proofs and counterexamples for images and boxes of images."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from satcore.data import CLASSES, check_images, check_labels
+from satcore.networks import Network
+from satcore.proofs.branching import Search
+from satcore.proofs.counterexamples import Box
+from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, known, relaxed
+from satcore.proofs.rounding import Arithmetic
+
+PROVEN, BROKEN, OPEN = "proven", "broken", "open"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is known of N boxes of images.
+
+    verdicts  N times "proven": every image of the box is classified as the label; "broken": one isn't; or "open"
+    images    (N, 1, 28, 28), in the network's dtype: of a box that is broken an image that the network classifies
+              wrongly; of another one the image that it is around, or its middle
+    """
+
+    verdicts: tuple[str, ...]
+    images: Tensor
+
+    @property
+    def proven(self) -> Tensor:
+        """(N,) bool."""
+        return torch.tensor([verdict == PROVEN for verdict in self.verdicts], dtype=torch.bool)
+
+    @property
+    def broken(self) -> Tensor:
+        """(N,) bool."""
+        return torch.tensor([verdict == BROKEN for verdict in self.verdicts], dtype=torch.bool)
+
+
+def refusal(network: object) -> str:
+    """Why no proof is to be had for the `network`, in one sentence; "" where one is."""
+    if not isinstance(network, Network):
+        return f"expected a network of blocks to certify, got a {type(network).__name__}, which only gives logits"
+    return ""
+
+
+def certified(
+    network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, seconds: float | None = None
+) -> Tensor:
+    """Which of `images` (N, 1, 28, 28) are proven to be classified as `labels` (N,) int64 within `epsilon`, (N,) bool.
+
+    A lower bound on how accurate the network stays under any attack in the L∞ ball and [0, 1]; False says nothing. It
+    holds for the network in its own dtype, whatever that rounds. Without `seconds` by linear bounds alone (CROWN, Zhang
+    et al. 2018), else as `decide`. Raises ValueError for a network that `refusal` has something against, for other
+    images or labels, for a negative epsilon, and for seconds that aren't above 0.
+    """
+    if seconds is not None:
+        return decide(network, images, labels, epsilon=epsilon, seconds=seconds).proven
+    low, high = _ball(network, images, labels, epsilon)
+    if len(images) == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    prover = _Prover(network)
+    return torch.cat([prover.plainly(*part)[1] for part in prover.parts(low, high, labels)])
+
+
+def decide(network: Network, images: Tensor, labels: Tensor, *, epsilon: float, seconds: float) -> Decision:
+    """Whether each of `images` (N, 1, 28, 28) is classified as its label (N,) int64 all over the ball within `epsilon`.
+
+    As `decide_boxes` for the L∞ ball cut to [0, 1]; an image that is classified wrongly to begin with is broken.
+    Raises ValueError as `certified` does.
+    """
+    low, high = _ball(network, images, labels, epsilon)
+    return _decided(network, low, high, labels, images, seconds)
+
+
+def decide_boxes(network: Network, low: Tensor, high: Tensor, labels: Tensor, *, seconds: float) -> Decision:
+    """Whether all images between `low` and `high` (N, 1, 28, 28) are classified as the label (N,) int64 of their box.
+
+    Each box is given `seconds`: linear bounds, projected gradient descent, bounds by turned lines, branch and bound
+    (α,β-CROWN: Xu et al. 2021, Wang et al. 2021), every corner at which a bound is least being tried as an attack. Both
+    verdicts hold for the network in its own dtype: "proven" whatever that rounds, "broken" by an image that it has been
+    given. Raises ValueError for a network that `refusal` has something against, for other pixels or labels, for boxes
+    that are empty, and for seconds that aren't above 0.
+    """
+    if sentence := refusal(network):
+        raise ValueError(sentence)
+    check_images(low)
+    check_images(high)
+    check_labels(labels, len(low))
+    if low.shape != high.shape or not bool((low <= high).all()):
+        raise ValueError("expected boxes from low to high pixels, got some the other way round")
+    middle = (low.double() + high.double()) / 2
+    return _decided(network, low.double().flatten(1), high.double().flatten(1), labels, middle, seconds)
+
+
+@torch.no_grad()
+def _decided(network: Network, low: Tensor, high: Tensor, labels: Tensor, images: Tensor, seconds: float) -> Decision:
+    if not seconds > 0:
+        raise ValueError(f"expected seconds above 0, got {seconds!r}")
+    images = images.to(next(network.parameters()).dtype, copy=True)
+    if len(images) == 0:
+        return Decision((), images)
+    prover, verdicts = _Prover(network), []
+    for lows, highs, digits in prover.parts(low, high, labels):
+        region, proven = prover.plainly(lows, highs, digits)
+        for number in range(len(digits)):
+            index = len(verdicts)
+            if proven[number]:
+                verdicts.append(PROVEN)
+                continue
+            box = Box(network, lows[number], highs[number], int(digits[number]))
+            deadline = time.monotonic() + seconds
+            verdict, image = prover.searched(box, region[number : number + 1], images[index].view(1, -1), deadline)
+            verdicts.append(verdict)
+            if image is not None:
+                images[index] = image
+    return Decision(tuple(verdicts), images)
+
+
+class _Prover:
+    """What all boxes share."""
+
+    def __init__(self, network: Network):
+        self.arithmetic = Arithmetic(network)
+        self.relaxation: Relaxation = relaxed(self.arithmetic)
+
+    def parts(self, low: Tensor, high: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """The boxes, so many at a time that a matrix of units × units of each can be held."""
+        widest = max(784, *(len(part.bias) for part in self.relaxation.parts))
+        most = max(1, 4 * MOST_ENTRIES // widest**2)
+        return zip(low.split(most), high.split(most), labels.split(most), strict=True)
+
+    @torch.no_grad()
+    def plainly(self, low: Tensor, high: Tensor, labels: Tensor) -> tuple[Region, Tensor]:
+        """What is known of the boxes from `low` to `high` (N, 784) by the usual lines, and which of them are proven."""
+        region, lines = known(self.arithmetic, self.relaxation, low, high)
+        others = torch.ones(len(low), CLASSES, dtype=torch.bool).scatter(1, labels[:, None], False)
+        eye = torch.eye(CLASSES, dtype=torch.float64)
+        contrast = (eye[labels][:, None] - eye)[others].view(-1, CLASSES - 1, CLASSES)
+        value = self.relaxation.lower_bound(region, lines, self.relaxation.last, contrast).value
+        return region, (value > 0).all(1)
+
+    def searched(self, box: Box, region: Region, image: Tensor, deadline: float) -> tuple[str, Tensor | None]:
+        """The verdict on one box, and the image that breaks it."""
+        for images in itertools.chain([image], box.descents(time.monotonic() + (deadline - time.monotonic()) / 4)):
+            if (found := box.wrong(images)) is not None:
+                return BROKEN, found
+        search = Search(self.relaxation, region, box.label, deadline)
+        for slopes in search.run():
+            if (found := box.wrong(box.corner(slopes))) is not None:
+                return BROKEN, found
+        return (PROVEN if search.proven else OPEN), None
+
+
+def _ball(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The ends of the balls around `images`, (N, 784) float64 each, once all is checked."""
+    if sentence := refusal(network):
+        raise ValueError(sentence)
+    check_images(images)
+    check_labels(labels, len(images))
+    if not epsilon >= 0:
+        raise ValueError(f"expected an epsilon of 0 or more, got {epsilon!r}")
+    x = images.double().flatten(1)
+    return (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)

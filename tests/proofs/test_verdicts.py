@@ -1,0 +1,96 @@
+"""Verdicts on images and boxes: against enumeration, strangers' verdicts, and what float32 rounds."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from satcore import outside
+from satcore.networks import Block, Elementwise, build, mlp
+from satcore.proofs import certified, decide, decide_boxes
+from satcore.proofs.counterexamples import _inward
+from tests.examples import first_examples, load
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("phi", ["relu", "ramp", "step", "sigmoid"])
+def test_behind_a_step_the_verdict_is_that_of_every_image_there_is(phi):
+    """Eight pixels are near the step's threshold; all others are on one side of it whatever is done to them."""
+    network = build((Block(Elementwise((1, 1, 1)), "step"), *mlp(phi, (6, 5))), seed=1, scale=4.0)
+    network.requires_grad_(False)
+    network.layers[0].bias.fill_(-0.5)
+    network.layers[1].weight[:, :8] *= 60  # so that the eight matter
+    generator, found = torch.Generator().manual_seed(3), set()
+    images = (torch.rand(8, 1, 28, 28, generator=generator) > 0.5).float()
+    images.flatten(1)[:, :8] = 0.5 + 0.05 * (2 * torch.rand(8, 8, generator=generator) - 1)
+    labels = network(images).argmax(1)
+    decision = decide(network, images, labels, epsilon=0.1, seconds=20)
+    for image, label, verdict, broken in zip(images, labels, decision.verdicts, decision.images, strict=True):
+        every = image.repeat(256, 1, 1, 1)
+        every.flatten(1)[:, :8] = torch.tensor(list(itertools.product((0.44, 0.56), repeat=8)))
+        wrong = bool((network(every).argmax(1) != label).any())
+        assert verdict == ("broken" if wrong else "proven")
+        if wrong:
+            assert int(network(broken[None]).argmax()) != label
+            assert (broken.double() - image.double()).abs().max() <= 0.1
+        found.add(verdict)
+    assert found == {"broken", "proven"}
+
+
+def test_strangers_instances_have_their_verdicts():
+    network = outside.from_onnx(HERE / "mnist-net_256x2.onnx")
+    instances = np.load(HERE / "mnist-net_256x2.npz")
+    some = [0, 2, 7, 9, 13, 14, 16, 17, 21, 29]  # the others take longer: benchmarks/proofs.py
+    low, high = (torch.from_numpy(instances[end][some]).view(-1, 1, 28, 28) for end in ("lower", "upper"))
+    labels = torch.from_numpy(instances["label"][some])
+    decision = decide_boxes(network, low, high, labels, seconds=60)
+    known = {"holds": "proven", "violated": "broken"}
+    assert decision.verdicts == tuple(known[verdict] for verdict in instances["verdict"][some])
+    broken = decision.images[decision.broken].double()
+    assert (broken >= low[decision.broken]).all() and (broken <= high[decision.broken]).all()
+    assert (network(broken.float()).argmax(1) != labels[decision.broken]).all()
+
+
+def test_what_float64_classifies_rightly_and_float32_does_not_is_not_proven():
+    """Two huge weights of opposite sign, whose difference float32 rounds away."""
+    network = build(mlp("sigmoid", (3,))).requires_grad_(False)
+    for layer in network.layers:
+        layer.weight.zero_()
+        layer.bias.zero_()
+    network.layers[0].weight[0, :3] = torch.tensor([2.0**30, 1.0, -(2.0**30)])
+    network.layers[0].bias[0] = -0.25
+    network.layers[1].weight[1, 0], network.layers[1].bias[0] = 1.0, 0.5
+    images, labels = torch.full((1, 1, 28, 28), 0.5), torch.tensor([1])  # h¹ = 0.25, in float32 0.25 or less
+    double = network.double()
+    assert int(double(images.double()).argmax()) == 1 and bool(certified(double, images, labels, epsilon=0.0))
+    assert not bool(certified(network.float(), images, labels, epsilon=0.0))
+    assert decide(network, images, labels, epsilon=0.0, seconds=1).verdicts != ("proven",)
+
+
+def test_the_ends_of_a_box_in_float32_lie_inside():
+    ends = torch.rand(1000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    low, high = _inward(ends, ends + 1e-3, torch.float32)
+    assert (low.double() >= ends).all() and (high.double() <= ends + 1e-3).all()
+    assert (low.double() < ends + 1e-7).all() and (high.double() > ends + 1e-3 - 1e-7).all()
+
+
+def test_what_is_classified_wrongly_is_broken_by_itself_and_more_time_proves_more():
+    network, (images, labels) = load("relu-mlp/vanilla"), first_examples(6)
+    wrong = (labels + 1) % 10
+    decision = decide(network, images, wrong, epsilon=0.01, seconds=1)
+    assert decision.verdicts == ("broken",) * 6 and torch.equal(decision.images, images)
+    plain = certified(network, images, labels, epsilon=0.02)
+    searched = decide(network, images, labels, epsilon=0.02, seconds=5)
+    assert (searched.proven >= plain).all() and not (searched.proven & searched.broken).any()
+
+
+def test_boxes_and_seconds_that_are_none_are_refused():
+    network, (images, labels) = load("relu-mlp/vanilla"), first_examples(2)
+    with pytest.raises(ValueError, match="expected seconds above 0"):
+        decide(network, images, labels, epsilon=0.01, seconds=0)
+    with pytest.raises(ValueError, match="expected boxes from low to high"):
+        decide_boxes(network, images, images / 2, labels, seconds=1)
+    assert decide(network, images[:0], labels[:0], epsilon=0.01, seconds=1).verdicts == ()
