@@ -4,13 +4,12 @@ from satcore.evaluation.checking import Check, Signal, checks, signals, zero_gra
 from satcore.evaluation.rungs import (
     Bracket,
     Rung,
-    WorstCase,
     accuracy_against_epsilon,
     accuracy_against_temperature,
     ladder,
     one_rung,
-    worst_case,
 )
+from satcore.evaluation.strongest import WorstCase, worst_case
 from satcore.evaluation.table_1 import Measurements, measure
 
 __all__ = [

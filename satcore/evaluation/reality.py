@@ -15,8 +15,10 @@ from torch import Tensor
 from satcore import data, library
 from satcore.evaluation import rungs
 from satcore.evaluation.checking import MEANINGS, Check, Signal, checks, masked, signals
+from satcore.evaluation.strongest import worst_case, wrong
 from satcore.files import read_whole, write_whole
 from satcore.networks import Network
+from satcore.proofs import decide
 from satcore.proportions import Proportion
 
 FILE, MOST_BYTES = "reality.json", 4 << 20
@@ -45,14 +47,12 @@ class Plan:
 
 MLP = Plan(
     images=500,
-    epsilons=(0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
-    decided=200,
-    seconds=5.0,
-    radii=(0.005, 0.01, 0.02),
+    epsilons=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5),
+    decided=50,
+    seconds=2.0,
+    radii=(0.01, 0.02),
 )
-CNN = Plan(  # some forty times as slow
-    images=100, epsilons=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5), decided=20, seconds=10.0, radii=(0.005, 0.01)
-)
+CNN = Plan(images=100, epsilons=(0.1, 0.25, 0.5), decided=0, seconds=0, radii=())  # some forty times as slow
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Reality:
     temperatures  by softened rung: its temperature at each ε
     proven        at each ε: proven to be classified correctly whatever the attack, by linear bounds; None: no proof is
                   to be had
-    broken_by     at `EPSILON`, by the first attack that broke them; what no attack broke is missing
+    broken_by     at `EPSILON`, by the first attack of `worst_case` that broke them; what none broke is missing
     softening     what softened attacks leave, for each temperature
     checks        what would have to hold if the attacks' failure were to be believed
     dying         where the gradient dies, from the image up
@@ -125,8 +125,8 @@ class Reality:
 
     @property
     def whole(self) -> bool:
-        """Whether all has been found out."""
-        return all(getattr(self, part) for part, _, _ in _PARTS)
+        """Whether all has been found out; where there were no proofs on the way, none are decided at the end."""
+        return all(getattr(self, part) or (part == "decided" and None in self.proven) for part, _, _ in _PARTS)
 
     def left(self, rung: str, epsilon: float = EPSILON) -> Proportion | None:
         """What the `rung` leaves at one of the `epsilons`, "clean" without any attack; None where it wasn't climbed."""
@@ -155,7 +155,7 @@ def examine(network: Network, source: Network | None, plan: Plan, so_far: Realit
     Each record holds what was found until then; the last one all.
     """
     images, labels = data.sample("test", plan.images, SEED)
-    found = so_far or Reality(plan.images, SEED, int((~rungs.misclassified(network, images, labels)).sum()))
+    found = so_far or Reality(plan.images, SEED, int((~wrong(network, images, labels)).sum()))
     done = 0.0
     for part, share, find in _PARTS:
         if not getattr(found, part):
@@ -200,9 +200,25 @@ def _climbed(network: Network, images: Tensor, labels: Tensor, source: Network |
                 temperatures.setdefault(rung.name, []).append(rung.temperature)
         proven.append(None if bracket.proven is None else int(bracket.proven.sum()))
         yield (index + 1) / (len(plan.epsilons) + 1), f"ε = {bracket.epsilon:g}", {}
-    worst = rungs.worst_case(network, images, labels, epsilon=EPSILON, source=source)
+    worst = worst_case(network, images, labels, epsilon=EPSILON, source=source)
     fields = {"epsilons": list(plan.epsilons), "right": right, "temperatures": temperatures, "proven": proven}
     yield 1.0, "the worst case", fields | {"broken_by": dict(Counter(name for name in worst.by if name is not None))}
+
+
+def _decided(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
+    """Attacked and proven on the same images: what the worst case has broken needs no proof to be tried."""
+    if not plan.decided:
+        return
+    decided = []
+    for number, epsilon in enumerate(plan.radii):
+        yield number / len(plan.radii), f"proofs, ε = {epsilon:g}", {}
+        x, y = images[: plan.decided], labels[: plan.decided]
+        broken = worst_case(network, x, y, epsilon=epsilon, source=source).broken
+        left = (~broken).nonzero().flatten()
+        verdicts = decide(network, x[left], y[left], epsilon=epsilon, seconds=plan.seconds)
+        count = int(broken.sum()) + int(verdicts.broken.sum())
+        decided.append(Decided(epsilon, plan.decided, plan.seconds, int(verdicts.proven.sum()), count))
+    yield 1.0, "proofs", {"decided": decided}
 
 
 _PARTS = (
@@ -210,6 +226,7 @@ _PARTS = (
     ("dying", 0.02, _traced),
     ("softening", 0.13, _softened),
     ("right", 0.55, _climbed),
+    ("decided", 0.2, _decided),
 )
 
 
@@ -292,11 +309,6 @@ def verdict(found: Reality) -> str:
         f"attacks {100 * worst.share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %), {certain}; masked gradients: "
         f"{hidden} (ε = {EPSILON:g}, {found.images:,} random test images)"
     )
-
-
-def common_epsilons(found: dict[str, Reality]) -> list[float]:
-    """Those ε at which the ladder was climbed on every network, ascending."""
-    return sorted(set.intersection(*(set(there.epsilons) for there in found.values())))
 
 
 def _check(found: Reality) -> None:

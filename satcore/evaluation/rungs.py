@@ -14,17 +14,15 @@ from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
-from satcore.data import CLASSES
+from satcore.evaluation.strongest import Attack, attacks_on, wrong
 from satcore.networks import Network
-from satcore.proofs.linear_bounds import certified, refusal
+from satcore.proofs import certified, refusal
 from satcore.proportions import Proportion
 
-BATCH = 1_000
 ITERATED = {"FGSM": fgsm, "PGD": pgd}
 AIMED = tuple(", ".join(aim) for aim in itertools.product(ITERATED, LOSSES, WAYS))  # "FGSM, cross-entropy, autograd", …
 PUBLISHED = AIMED[0]
 RUNGS = ("noise", *AIMED, "transfer", "Square", "worst case")
-WRONG_BEFORE = "wrong before"
 TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0)
 SOFTENINGS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
@@ -55,35 +53,6 @@ class Bracket:
     proven: Tensor | None
 
 
-@dataclass(frozen=True)
-class WorstCase:
-    """What all attacks together have broken.
-
-    broken  (N,) bool: wrong before, or made wrong by any attack
-    by      N names: the first attack that made it wrong; "wrong before"; None where the image stands
-    """
-
-    broken: Tensor
-    by: tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class _Attack:
-    """`success` gives of (images, labels) which are wrong after the attack, (N,) bool."""
-
-    name: str
-    success: Callable[[Tensor, Tensor], Tensor]
-    temperature: float | None = None
-
-    def on(self, images: Tensor, labels: Tensor) -> Tensor:
-        return _in_parts(self.success, images, labels)
-
-    def on_standing(self, images: Tensor, labels: Tensor, broken: Tensor) -> Tensor:
-        """`broken` (N,) bool, and those that it breaks of the others."""
-        left = (~broken).nonzero().flatten()
-        return broken.index_put((left,), self.on(images[left], labels[left])) if len(left) else broken
-
-
 def ladder(
     network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, source: nn.Module | None = None
 ) -> Iterator[Rung]:
@@ -95,32 +64,13 @@ def ladder(
                 against this network (`best_temperature`)
     transfer    from the network `source`, if there is one
     Square      1,000 queries, no gradient
-    worst case  every rung so far, and on what is left PGD towards each wrong class and a longer Square: never above a
-    rung
+    worst case  every rung so far, and on what is left those of `satcore.evaluation.worst_case`: never above a rung
 
     PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError for no images, and as
     `satcore.attacks.fgsm` does.
     """
     check_some(images, labels, epsilon)
-    yield from _ladder(network, images, labels, epsilon, source, misclassified(network, images, labels))
-
-
-def worst_case(
-    network: Network, images: Tensor, labels: Tensor, *, epsilon: float = 0.25, source: nn.Module | None = None
-) -> WorstCase:
-    """All attacks of the `ladder`, each on those images that no earlier one has broken; arguments and errors are the
-    same.
-
-    An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it.
-    """
-    check_some(images, labels, epsilon)
-    broken = torch.zeros_like(labels, dtype=torch.bool)
-    by: list[str | None] = [None] * len(images)
-    for attack in _up_to("worst case", network, epsilon, source):
-        standing, broken = ~broken, attack.on_standing(images, labels, broken)
-        for index in (standing & broken).nonzero().flatten().tolist():
-            by[index] = attack.name
-    return WorstCase(broken, tuple(by))
+    yield from _ladder(network, images, labels, epsilon, source, wrong(network, images, labels))
 
 
 def accuracy_against_epsilon(
@@ -133,8 +83,8 @@ def accuracy_against_epsilon(
     """
     for epsilon in epsilons:
         check_some(images, labels, epsilon)
-    broken = misclassified(network, images, labels)
-    proven = None if refusal(network) else torch.ones_like(broken)
+    broken = wrong(network, images, labels)
+    proven = None if refusal(network) or network.convolves else torch.ones_like(broken)  # seconds an image
     for epsilon in epsilons:
         if proven is not None:
             tried = proven.nonzero().flatten()
@@ -167,7 +117,7 @@ def one_rung(
     attacks = list(_up_to(name, network, epsilon, source))
     right = done = 0
     for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):
-        broken = torch.zeros_like(y, dtype=torch.bool)
+        broken = wrong(network, x, y)
         for attack in attacks:
             broken = attack.on_standing(x, y, broken)
         right, done = right + int((~broken).sum()), done + len(y)
@@ -184,10 +134,11 @@ def accuracy_against_temperature(
 ) -> Iterator[tuple[Rung, ...]]:
     """The softened rungs at each of the `temperatures`; the rest as in `ladder`."""
     check_some(images, labels, epsilon)
+    before = wrong(network, images, labels)
+    names = [name for name in _climbable(network, None) if name.endswith("softened")]
     for temperature in temperatures:
-        names = [name for name in _climbable(network, None) if name.endswith("softened")]
-        softened = [_softened(name, network, epsilon, temperature) for name in names]
-        yield tuple(Rung(attack.name, ~attack.on(images, labels), temperature) for attack in softened)
+        attacks = [_softened(name, network, epsilon, temperature) for name in names]
+        yield tuple(Rung(attack.name, ~attack.on_standing(images, labels, before), temperature) for attack in attacks)
 
 
 def still_right(
@@ -195,7 +146,8 @@ def still_right(
 ) -> float:
     """The share of `images` that `network` classifies as `labels` after the `attack`, called with the `settings`."""
     check_some(images, labels)
-    return 1 - float(_in_parts(lambda x, y: attack(network, x, y, **settings).success, images, labels).double().mean())
+    parts = zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)
+    return 1 - float(torch.cat([attack(network, *part, **settings).success for part in parts]).double().mean())
 
 
 def right_in_noise(network: Network, images: Tensor, labels: Tensor, *, epsilon: float) -> float:
@@ -203,7 +155,8 @@ def right_in_noise(network: Network, images: Tensor, labels: Tensor, *, epsilon:
     all.
     """
     check_some(images, labels, epsilon)
-    return 1 - float(_noise(network, images, labels, epsilon).double().mean())
+    broken = _noise(network, epsilon).on_standing(images, labels, wrong(network, images, labels))
+    return 1 - float(broken.double().mean())
 
 
 def best_temperature(attack: Callable[..., AttackResult], network: Network, **settings) -> float:
@@ -236,27 +189,28 @@ def _ladder(
     """The ladder, whose worst case begins with those `broken` (N,) already, and leaves the `proven` (N,) alone in the
     end.
     """
-    for attack in (_rung(name, network, epsilon, source) for name in _climbable(network, source)):
-        wrong = attack.on(images, labels)
-        broken = broken | wrong
-        yield Rung(attack.name, ~wrong, attack.temperature)
+    before = wrong(network, images, labels)
+    for name in _climbable(network, source):
+        attack, temperature = _rung(name, network, epsilon, source)
+        after = attack.on_standing(images, labels, before)
+        broken = broken | after
+        yield Rung(name, ~after, temperature)
     spared = torch.zeros_like(broken) if proven is None else proven & ~broken
-    for attack in _last_resorts(network, epsilon):
+    for attack in attacks_on(network, epsilon, source):
         broken = attack.on_standing(images, labels, broken | spared) & ~spared
     yield Rung("worst case", ~broken)
 
 
-def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> Iterator[_Attack]:
-    """What makes up the rung `name`: one attack, "clean" that which does nothing, and the worst case all."""
+def _up_to(name: str, network: Network, epsilon: float, source: nn.Module | None) -> Iterator[Attack]:
+    """What makes up the rung `name`: one attack, the worst case all, and "clean" none."""
     there = _climbable(network, source)
     if name not in ("clean", *there, "worst case"):
         raise ValueError(f"expected a rung out of {', '.join(('clean', *RUNGS))} that this network has, got {name!r}")
-    if name in ("clean", "worst case"):
-        yield _Attack(WRONG_BEFORE, lambda x, y: misclassified(network, x, y))
-    if name != "clean":
-        yield from (_rung(rung, network, epsilon, source) for rung in (there if name == "worst case" else [name]))
     if name == "worst case":
-        yield from _last_resorts(network, epsilon)
+        yield from (_rung(rung, network, epsilon, source)[0] for rung in there)
+        yield from attacks_on(network, epsilon, source)
+    elif name != "clean":
+        yield _rung(name, network, epsilon, source)[0]
 
 
 def _climbable(network: nn.Module, source: nn.Module | None) -> list[str]:
@@ -271,73 +225,38 @@ def _climbable(network: nn.Module, source: nn.Module | None) -> list[str]:
     return [name for name in RUNGS[:-1] if name not in without]
 
 
-def _rung(name: str, network: Network, epsilon: float, source: nn.Module | None) -> _Attack:
+def _rung(name: str, network: Network, epsilon: float, source: nn.Module | None) -> tuple[Attack, float | None]:
+    """The attack of the rung `name`, and its temperature, where it softens gradients."""
     if name == "noise":
-        return _Attack(name, lambda x, y: _noise(network, x, y, epsilon))
+        return _noise(network, epsilon), None
     if name == "transfer":
-        return _Attack(name, lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).success)
+        settings = {"source": source, "epsilon": epsilon}
+        return Attack(name, network, lambda x, y: transfer(network, x, y, **settings).images), None
     if name == "Square":
-        return _Attack(name, lambda x, y: square(network, x, y, epsilon=epsilon).success)
+        return Attack(name, network, lambda x, y: square(network, x, y, epsilon=epsilon).images), None
     kind, loss, gradient = name.split(", ")
-    attack = ITERATED[kind]
+    attack, settings = ITERATED[kind], {"epsilon": epsilon, "loss": loss}
     if gradient == "softened":
-        quick = {"steps": 10} if attack is pgd else {}
-        return _softened(name, network, epsilon, best_temperature(attack, network, epsilon=epsilon, loss=loss, **quick))
-    return _Attack(name, lambda x, y: attack(network, x, y, epsilon=epsilon, loss=loss, gradient=gradient).success)
+        temperature = best_temperature(attack, network, **settings, **({"steps": 10} if attack is pgd else {}))
+        return _softened(name, network, epsilon, temperature), temperature
+    return Attack(name, network, lambda x, y: attack(network, x, y, gradient=gradient, **settings).images), None
 
 
-def _softened(name: str, network: Network, epsilon: float, temperature: float) -> _Attack:
+def _softened(name: str, network: Network, epsilon: float, temperature: float) -> Attack:
     kind, loss, gradient = name.split(", ")
     settings = {"epsilon": epsilon, "loss": loss, "gradient": gradient, "temperature": temperature}
-    return _Attack(name, lambda x, y: ITERATED[kind](network, x, y, **settings).success, temperature)
+    return Attack(name, network, lambda x, y: ITERATED[kind](network, x, y, **settings).images)
 
 
-def _last_resorts(network: nn.Module, epsilon: float) -> Iterator[_Attack]:
-    """What is too slow for every image, and breaks some that stood all rungs."""
-    if isinstance(network, Network):
-        for temperature in TEMPERATURES if network.softens else TEMPERATURES[:1]:  # which a relu's slope ignores
-            yield _Attack("PGD, targeted", lambda x, y, t=temperature: _towards_each(network, x, y, epsilon, t))
-    yield _Attack("Square, longer", lambda x, y: square(network, x, y, epsilon=epsilon, queries=3000, seed=1).success)
+def _noise(network: nn.Module, epsilon: float, draws: int = 10) -> Attack:
+    """So many draws of uniform noise, the same for every image."""
 
+    def noisy(images: Tensor, labels: Tensor) -> Tensor:
+        generator, found = torch.Generator().manual_seed(0), images
+        for _ in range(draws):
+            offset = (2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1).to(images)
+            drawn = (images + epsilon * offset).clamp(0, 1)
+            found = torch.where(wrong(network, drawn, labels)[:, None, None, None], drawn, found)
+        return found
 
-def _noise(network: nn.Module, images: Tensor, labels: Tensor, epsilon: float, draws: int = 10) -> Tensor:
-    """Which are wrong after any of so many draws of uniform noise, (N,) bool."""
-    generator, wrong = torch.Generator().manual_seed(0), torch.zeros_like(labels, dtype=torch.bool)
-    for _ in range(draws):
-        offset = (2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1).to(images)
-        wrong |= misclassified(network, (images + epsilon * offset).clamp(0, 1), labels)
-    return wrong
-
-
-def _towards_each(network: Network, images: Tensor, labels: Tensor, epsilon: float, temperature: float) -> Tensor:
-    """Which are wrong after PGD on the margin towards one wrong class after another, the likeliest first, (N,) bool."""
-    with torch.no_grad():
-        targets = network(images).scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
-    broken = misclassified(network, images, labels)
-    for rank in range(CLASSES - 1):
-        left = (~broken).nonzero().flatten()
-        broken[left] = pgd(
-            network,
-            images[left],
-            targets[left, rank],
-            epsilon=epsilon,
-            steps=20,
-            restarts=3,
-            gradient="softened",
-            temperature=temperature,
-            loss="margin",
-            targeted=True,
-        ).success
-    return broken
-
-
-def _in_parts(success: Callable[[Tensor, Tensor], Tensor], images: Tensor, labels: Tensor) -> Tensor:
-    return torch.cat([success(*part) for part in zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)])
-
-
-def misclassified(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Which of `images` (N, 1, 28, 28) aren't classified as `labels` (N,), (N,) bool."""
-    with torch.no_grad():
-        return torch.cat(
-            [network(x).argmax(1) != y for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)]
-        )
+    return Attack("noise", network, noisy)

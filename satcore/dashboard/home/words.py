@@ -49,8 +49,8 @@ def story(measured: dict[str, dict], otherwise: dict[str, Proportion], worst_cas
     if SHOWN not in worst_case or SHOWN not in otherwise:
         return f"{first} {second}"
     return (
-        f"{first} {second} Change one word of the attack, its loss, from cross-entropy to margin, and the same gradient "
-        f"leaves {100 * otherwise[SHOWN].share:.1f} %; under all attacks together "
+        f"{first} {second} Change one word of the attack, its loss, from cross-entropy to margin, and the same "
+        f"gradient leaves {100 * otherwise[SHOWN].share:.1f} %; under all attacks together "
         f"**{100 * worst_case[SHOWN].share:.1f} %** are left, of {worst_case[SHOWN].total:,} random test images "
         "([reality check](reality_check))."
     )
