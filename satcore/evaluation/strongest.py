@@ -100,7 +100,7 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
         wide, close = wide_rounds(network.softens), close_rounds(network.softens)
     else:
         ways, loss, queries = 100 * (Way("autograd"),), "cross-entropy", 5000
-        wide, close = (Round(ways),), (Round(ways, restart=1.0), Round(ways, restart=0.2))
+        wide, close = (Round(ways, seed=0),), (Round(ways), Round(ways, seed=1))
     yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, ways, loss))
     yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(wide, close))
     if source is not None:
@@ -110,20 +110,22 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
 
 @dataclass(frozen=True)
 class Round:
-    """A run of APGD with the `ways` to take its gradients: from the images, or from a random point as far as the share
-    `restart` of ε away, the same for every image.
+    """A run of APGD with the `ways` to take its gradients: from the images, or, with a `seed`, from a random point of
+    the ε-ball, the same offset for every image.
     """
 
     ways: tuple[Taking, ...]
-    restart: float = 0.0
+    seed: int | None = None
 
 
 def wide_rounds(softens: bool) -> tuple[Round, ...]:
-    """By gradients of smoother networks that come ever closer to the one attacked; where the nonlinearity `softens`,
-    also by derivatives at h/T with falling T, from moderate ones, and from such as leave a plateau.
+    """By gradients of smoother networks that come ever closer to the one attacked, and by its own; where the
+    nonlinearity `softens`, also by derivatives at h/T with falling T, from moderate ones, and from such as leave a
+    plateau.
     """
     return (
         Round(_smoothed(1.0, 0.02, 30)),
+        Round(40 * (Way("exact"),), seed=0),
         *((Round(_softened(4.0, 1.0, 40)), Round(_softened(100.0, 2.0, 40))) if softens else ()),
     )
 
@@ -132,9 +134,13 @@ def close_rounds(softens: bool) -> tuple[Round, ...]:
     """Likewise, more slowly, and from elsewhere."""
     return (
         Round(_smoothed(1.0, 0.02, 100)),
-        Round(_smoothed(0.3, 0.003, 100), restart=1.0),
-        *((Round(_softened(3.0, 1.0, 100), restart=1.0), Round(_softened(30.0, 1.5, 60))) if softens else ()),
-        *(() if softens else (Round(_smoothed(3.0, 0.02, 60), restart=1.0), Round(_smoothed(0.5, 0.01, 60)))),
+        Round(_smoothed(0.3, 0.003, 100), seed=1),
+        Round(100 * (Way("exact"),), seed=2),
+        *(
+            (Round(_softened(3.0, 1.0, 100), seed=3), Round(_softened(30.0, 1.5, 60)))
+            if softens
+            else (Round(_smoothed(3.0, 0.02, 60), seed=3), Round(_smoothed(0.5, 0.01, 60)))
+        ),
     )
 
 
@@ -210,11 +216,10 @@ class _Search:
         images, objective = self.images[index], Towards(self.labels[index], rivals=self.rivals[index, place])
         standing = Standing.at(images, self.logits[index], objective)
         before = standing.lowest
-        if each.restart:
-            offset = 2 * torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
-            low, high = ball(images, self.epsilon)
-            start = images + each.restart * self.epsilon * offset.to(images)
-            standing = standing.sent(start.clamp(low, high))
+        if each.seed is not None:
+            generator, (low, high) = torch.Generator().manual_seed(each.seed), ball(images, self.epsilon)
+            offset = 2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1
+            standing = standing.sent((images + self.epsilon * offset.to(images)).clamp(low, high))
         standing = descended(self.network, standing, self.epsilon, each.ways)
         self.share[index, place] = torch.minimum(self.share[index, place], standing.lowest / before)
         there = index[standing.reached]
