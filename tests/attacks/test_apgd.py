@@ -119,16 +119,22 @@ def test_rivals_are_the_other_classes_the_likeliest_first():
     ]
 
 
-def test_what_does_not_fit_is_refused(tiny):
+@pytest.mark.parametrize(
+    "message, ways, settings",
+    [
+        ("expected 1 or more ways", (), {}),
+        ("expected an epsilon", EXACT, {"epsilon": 2.0}),
+        ("expected a start", EXACT, {"epsilon": 0.1, "starts": torch.full((3, 1, 28, 28), 0.5)}),
+        ("expected a rival", EXACT, {"rivals": torch.tensor([1, 2])}),
+    ],
+)
+def test_what_does_not_fit_is_refused(message, ways, settings, tiny):
+    with pytest.raises(ValueError, match=message):
+        apgd(tiny, *first_examples(3), ways=ways, **settings)
+
+
+def test_only_a_network_of_blocks_is_smoothed_and_by_some_width():
     images, labels = first_examples(3)
-    for message, settings in (
-        ("expected 1 or more ways", {"ways": ()}),
-        ("expected an epsilon", {"ways": EXACT, "epsilon": 2.0}),
-        ("expected a start", {"ways": EXACT, "epsilon": 0.1, "starts": (images + 0.2).clamp(0, 1)}),
-        ("expected a rival", {"ways": EXACT, "rivals": labels[:2]}),
-    ):
-        with pytest.raises(ValueError, match=message):
-            apgd(tiny, images, labels, **settings)
     with pytest.raises(ValueError, match="expected a width"):
         Smoothed(0.0)
     with pytest.raises(ValueError, match="expected a network of blocks"):
