@@ -48,7 +48,9 @@ def main() -> None:
         beside_foolbox_and_art(chosen.networks)
     print("\nThe worst case beside AutoAttack: images that each leaves, that one breaks alone, seconds")
     print(
-        LINE.format("", "ε", "images", "ours leave", "theirs leave", "theirs alone", "ours alone", "ours", "theirs", "")
+        LINE.format(
+            "", "ε", "images", "ours leave", "theirs leave", "theirs alone", "ours alone", "ours", "theirs", "ratio"
+        )
     )
     for name in chosen.networks:
         for epsilon in chosen.epsilons:
