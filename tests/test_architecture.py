@@ -43,7 +43,7 @@ BESIDE = {  # what stands above and is still not to be known
     "geometry": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
     "representations": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
     "weights": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
-    "proofs": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
+    "proofs": {"library", "background", "checkpoints", "outside", "recipes", "training"},
 }
 PICKLING = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLED = {"torch.load", "torch.save", "torch.hub.load", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle"}

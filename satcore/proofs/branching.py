@@ -1,7 +1,8 @@
 """Branch and bound: what linear bounds leave open is divided at the units that cost them most, until all is proven.
 
 Either half of a unit's interval is the box of images with one more thing known: the unit's lines are closer, the
-intervals of the blocks above are bounded anew, and a multiplier holds the bound to its half (β-CROWN, Wang et al. 2021).
+intervals of the blocks above are bounded anew, and a multiplier holds the bound to that half (β-CROWN, Wang et al.
+2021).
 """
 
 import heapq
@@ -175,7 +176,7 @@ class Search:
         self.stuck |= not bool(possible.all())
         halves = [self._half(parts, block, unit, upper) for upper in (False, True)]
         ranges, signs = (
-            [tuple(torch.cat(ends) for ends in zip(one, other, strict=True)) for one, other in zip(*there, strict=True)]
+            [(torch.cat((one[0], other[0])), torch.cat((one[1], other[1]))) for one, other in zip(*there, strict=True)]
             for there in ([half.ranges for half in halves], [half.signs for half in halves])
         )
         for depth in range(int(block.min()) + 1, self.last):
@@ -239,10 +240,9 @@ class Search:
         h that would be divided, where maxima are taken.
         """
         entries = None if lines.pooled is None else lines.pooled.highest
-        loose = self.relaxation.loose(depth, interval)
+        loose, (low, high) = self.relaxation.loose(depth, interval), interval
         if entries is not None:
-            loose, *interval = (there.gather(1, entries) for there in (loose, *interval))
-        low, high = interval
+            loose, low, high = (there.gather(1, entries) for there in (loose, low, high))
         phi = self.relaxation.parts[depth].phi
         end, beginning = phi.divided(low, high)
         inside = loose & (low <= end) & (beginning <= high) & (low < high) & ((end < high) | (low < beginning))
@@ -251,7 +251,7 @@ class Search:
             y = phi(h)
             below = below.maximum(y - lines.usual.lower_slope * h - lines.usual.lower_offset)
             above = above.maximum(lines.usual.upper_slope * h + lines.usual.upper_offset - y)
-        return *(torch.where(inside, gap, 0).detach() for gap in (below, above)), entries
+        return torch.where(inside, below, 0).detach(), torch.where(inside, above, 0).detach(), entries
 
     def _anew(self, depth: int, ranges: Sequence[Interval], lines: Sequence[Lines]) -> Interval:
         """The ranges of the block at `depth`, bounded anew by the `lines` below."""

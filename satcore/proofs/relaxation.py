@@ -38,8 +38,8 @@ class Region:
     def __getitem__(self, index: Tensor | slice) -> "Region":
         """The boxes at `index` (n,)."""
         return Region(
-            _at(self.box, index),
-            tuple(_at(interval, index) for interval in self.ranges),
+            (self.box[0][index], self.box[1][index]),
+            tuple((low[index], high[index]) for low, high in self.ranges),
             tuple(error[index] if len(error) > 1 else error for error in self.errors),
         )
 

@@ -2,8 +2,9 @@
 
 A sum of n products, in whatever order it is taken, is off by at most γ_n Σ|products|, γ_n = nu/(1 − nu) with u the unit
 roundoff (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, §3.1). So a block computes Wx + b + e
-with |e| ≤ γ(|W||x| + |b|), entry by entry, of the inputs x that it is given, rounded as they are; and whatever is proven
-with e in it holds for the network as it computes. Here u has float64's roundoff added, several times, for the proof's.
+with |e| ≤ γ(|W||x| + |b|), entry by entry, of the inputs x that it is given, rounded as they are; and whatever is
+proven with e in it holds for the network as it computes. Here u has float64's roundoff added, several times, for that
+of the proof.
 """
 
 import copy
@@ -36,7 +37,7 @@ class Arithmetic:
         self.biases = [_flat_bias(layer, h) for layer, (h, _) in zip(self.network.layers, self.shapes, strict=True)]
         self._absolute = copy.deepcopy(self.network)  # |W|, without biases
         for name, parameter in self._absolute.named_parameters():
-            parameter.data = torch.zeros_like(parameter) if name.endswith("bias") else parameter.abs()
+            parameter.data = torch.zeros_like(parameter) if name.endswith("bias") else parameter.detach().abs()
 
     def errors(self, depth: int, inputs: Interval) -> Tensor:
         """By how much rounding can change the pre-activations of the block at `depth`."""
@@ -45,7 +46,9 @@ class Arithmetic:
         nu = terms * (self.roundoff + 2.0**-51)
         error = nu / (1 - nu) * (self._spread(depth, largest) + self.biases[depth].abs()) + terms * SMALLEST
         if isinstance(self.linear_parts[depth], FourierConvolution):  # whose roundoff goes by the largest entry
-            error = error + SLACK * self.network.layers[depth].weight.abs().amax() * largest.sum(1, keepdim=True)
+            error = error + SLACK * self.network.get_parameter(f"layers.{depth}.weight").abs().amax() * largest.sum(
+                1, keepdim=True
+            )
         return error
 
     def pre_activations(self, depth: int, inputs: Interval, errors: Tensor) -> Interval:

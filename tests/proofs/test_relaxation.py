@@ -14,7 +14,11 @@ from satcore.proofs.relaxation import known, relaxed
 from satcore.proofs.rounding import Arithmetic
 from tests.examples import EVERY, KINDS, first_examples, load, slowly, small
 
-EACH = slowly(itertools.product(KINDS, EVERY), lambda pair: pair[0] != "overlapping maxima")
+SLOWEST = "overlapping maxima"
+EACH = slowly(
+    [(kind, phi) for kind, phi in itertools.product(KINDS, EVERY) if kind != SLOWEST or phi in ("relu", "tanh")],
+    lambda pair: pair[0] != SLOWEST,
+)
 
 
 def least_margins(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
