@@ -47,7 +47,7 @@ class Plan:
 
 MLP = Plan(
     images=500,
-    epsilons=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5),
+    epsilons=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5),
     decided=50,
     seconds=2.0,
     radii=(0.01, 0.02),
