@@ -268,7 +268,8 @@ function moved(root, view, data, networks, t) {
     section.querySelectorAll("svg").forEach((svg, row) => {
       const panel = view.panels[row], reads = panel.reads(network, i, j)
       svg.querySelector(".reads").textContent = reads
-      svg.setAttribute("aria-label", `${panel.title} of ${network.name} along the path, at t = ${t.toFixed(3)}: ${reads}`)
+      const where = `along the path, at t = ${t.toFixed(3)}`
+      svg.setAttribute("aria-label", `${panel.title} of ${network.name} ${where}: ${reads}`)
       const line = svg.querySelector(".cursor")
       line.setAttribute("x1", place(t))
       line.setAttribute("x2", place(t))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from satcore import data, library
+from satcore import data
 from satcore.attacks.gradients import WAYS, Way
 from satcore.attacks.objective import Objective
 from satcore.dashboard.shared import cache, digits
-from satcore.evaluation import reality
 from satcore.evaluation.reality import Reality
 
 

@@ -42,7 +42,8 @@ function kind(rung) { return { "worst case": "worst", paper: "paper" }[rung] ?? 
 
 // Three rows: attacks, and beneath those that take a gradient, of which loss, and in which way.
 function head({ columns, rungs }) {
-  const alike = (k, other, level) => columns[k].slice(0, level + 1).join() === columns[other]?.slice(0, level + 1).join()
+  const down_to = (k, level) => columns[k]?.slice(0, level + 1).join()
+  const alike = (k, other, level) => down_to(k, level) === down_to(other, level)
   const rows = [0, 1, 2].map((level) => columns.map((headings, k) => {
     if (!(level in headings)) return ""
     if (headings.length === 1) return `<th rowspan="3" class="${kind(rungs[k])}">${headings[0]}</th>`

@@ -71,8 +71,8 @@ export default function ({ data, parentElement }) {
 function row(network, layers, method) {
   const panels = layers.map((layer, k) => network.layers[k] === null ? "<span></span>" : `
     <div class="panel"><canvas width="${2 * SIZE}" height="${2 * SIZE}" role="img" tabindex="0"
-      aria-label="${method} of ${layer} of ${network.label}: a dot an image, a line the way of the one under attack. Arrow
-      keys go from image to image."></canvas></div>`)
+      aria-label="${method} of ${layer} of ${network.label}: a dot an image, a line the way of the one under attack.
+      Arrow keys go from image to image."></canvas></div>`)
   return `<div class="name" style="--colour: ${network.colour}; border-right-style: ${network.border}"
     >${network.label}</div>${panels.join("")}`
 }

@@ -15,7 +15,8 @@ export default function ({ data, parentElement }) {
       ${networks.map((network) => row(network, layers, blocks)).join("")}
     </div></div>
     <div class="foot">
-      <div class="scale"><span>${data.scale === "log" ? "≤" : ""}${short(data.low)}</span><canvas class="bar" width="256" height="1"></canvas>
+      <div class="scale"><span>${data.scale === "log" ? "≤" : ""}${short(data.low)}</span>
+        <canvas class="bar" width="256" height="1"></canvas>
         <span>${short(data.high)} mean squared difference</span></div>
       <div class="pair"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas>
         <span class="says" aria-live="polite">Point at a pair of images.</span></div>
