@@ -23,6 +23,11 @@ class GradientView:
     log10_norm: float
 
 
+def climbed(found: dict[str, Reality]) -> dict[str, Reality]:
+    """Those of the networks on which the ladder has been climbed."""
+    return {name: there for name, there in found.items() if there.right}
+
+
 def epsilons(found: dict[str, Reality]) -> list[float]:
     """Those ε at which the ladder was climbed on any of the networks, ascending.
 

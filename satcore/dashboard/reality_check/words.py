@@ -102,7 +102,22 @@ def beside_table_1(found: dict[str, Reality], cards: dict[str, Card]) -> str:
 
 def verdicts(found: dict[str, Reality], styles: dict[str, Style]) -> str:
     """A sentence a network: what is left of it, by which attacks, and what is proven."""
-    return "\n".join(f"- **{styles[name].label}**: {reality.verdict(there)}." for name, there in found.items())
+    return "\n".join(
+        f"- **{styles[name].label}**: {reality.verdict(there)}.{_decided(there)}" for name, there in found.items()
+    )
+
+
+def _decided(found: Reality) -> str:
+    """Of how many images it is known what holds within small ε, one by one; "" where none was decided."""
+    if not found.decided:
+        return ""
+    within = [
+        f"ε = {there.epsilon:g} {100 * there.proven / there.images:.0f} % proven, "
+        f"{100 * there.broken / there.images:.0f} % broken"
+        for there in found.decided
+    ]
+    there = found.decided[0]
+    return f" One by one, {there.images} images, {there.seconds:g} s each: within {'; within '.join(within)}."
 
 
 def alt_curve(rung: str) -> str:
