@@ -160,14 +160,15 @@ def points_within(low: Tensor, high: Tensor, phi: Nonlinearity) -> Tensor:
 
 
 def check_enclosed(phi: Nonlinearity, low: Tensor, high: Tensor) -> None:
-    lines, h = phi.enclosure(low, high), points_within(low, high, phi)
-    y = value(phi, h)
-    for part in vars(lines).values():
-        assert part.shape == low.shape and part.dtype == torch.float64 and part.isfinite().all()
-    lower = lines.lower_slope[..., None] * h + lines.lower_offset[..., None]
-    upper = lines.upper_slope[..., None] * h + lines.upper_offset[..., None]
-    rounding = 1e-12 * (1 + h.abs().amax(-1, keepdim=True))
-    assert (lower <= y + rounding).all() and (y <= upper + rounding).all()
+    h = points_within(low, high, phi)
+    y, rounding = value(phi, h), 1e-12 * (1 + h.abs().amax(-1, keepdim=True))
+    for lean in (None, 0.0, 1.0):
+        lines = phi.enclosure(low, high, lean)
+        for part in vars(lines).values():
+            assert part.shape == low.shape and part.dtype == torch.float64 and part.isfinite().all()
+        lower = lines.lower_slope[..., None] * h + lines.lower_offset[..., None]
+        upper = lines.upper_slope[..., None] * h + lines.upper_offset[..., None]
+        assert (lower <= y + rounding).all() and (y <= upper + rounding).all()
 
 
 @every(PHIS)

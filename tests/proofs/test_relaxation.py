@@ -9,6 +9,7 @@ from torch import Tensor
 from satcore import data
 from satcore.attacks import pgd
 from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
+from satcore.nonlinearities import named
 from satcore.proofs import certified, refusal
 from satcore.proofs.relaxation import known, relaxed
 from satcore.proofs.rounding import Arithmetic
@@ -182,3 +183,9 @@ def test_other_images_and_labels_are_refused():
 
 def test_of_no_images_nothing_is_proven(tiny):
     assert certified(tiny, *(tensor[:0] for tensor in data.load("test"))).shape == (0,)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "ramp"])
+def test_no_output_is_off_by_more_roundoffs_than_are_counted(name):
+    phi, h = named(name), torch.linspace(-110, 110, 400_001)
+    assert (phi(h).double() - phi(h.double())).abs().max() <= phi.roundoffs * 2.0**-24

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from satcore import outside
-from satcore.networks import Block, Elementwise, build, mlp
+from satcore.networks import Block, Dense, Elementwise, build, mlp
 from satcore.proofs import certified, decide, decide_boxes
 from satcore.proofs.counterexamples import _inward
 from tests.examples import first_examples, load
@@ -73,6 +73,18 @@ def test_what_float64_classifies_rightly_and_float32_does_not_is_not_proven():
     assert int(double(images.double()).argmax()) == 1 and bool(certified(double, images, labels, epsilon=0.0))
     assert not bool(certified(network.float(), images, labels, epsilon=0.0))
     assert decide(network, images, labels, epsilon=0.0, seconds=1).verdicts != ("proven",)
+
+
+def test_a_sum_that_float32_rounds_away_is_no_margin():
+    network = build((Block(Dense(784, 10)),)).requires_grad_(False)
+    (layer,) = network.layers
+    layer.weight.zero_()
+    layer.bias.zero_()
+    layer.weight[1, :3], layer.bias[0] = torch.tensor([2.0**30, 1.0, -(2.0**30)]), 0.25
+    images, labels = torch.full((1, 1, 28, 28), 0.5), torch.tensor([1])  # its logit is 0.5, or 0 in float32
+    assert not bool(certified(network, images, labels, epsilon=0.0))
+    assert decide(network, images, labels, epsilon=0.0, seconds=1).verdicts != ("proven",)
+    assert bool(certified(network.double(), images, labels, epsilon=0.0))
 
 
 def test_the_ends_of_a_box_in_float32_lie_inside():
