@@ -1,5 +1,6 @@
 """What the live page shows, in a real browser."""
 
+import contextlib
 import re
 
 import pytest
@@ -32,6 +33,17 @@ def readings(page: Page) -> list[str]:
     return page.locator("section .reads").all_text_contents()
 
 
+def paused(page: Page) -> None:
+    """Press Pause; once more where the machine is so busy that a press is lost between two runs of the page's part."""
+    play = page.get_by_role("button", name="Play")
+    for _ in range(3):
+        page.get_by_role("button", name="Pause").click()
+        with contextlib.suppress(AssertionError):
+            expect(play).to_be_visible(timeout=PATIENCE / 4)
+            return
+    expect(play).to_be_visible()
+
+
 def test_an_attack_is_played_paused_and_scrubbed_in_the_browser_alone(visit):
     page = settled(visit(f"{LIVE}&attack=Adam&into=7&steps=10000", viewport=LAPTOP))
     expect(scrubber(page)).to_be_disabled()  # there is nothing to go back through
@@ -39,8 +51,7 @@ def test_an_attack_is_played_paused_and_scrubbed_in_the_browser_alone(visit):
     expect(says(page, "saturated")).to_be_in_viewport()
     page.get_by_role("button", name="Play").click()
     expect(says(page, "saturated")).to_have_text(re.compile(r"^[\d,]+ steps: moved"), timeout=PATIENCE)
-    page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=PATIENCE)
+    paused(page)
     expect(scrubber(page)).to_be_enabled(timeout=PATIENCE)
     settled(page)
     before, end, sent = says(page, "saturated").inner_text(), readings(page), len(page.sent)
