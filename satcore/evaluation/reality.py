@@ -302,7 +302,7 @@ def verdict(found: Reality) -> str:
         return "not attacked yet"
     low, high = worst.interval
     proven = found.proven[found.epsilons.index(EPSILON)]
-    certain = "no proof to be had" if proven is None else f"proven {100 * proven / found.images:.1f} %"
+    certain = "no proof was tried" if proven is None else f"proven {100 * proven / found.images:.1f} %"
     hidden = "yes" if masked(found.checks) else "no"
     return (
         f"right under the published attack {100 * published.share:.1f} %, under the worst of {len(found.right) - 1} "
