@@ -1,7 +1,8 @@
-"""The command line: python -m satcore train | evaluate | grids | reality | claims | list | show | add | remove."""
+"""The command line: python -m satcore train | run | evaluate | grids | reality | claims | list | show | add | remove."""
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a secon
     from tqdm import tqdm
 
     from satcore.library import Card
+    from satcore.runs import Run
 
 BAR = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
 NICENESS = 10  # of work that goes on while someone looks at something else
@@ -66,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(command=_train, interrupted="the same command goes on where it was")
 
+    run = commands.add_parser(
+        "run",
+        help="do a run that was begun, as the dashboard does",
+        description="Do a run of training that was begun: its recipe and seed lie in a folder of your own shelf.",
+    )
+    run.add_argument("key", metavar="KEY", help="the name of that folder")
+    run.set_defaults(command=_run, interrupted="the same command goes on where it was")
+
     evaluate = commands.add_parser(
         "evaluate",
         help="recompute Table 1 from the networks, beside the paper's",
@@ -101,12 +111,13 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (evaluate, grids, reality):
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
-    for command in (train, evaluate):
+    for command in (train, run, evaluate):
         command.add_argument("--device", help="such as cpu or cuda (default: cuda where there is one)")
-    reality.add_argument(
-        "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
-    )
-    for command in (train, grids, reality, claims):
+    for command in (run, reality):
+        command.add_argument(
+            "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
+        )
+    for command in (train, run, grids, reality, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
@@ -138,7 +149,8 @@ def _use_shelf(folder: str) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from satcore.jobs import train_all
+    from satcore import library, runs
+    from satcore.files import check_writable
     from satcore.recipes import RECIPES
 
     for name in options.names:
@@ -148,31 +160,66 @@ def _train(options: argparse.Namespace) -> int:
         raise ValueError(
             f"expected the names of the networks to train, or --all, got {'both' if options.all else 'neither'}"
         )
-    if not 0 <= options.seed < 2**32:
-        raise ValueError(f"expected a seed from 0 to 2³²−1, got {options.seed}")
     device = _device(options.device)
+    check_writable(library.SHIPPED if options.ship else library.user_shelf() / library.OWN)
     wanted = []
     for name in RECIPES if options.all else dict.fromkeys(options.names):
-        there = None if options.again else _trained(name, options.seed, options.ship)
+        run = runs.Run(RECIPES[name], options.seed)
+        there = None if options.again else runs.trained(run, shipped=options.ship or None)
         if there:
             print(f"{name}: trained with this recipe and seed already, kept as {there} (--again trains it anew)")
         else:
-            wanted.append(name)
-    train_all(wanted, device, options.seed, ship=options.ship)
+            wanted.append(run)
+    if wanted:
+        _follow(wanted, device, ship=options.ship)
     return 0
 
 
-def _trained(name: str, seed: int, ship: bool) -> str | None:
-    """A sound network that the recipe `name` and this seed have trained, on any shelf, or on the one that ships."""
-    from satcore import library
-    from satcore.recipes import RECIPES
+def _follow(wanted: list["Run"], device: str, *, ship: bool) -> None:
+    """Begin the runs, one a core, with a bar each, and say under which name each network was kept."""
+    from tqdm import tqdm
 
-    for card in library.catalogue().cards.values():
-        if card.recipe == RECIPES[name] and card.seed == seed and (card.shipped or not ship):
-            with contextlib.suppress(ValueError):  # a damaged one doesn't count
-                library.load(card.name)
-                return card.name
-    return None
+    from satcore import runs
+
+    bars = {
+        run: tqdm(desc=run.recipe.name, total=run.recipe.epochs, unit="epoch", position=position)
+        for position, run in enumerate(wanted)
+    }
+    begin = functools.partial(runs.begin, in_turn=False, ship=ship, device=device)
+    try:
+        for run, epochs in runs.follow(wanted, begin, os.cpu_count() or 1):
+            if bars[run].n == 0:  # the rate counts from here: it may have been taken up again, or have waited
+                bars[run].n = bars[run].last_print_n = bars[run].initial = epochs
+                bars[run].unpause()
+            lines = runs.records(run.folder / runs.RECORDS)
+            bars[run].set_postfix_str(runs.said(lines[-1]) if lines else "", refresh=False)
+            bars[run].update(epochs - bars[run].n)
+            if epochs == run.recipe.epochs:
+                tqdm.write(f"{run.recipe.name}: {_kept(run, ship)}")
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _kept(run: "Run", ship: bool) -> str:
+    from satcore import runs
+
+    if name := runs.trained(run, shipped=ship):
+        return f"kept as {name}"
+    return f"bit for bit the network {runs.trained(run)}, which is there already"
+
+
+def _run(options: argparse.Namespace) -> int:
+    from satcore import runs
+
+    if options.in_turn and hasattr(os, "nice"):
+        os.nice(NICENESS)
+    run = runs.read(options.key)
+    finished = runs.carry_out(run, device=options.device, in_turn=options.in_turn)
+    if finished:
+        finished.keep(ship=options.ship)
+        runs.forget(run)
+    return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
 """Work that goes on whoever looks: a process of its own, whose files say how far it has got.
 
-Nobody owns a queue. A piece of work has a key and a folder under it on the user's shelf; who does it holds the folder's
-lock, which the system lets go of should the process die, and who looks reads what it last reported.
+Nobody owns a queue. A piece of work has a key, whose first word is its kind, and a folder under it on the user's shelf;
+who does it holds the folder's lock, which the system lets go of should the process die, and who looks reads what it last
+reported.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from satcore.files import read_whole, write_whole, written
 FOLDER = ".work"  # on the user's shelf
 LOCK, REPORT, COMPLAINTS = "lock", "report.json", "complaints.txt"
 MOST = 1 << 16  # bytes, of a report or of complaints
+WAITS = "waits for its turn"
+PATIENCE = 5  # seconds, with a process that was killed
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,19 @@ class Report:
     process: int
 
 
-def start(key: str, arguments: list[str]) -> subprocess.Popen:
+def start(key: str, arguments: list[str], *, in_turn: bool = True) -> subprocess.Popen:
     """Begin the work of this `key`: a command of satcore's, in a process with one thread that survives this one.
 
-    It waits until no other work on this shelf is under way. Raises OSError where it can't be begun.
+    `in_turn`: it waits until no other work of this kind is under way on this shelf. Raises OSError where it can't be
+    begun.
     """
-    folder = _folder(key)
-    with written(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / COMPLAINTS, "wb") as complaints:
+    path = folder(key) / COMPLAINTS
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        complaints = open(path, "wb")  # noqa: SIM115, closed below
+    with complaints:
         return subprocess.Popen(
-            [sys.executable, "-m", "satcore", *arguments, "--in-turn"],
+            [sys.executable, "-m", "satcore", *arguments, *(["--in-turn"] if in_turn else [])],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"OMP_NUM_THREADS": "1", "SATCORE_SHELF": str(library.user_shelf())},
             stdin=subprocess.DEVNULL,
@@ -57,43 +63,43 @@ def start(key: str, arguments: list[str]) -> subprocess.Popen:
 def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str], None]]:
     """While the work of this `key` is done: gives what reports the share done and what is under way.
 
-    `in_turn`: only once no other such work on this shelf is under way. Raises ValueError where it is being done
+    `in_turn`: only once no other work of this kind is under way on this shelf. Raises ValueError where it is being done
     already.
     """
-    folder = _folder(key)
-    with written(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    place = folder(key)
+    with written(place):
+        place.mkdir(parents=True, exist_ok=True)
 
     def report(done: float, says: str) -> None:
         content = {"done": done, "says": says, "process": os.getpid()}
-        write_whole(folder / REPORT, json.dumps(content, ensure_ascii=False).encode())
+        write_whole(place / REPORT, json.dumps(content, ensure_ascii=False).encode())
 
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(folder / LOCK, timeout=0))
+            stack.enter_context(FileLock(place / LOCK, timeout=0))
         except Timeout:
             raise ValueError(
                 "expected work that nobody does yet, got some that is under way in another process"
             ) from None
         if in_turn:
-            report(0.0, "waits for its turn")
-            stack.enter_context(FileLock(folder.parent / LOCK))
+            report(0.0, WAITS)
+            stack.enter_context(FileLock(place.parent / f"{key.partition('-')[0]}.{LOCK}"))
         report(0.0, "begins")
         yield report
 
 
 def report(key: str) -> Report | None:
     """How far the work of this `key` has got; None where nobody is at it."""
-    folder = _folder(key)
-    if not (folder / LOCK).exists():
+    place = folder(key)
+    if not (place / LOCK).exists():
         return None
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(place / LOCK, timeout=0):
             return None
     except Timeout:
         pass
     try:
-        content = json.loads(read_whole(folder / REPORT, MOST))
+        content = json.loads(read_whole(place / REPORT, MOST))
         return Report(float(content["done"]), str(content["says"]), int(content["process"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # it hasn't said anything yet
@@ -101,20 +107,27 @@ def report(key: str) -> Report | None:
 
 def complaint(key: str) -> str:
     """What the work of this `key` ended with, where it ended badly, in one line; "" where nothing is known."""
-    path = _folder(key) / COMPLAINTS
+    path = folder(key) / COMPLAINTS
     with contextlib.suppress(OSError, ValueError):
         lines = read_whole(path, MOST).decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines and report(key) is None else ""
+        return lines[-1].removeprefix("satcore: ") if lines and report(key) is None else ""
     return ""
 
 
-def stop(key: str) -> None:
-    """Stop the work of this `key`, if there is any; what it has kept stays, and it can be begun again."""
+def stop(key: str, *, at_once: bool = False) -> None:
+    """Stop the work of this `key`, if there is any; what it has kept stays, and it can be begun again.
+
+    It may end what is under way first, unless it is to stop `at_once`, which this waits for.
+    """
     there = report(key)
     if there is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(there.process, signal.SIGTERM)
+            os.kill(there.process, signal.SIGKILL if at_once else signal.SIGTERM)
+    until = time.monotonic() + PATIENCE
+    while at_once and report(key) is not None and time.monotonic() < until:
+        time.sleep(0.01)
 
 
-def _folder(key: str) -> Path:
+def folder(key: str) -> Path:
+    """Where the files of the work of this `key` lie, on the user's shelf."""
     return library.user_shelf() / FOLDER / key

@@ -32,8 +32,8 @@ from satcore.recipes import FAMILIES, TRAININGS, Recipe
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 OWN = "mine"  # what names on the user's shelf begin with
-CARD, WEIGHTS, ABOUT = "card.json", "weights.safetensors", "about"
-MOST_CARD, MOST_FILE = 1 << 20, 160 << 20  # bytes; a file's header is held to the first as well
+CARD, WEIGHTS, RECORDS, ABOUT = "card.json", "weights.safetensors", "records.jsonl", "about"
+MOST_CARD, MOST_FILE, MOST_RECORDS = 1 << 20, 160 << 20, 64 << 20  # bytes; a file's header is held to the first as well
 MOST_NAMED = 40  # networks, in a sentence
 LABEL = "[a-z0-9][a-z0-9.-]*"
 
@@ -50,6 +50,7 @@ class Card:
     origin              where it comes from, in words
     recipe, seed        what trains it again, where it was trained here
     seconds, device     how long that took, and on what
+    precision           of the products in training, "float32" or "bfloat16"
     versions            of Python and of the libraries that decide the numbers
     """
 
@@ -65,6 +66,7 @@ class Card:
     seed: int | None = None
     seconds: float | None = None
     device: str | None = None
+    precision: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -154,12 +156,14 @@ def add(
     seed: int | None = None,
     seconds: float | None = None,
     device: str | None = None,
+    precision: str | None = None,
+    records: bytes | None = None,
     shelf: Path | None = None,
 ) -> str:
     """Keep `network`, in float32, on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
 
     Nothing is overwritten: the same network (by its hash) under the same label stays as it is, another one of that
-    label gets a suffix. `shelf`, for maintainers, is the folder to keep it in, under `group`/`label` as they are.
+    label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the folder to keep it in, under `group`/`label` as they are.
     Raises ValueError for what isn't a network of blocks, for weights that aren't finite, for what no card can hold, and
     OSError where nothing can be written there.
     """
@@ -172,16 +176,18 @@ def add(
         "origin": origin,
         "architecture": networks.to_data(network.architecture),
         "measurements": measurements or {},
-        "recipe": dataclasses.asdict(recipe) if recipe else None,
+        "recipe": recipe.to_json() if recipe else None,
         "seed": seed,
         "seconds": None if seconds is None else round(seconds, 1),
         "device": device,
+        "precision": precision,
         "versions": _versions(),
     }
     shelf, name = (shelf, f"{group}/{label}") if shelf else (user_shelf(), f"{OWN}/{slug(label)}")
     if not re.fullmatch(f"{LABEL}/{LABEL}", name):
         raise ValueError(f"expected a group and a label of small letters, digits, dashes and dots, got {name[:80]!r}")
-    return _put(shelf / name, shelf, sha256, {CARD: _card_file(shelf / name, fields), WEIGHTS: weights})
+    files = {CARD: _card_file(shelf / name, fields), WEIGHTS: weights} | ({} if records is None else {RECORDS: records})
+    return _put(shelf / name, shelf, sha256, files)
 
 
 def same_as(network: Network) -> str | None:
@@ -332,22 +338,9 @@ def _check_types(card: Card) -> None:
         raise TypeError("versions that are no table of texts")
     if not (card.seed is None or type(card.seed) is int) or not (card.seconds is None or _is_number(card.seconds)):
         raise TypeError("a seed or seconds that are no numbers")
-    if not (card.device is None or isinstance(card.device, str)):
-        raise TypeError("a device that is no text")
-    if card.recipe is not None:
-        _check_recipe(card.recipe)
+    if not all(said is None or isinstance(said, str) for said in (card.device, card.precision)):
+        raise TypeError("a device or a precision that is no text")
     _check_measurements(card.measurements)
-
-
-def _check_recipe(recipe: Recipe) -> None:
-    whole, numbers = [recipe.hidden], [recipe.epsilon, recipe.initial_scale]
-    for phase in recipe.phases:
-        last = phase.learning_rate if phase.last_learning_rate is None else phase.last_learning_rate
-        whole += [phase.epochs, phase.batch_size, phase.frozen]
-        numbers += [phase.learning_rate, last, phase.beta2, phase.adam_epsilon, phase.clean_share]
-        numbers += [phase.penalty.start, phase.penalty.step, phase.penalty.maximum]
-    if not all(type(value) is int for value in whole) or not all(_is_number(value) for value in numbers):
-        raise TypeError("a recipe with numbers that are none")
 
 
 def _check_measurements(measured: object) -> None:

@@ -339,14 +339,16 @@ def cnn() -> Architecture:
 def build(architecture: Architecture, seed: int = 0, scale: float = 1.0) -> Network:
     """An untrained network with PyTorch's uniform initialisation, the same for the same `seed`.
 
-    All weights, but not the biases, are multiplied by `scale`. Raises ValueError as `shapes` does.
+    The weights of what sums, but not the biases, are multiplied by `scale`; a step right behind the image stands at ½.
+    Raises ValueError as `shapes` does.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(architecture)
-    for name, parameter in network.named_parameters():
-        if name.endswith(".weight"):
-            parameter.data.mul_(scale)
+    for weight in network.weights:
+        weight.data.mul_(scale)
+    if isinstance(network.layers[0], ElementwiseModule) and architecture[0].nonlinearity == "step":
+        network.layers[0].bias.data.fill_(-0.5)
     return network
 
 

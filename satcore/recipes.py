@@ -1,14 +1,32 @@
-"""One frozen recipe a network: all that it takes, with a seed, to train it again."""
+"""A recipe is all that it takes, with a seed, to train a network again; those of the paper's networks are frozen here."""
 
 import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from satcore import networks, nonlinearities
-from satcore.networks import Architecture
+from satcore.networks import Architecture, Block, Convolution, Dense, Elementwise
 
 FAMILIES = ("sigmoid-mlp", "relu-mlp", "cnn")
 TRAININGS = ("vanilla", "adversarial", "saturated", "control")
 TRAINING_IMAGES = 60_000
+MOST_EPOCHS = 100_000
+
+
+def _check_number(what: str, value: object, least: float, most: float = math.inf) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (number and least <= value <= most):
+        limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+        raise ValueError(f"expected {what} {limits}, got {value!r}")
+
+
+def _check_whole(what: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"expected {what} as a whole number from {least:,} to {most:,}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -19,9 +37,17 @@ class Annealing:
     step: float = 0.0
     maximum: float = 0.0
 
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            _check_number(f"λ's {name}", value, 0)
+
     def __call__(self, epoch: int) -> float:
         """λ in the given epoch, counted from 0."""
         return min(self.maximum, self.start + self.step * epoch)
+
+    def times(self, factor: float) -> "Annealing":
+        """The same course, with a λ so many times as large."""
+        return Annealing(*(factor * value for value in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -33,7 +59,7 @@ class Phase:
     beta2, adam_epsilon Adam's β₂ and ε; small ones let it follow gradients that fade as units saturate
     penalty             λ in each epoch of the phase (Eq. 8)
     clean_share         α of Eq. 4; 1: no adversarial examples
-    frozen              so many layers, from the image up, are left as they are
+    frozen              so many blocks, from the image up, are left as they are
     """
 
     epochs: int
@@ -47,10 +73,16 @@ class Phase:
     frozen: int = 0
 
     def __post_init__(self):
-        if self.epochs < 1:
-            raise ValueError(f"expected at least one epoch a phase, got {self.epochs}")
-        if self.batch_size < 1 or TRAINING_IMAGES % self.batch_size:
-            raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES}, got {self.batch_size}")
+        _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
+        if type(self.batch_size) is not int or self.batch_size < 1 or TRAINING_IMAGES % self.batch_size:
+            raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES}, got {self.batch_size!r}")
+        _check_number("a learning rate", self.learning_rate, 0, 1)
+        if self.last_learning_rate is not None:
+            _check_number("a last learning rate", self.last_learning_rate, 0, 1)
+        _check_number("Adam's β₂", self.beta2, 0, math.nextafter(1, 0))
+        _check_number("Adam's ε", self.adam_epsilon, 0, 1)
+        _check_number("a clean share α", self.clean_share, 0, 1)
+        _check_whole("frozen blocks", self.frozen, 0, networks.MOST_BLOCKS)
         if self.frozen > 0 and self.clean_share < 1:
             raise ValueError(
                 "expected adversarial examples or frozen layers, got both: what stands on frozen layers "
@@ -67,50 +99,59 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the network `family/training` comes about.
+    """How a network comes about.
 
-    family, training    out of `FAMILIES` and `TRAININGS`
-    hidden              width of an MLP's hidden layers (0 for the CNN)
-    complementary       for each layer the nonlinearity whose φ_c (Eq. 7) is the penalty; "identity": f(z) = z
+    family, training    what it belongs to: of `FAMILIES` and `TRAININGS`, or a family of one's own
+    architecture        its blocks
+    phases              one after the other
+    complementary       for each block the nonlinearity whose φ_c (Eq. 7) is the penalty; "identity": f(z) = z
     epsilon             size of the FGSM step that makes adversarial training examples
-    precision           of training's forward and backward pass: "float32", or "bfloat16" by autocast; the weights
-                        themselves, the loss and Adam are float32 in either
     initial_scale       factor on the weights of PyTorch's initialisation
     """
 
     family: str
     training: str
-    hidden: int
+    architecture: Architecture
     phases: tuple[Phase, ...]
     complementary: tuple[str, ...]
     epsilon: float = 0.25
-    precision: str = "bfloat16"
     initial_scale: float = 1.0
 
     def __post_init__(self):
-        if self.family not in FAMILIES or self.training not in TRAININGS:
+        if not (isinstance(self.family, str) and self.family) or self.training not in TRAININGS:
             raise ValueError(
-                f"expected a family out of {', '.join(FAMILIES)} and a training out of "
-                f"{', '.join(TRAININGS)}, got {self.name!r}"
+                f"expected a family's name and a training out of {', '.join(TRAININGS)}, got {self.name[:80]!r}"
             )
-        layers = 4 if self.family == "cnn" else 3
+        networks.shapes(self.architecture)
+        layers = len(self.architecture)
         if len(self.complementary) != layers or not set(self.complementary) <= set(nonlinearities.BY_NAME):
             raise ValueError(
                 f"expected {layers} complementary functions out of {', '.join(nonlinearities.BY_NAME)}, "
                 f"got {self.complementary}"
             )
-        if not isinstance(self.hidden, int) or self.hidden < (self.family != "cnn"):
-            raise ValueError(f"expected a hidden width of at least 1, or 0 for the CNN, got {self.hidden!r}")
         if not self.phases:
             raise ValueError("expected at least one phase, got none")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f'expected the precision "float32" or "bfloat16", got {self.precision!r}')
+        if any(phase.frozen >= layers for phase in self.phases):
+            raise ValueError(f"expected a block that is trained in every phase, got all {layers} frozen")
+        _check_whole("epochs in all", self.epochs, 1, MOST_EPOCHS)
+        _check_number("FGSM's ε", self.epsilon, 0, 1)
+        _check_number("an initial scale", self.initial_scale, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as what JSON holds."""
+        return dataclasses.asdict(self) | {"architecture": networks.to_data(self.architecture)}
 
     @classmethod
-    def from_json(cls, fields: dict) -> "Recipe":
-        """The recipe whose `dataclasses.asdict` went through JSON. Raises TypeError or KeyError for anything else."""
+    def from_json(cls, fields: dict[str, Any]) -> "Recipe":
+        """The recipe that `to_json` gave. Raises ValueError, TypeError or KeyError for anything else."""
+        fields = _as_they_are_now(fields)
         phases = tuple(Phase(**(phase | {"penalty": Annealing(**phase["penalty"])})) for phase in fields["phases"])
-        return cls(**(fields | {"phases": phases, "complementary": tuple(fields["complementary"])}))
+        made = {
+            "architecture": networks.from_data(fields["architecture"]),
+            "phases": phases,
+            "complementary": tuple(fields["complementary"]),
+        }
+        return cls(**(fields | made))
 
     @property
     def name(self) -> str:
@@ -118,16 +159,21 @@ class Recipe:
         return f"{self.family}/{self.training}"
 
     @property
-    def architecture(self) -> Architecture:
-        """The network's blocks."""
-        if self.family == "cnn":
-            return networks.cnn()
-        return networks.mlp(self.family.removesuffix("-mlp"), (self.hidden, self.hidden))
+    def identity(self) -> str:
+        """What the recipe is, whatever it is called: 16 hexadecimal digits."""
+        fields = {name: value for name, value in self.to_json().items() if name not in ("family", "training")}
+        alike = json.loads(json.dumps(fields), parse_int=float)  # 1 and 1.0 are one number
+        return hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def epochs(self) -> int:
         """How many there are in all."""
         return sum(phase.epochs for phase in self.phases)
+
+    @property
+    def lambda_max(self) -> float:
+        """The largest λ."""
+        return max(phase.penalty.maximum for phase in self.phases)
 
     def phase_of(self, epoch: int) -> tuple[Phase, int]:
         """The phase that an epoch of the whole recipe falls in, and which epoch of that phase it is."""
@@ -144,9 +190,139 @@ def control(saturated: Recipe) -> Recipe:
     return dataclasses.replace(saturated, training="control", phases=phases)
 
 
-_SIGMOID_MLP = {"hidden": 400, "complementary": ("sigmoid",) * 3}
-_RELU_MLP = {"hidden": 400, "complementary": ("relu",) * 3}
-_CNN = {"hidden": 0, "complementary": ("relu", "relu", "relu", "identity")}
+def changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
+    """The `recipe` with other `settings`, and the training that it is then.
+
+    widths                 of the hidden layers of an MLP, a tuple
+    nonlinearity           of all hidden layers, by its name; φ_c (Eq. 7) becomes that of the same
+    step                   whether each pixel passes a step at ½ before anything is summed
+    lambda_max             the largest λ: all of λ's course in proportion; where the recipe has none, λ rises evenly
+                           over its last phase
+    epochs                 of the longest phase, in which λ then rises so much faster or slower
+    batch_size, learning_rate, clean_share
+                           of every phase; a rate that changes within a phase does so in proportion
+    initial_scale, epsilon
+    Raises ValueError for another setting, and as `Recipe` does.
+    """
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            raise ValueError(f"expected a setting out of {', '.join(SETTINGS)}, got {str(name)[:40]!r}")
+        recipe = SETTINGS[name](recipe, value)
+    return dataclasses.replace(recipe, training=_training(recipe))
+
+
+def _training(recipe: Recipe) -> str:
+    if any(phase.clean_share < 1 for phase in recipe.phases):
+        return "adversarial"
+    if recipe.lambda_max > 0:
+        return "saturated"
+    return "control" if recipe.training in ("saturated", "control") else "vanilla"
+
+
+def _with_widths(recipe: Recipe, widths: Sequence[int]) -> Recipe:
+    first, *hidden, last = ([] if _steps(recipe) else [None]) + list(recipe.architecture)
+    if not all(isinstance(block.affine, Dense) for block in (*hidden, last)):
+        raise ValueError("expected an MLP, whose widths can be chosen, got a network with other layers")
+    if not widths:
+        raise ValueError("expected the width of at least one hidden layer, got none")
+    for width in widths:
+        _check_whole("units a layer", width, 1, networks.MOST_UNITS)
+    nonlinearity, penalised = hidden[0].nonlinearity, recipe.complementary[1 if first else 0]
+    return dataclasses.replace(
+        recipe,
+        architecture=(*([first] if first else []), *networks.mlp(nonlinearity, widths)),
+        complementary=(*(["step"] if first else []), *[penalised] * len(widths), recipe.complementary[-1]),
+    )
+
+
+def _with_nonlinearity(recipe: Recipe, nonlinearity: str) -> Recipe:
+    blocks, complementary = [], []
+    for block, penalised in zip(recipe.architecture, recipe.complementary, strict=True):
+        hidden = isinstance(block.affine, Dense | Convolution) and block is not recipe.architecture[-1]
+        blocks.append(dataclasses.replace(block, nonlinearity=nonlinearity) if hidden else block)
+        complementary.append(penalised if penalised in ("identity", "step") else nonlinearity)
+    return dataclasses.replace(recipe, architecture=tuple(blocks), complementary=tuple(complementary))
+
+
+def _with_step(recipe: Recipe, step: bool) -> Recipe:
+    there = _steps(recipe)
+    if step == there:
+        return recipe
+    architecture, complementary = recipe.architecture[there:], recipe.complementary[there:]
+    if step:
+        architecture, complementary = (STEP, *architecture), ("step", *complementary)
+    moved = 1 if step else -1
+    phases = tuple(dataclasses.replace(p, frozen=p.frozen + moved) if p.frozen else p for p in recipe.phases)
+    return dataclasses.replace(recipe, architecture=architecture, complementary=complementary, phases=phases)
+
+
+def _steps(recipe: Recipe) -> bool:
+    return recipe.architecture[0] == STEP
+
+
+def _with_lambda_max(recipe: Recipe, maximum: float) -> Recipe:
+    _check_number("λ's maximum", maximum, 0)
+    if recipe.lambda_max > 0:
+        factor = maximum / recipe.lambda_max
+        return _in_all_phases(recipe, lambda phase: {"penalty": phase.penalty.times(factor)})
+    *before, last = recipe.phases
+    last = dataclasses.replace(last, penalty=Annealing(step=maximum / last.epochs, maximum=maximum))
+    return dataclasses.replace(recipe, phases=(*before, last))
+
+
+def _with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    _check_whole("epochs", epochs, 1, MOST_EPOCHS)
+    longest = max(recipe.phases, key=lambda phase: phase.epochs)
+    faster = dataclasses.replace(longest.penalty, step=longest.penalty.step * longest.epochs / epochs)
+    changed = dataclasses.replace(longest, epochs=epochs, penalty=faster)
+    return dataclasses.replace(recipe, phases=tuple(changed if p is longest else p for p in recipe.phases))
+
+
+def _with_learning_rate(recipe: Recipe, rate: float) -> Recipe:
+    _check_number("a learning rate", rate, 0, 1)
+
+    def at(phase: Phase) -> dict[str, Any]:
+        last = phase.last_learning_rate
+        return {
+            "learning_rate": rate,
+            "last_learning_rate": None if last is None else last * rate / phase.learning_rate,
+        }
+
+    return _in_all_phases(recipe, at)
+
+
+def _in_all_phases(recipe: Recipe, fields: Callable[[Phase], dict[str, Any]]) -> Recipe:
+    return dataclasses.replace(recipe, phases=tuple(dataclasses.replace(p, **fields(p)) for p in recipe.phases))
+
+
+SETTINGS: dict[str, Callable[[Recipe, Any], Recipe]] = {
+    "widths": _with_widths,
+    "nonlinearity": _with_nonlinearity,
+    "step": _with_step,
+    "lambda_max": _with_lambda_max,
+    "epochs": _with_epochs,
+    "batch_size": lambda recipe, size: _in_all_phases(recipe, lambda _: {"batch_size": size}),
+    "learning_rate": _with_learning_rate,
+    "clean_share": lambda recipe, share: _in_all_phases(recipe, lambda _: {"clean_share": share}),
+    "initial_scale": lambda recipe, scale: dataclasses.replace(recipe, initial_scale=scale),
+    "epsilon": lambda recipe, epsilon: dataclasses.replace(recipe, epsilon=epsilon),
+}
+
+
+def _as_they_are_now(fields: dict[str, Any]) -> dict[str, Any]:
+    """The `fields` of a recipe; of one from when widths were all that could be chosen, its blocks are filled in."""
+    if "hidden" not in fields:
+        return fields
+    family, hidden = fields["family"], fields["hidden"]
+    blocks = networks.cnn() if family == "cnn" else networks.mlp(family.removesuffix("-mlp"), (hidden, hidden))
+    kept = {name: value for name, value in fields.items() if name not in ("hidden", "precision")}
+    return kept | {"architecture": json.loads(json.dumps(networks.to_data(blocks)))}
+
+
+STEP = Block(Elementwise(networks.IMAGE), "step")
+_SIGMOID_MLP = {"architecture": networks.mlp("sigmoid", (400, 400)), "complementary": ("sigmoid",) * 3}
+_RELU_MLP = {"architecture": networks.mlp("relu", (400, 400)), "complementary": ("relu",) * 3}
+_CNN = {"architecture": networks.cnn(), "complementary": ("relu", "relu", "relu", "identity")}
 _HOT = {"batch_size": 1200, "learning_rate": 1e-2, "beta2": 0.95, "adam_epsilon": 1e-15}
 _CNN_DENSE = {"batch_size": 600, "learning_rate": 1e-3, "beta2": 0.95, "adam_epsilon": 1e-15, "frozen": 2}
 

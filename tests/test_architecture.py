@@ -33,7 +33,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "weights",
     "proofs",
     "evaluation",
-    "jobs",
+    "runs",
     "dashboard",
     "__main__",
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from satcore.training.state import State
 
 PROBED = 1_000  # test images on which an epoch's record is measured
 SECONDS_BETWEEN_SAVES = 10
+PRECISIONS = ("float32", "bfloat16")
+TIMED_STEPS, TIMINGS = 2, 3  # of which the fastest counts
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class EpochRecord:
                     met by a gradient of exactly zero
     saturation      by layer, the share of units with φ_c < 0.001, on the same images
     seconds         training time so far, earlier, interrupted runs included
+    seen            what `watch` made of the network as it was then
     network         the trained network with the last record, else None
     """
 
@@ -50,6 +54,7 @@ class EpochRecord:
     zero_gradient: float
     saturation: tuple[float, ...]
     seconds: float
+    seen: Any = None
     network: Network | None = None
 
 
@@ -59,33 +64,51 @@ def use_deterministic_gpu() -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def train(recipe: Recipe, device: str | None = None, seed: int = 0, state: Path | None = None) -> Iterator[EpochRecord]:
+def train(
+    recipe: Recipe,
+    device: str | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    *,
+    precision: str | None = None,
+    watch: Callable[[Network], Any] | None = None,
+) -> Iterator[EpochRecord]:
     """Train the recipe's network on MNIST, one record an epoch; the last one holds the network.
 
-    `device` is a torch device; without one, CUDA where there is one, else the CPU. With `state`, a file,
-    the run is kept there and taken up from there: an interrupted run ends in the very bits that an
-    uninterrupted one on the same machine ends in. Raises ValueError where that file is of another run or
-    damaged, and where the loss is no longer a number, and OSError where the file can't be written.
+    `device` is a torch device; without one, CUDA where there is one, else the CPU. `precision` is that of the forward
+    and backward pass, "float32", or "bfloat16" by autocast, the weights themselves, the loss and Adam being float32 in
+    either; without one, the `faster` of the two. With `state`, a file, the run is kept there and taken up from there:
+    an interrupted run ends in the very bits that an uninterrupted one of the same precision on the same machine ends
+    in. `watch` is called after each epoch. A generator that is closed keeps its state. Raises ValueError where that
+    file is of another run or damaged, and where the loss is no longer a number, and OSError where the file can't be
+    written.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if where.type == "cuda":
-        use_deterministic_gpu()
+    where = _device(device)
+    precision = precision or faster(recipe, device)
+    if precision not in PRECISIONS:
+        raise ValueError(f"expected a precision out of {', '.join(PRECISIONS)}, got {precision!r}")
     network = build(recipe.architecture, seed, recipe.initial_scale)
     _laid_out(network.to(where), torch.channels_last)
     images, labels = (tensor.to(where) for tensor in data.load("train"))
     probe = data.Examples(*(tensor[:PROBED].to(where) for tensor in data.load("test")))
+    belongs = states.Run(recipe, seed, where, precision)
     first, seconds, resumed = 0, 0.0, None
     if state is not None and state.exists():
-        resumed = states.read(state, recipe, seed, where)
+        resumed = states.read(state, belongs)
         first, seconds = resumed.epochs, resumed.seconds
         states.restore({name: parameter.data for name, parameter in network.named_parameters()}, resumed, state)
     run, saved = None, time.monotonic()
+
+    def keep(epochs: int) -> None:
+        if state is not None and run is not None and epochs < recipe.epochs:
+            states.write(state, State(run.tensors(), epochs, seconds), belongs)
+
     for epoch in range(first, recipe.epochs):
         phase, epoch_of_phase = recipe.phase_of(epoch)
         started = time.monotonic()
         if run is None or epoch_of_phase == 0:
             run = None  # so that two phases' inputs are never held at once
-            run = _PhaseRun(network, recipe, phase, images, labels)
+            run = _PhaseRun(network, recipe, phase, precision, images, labels)
             if state is not None and resumed is not None and epoch_of_phase > 0:
                 states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
@@ -94,27 +117,62 @@ def train(recipe: Recipe, device: str | None = None, seed: int = 0, state: Path 
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
         last = epoch + 1 == recipe.epochs
-        if state is not None and not last and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-            states.write(state, State(run.tensors(), epoch + 1, seconds), recipe, seed, where)
+        if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+            keep(epoch + 1)
             saved = time.monotonic()
-        yield _record(
-            network,
-            recipe,
-            probe,
-            epoch=epoch + 1,
-            epochs=recipe.epochs,
-            lam=phase.penalty(epoch_of_phase),
-            loss=loss,
-            seconds=seconds,
-            network=_finished(network) if last else None,
-        )
+        try:
+            yield _record(
+                network,
+                recipe,
+                probe,
+                epoch=epoch + 1,
+                epochs=recipe.epochs,
+                lam=phase.penalty(epoch_of_phase),
+                loss=loss,
+                seconds=seconds,
+                seen=watch(network) if watch else None,
+                network=_finished(network) if last else None,
+            )
+        except GeneratorExit:  # whoever followed has had enough
+            keep(epoch + 1)
+            raise
+
+
+def faster(recipe: Recipe, device: str | None = None) -> str:
+    """The precision in which a few steps of the recipe's longest phase take less time on the `device`, by measurement.
+
+    `device` as for `train`.
+    """
+    where = _device(device)
+    phase = max(recipe.phases, key=lambda phase: phase.epochs)
+    images, labels = (tensor[: TIMED_STEPS * phase.batch_size].to(where) for tensor in data.load("train"))
+    took = {}
+    for precision in PRECISIONS:
+        network = _laid_out(build(recipe.architecture, 0, recipe.initial_scale).to(where), torch.channels_last)
+        run = _PhaseRun(network, recipe, phase, precision, images, labels)
+        took[precision] = min(_seconds_of_steps(run, phase) for _ in range(1 + TIMINGS))  # the first one warms up
+    return min(PRECISIONS, key=took.__getitem__)
+
+
+def _seconds_of_steps(run: "_PhaseRun", phase: Phase) -> float:
+    started = time.monotonic()
+    with _flushed_denormals():
+        run.epoch(torch.arange(len(run.labels)), phase.learning_rate, phase.penalty.maximum)
+    return time.monotonic() - started
+
+
+def _device(asked: str | None) -> torch.device:
+    where = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda":
+        use_deterministic_gpu()
+    return where
 
 
 class _PhaseRun:
     """The network, its optimiser and the training set on one device, for one phase."""
 
-    def __init__(self, network: Network, recipe: Recipe, phase: Phase, images: Tensor, labels: Tensor):
-        self.network, self.recipe, self.phase = network, recipe, phase
+    def __init__(self, network: Network, recipe: Recipe, phase: Phase, precision: str, images: Tensor, labels: Tensor):
+        self.network, self.recipe, self.phase, self.precision = network, recipe, phase, precision
         self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
         device = labels.device
         self.rate, self.lam = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -176,9 +234,7 @@ class _PhaseRun:
         self.total_loss += loss.detach()
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
-        with torch.autocast(
-            x.device.type, torch.bfloat16, cache_enabled=False, enabled=self.recipe.precision == "bfloat16"
-        ):
+        with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False, enabled=self.precision == "bfloat16"):
             pre_activations = self.network.pre_activations_above(self.phase.frozen, x)
         return [h.float() for h in pre_activations]
 

@@ -3,7 +3,6 @@
 It may be damaged, or put there by someone else: nothing in it is believed before it was looked at.
 """
 
-import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -31,11 +30,29 @@ class State:
     seconds: float
 
 
-def write(path: Path, state: State, recipe: Recipe, seed: int, device: torch.device) -> None:
-    """Keep the `state` of a run of `recipe` with `seed` on `device`. Raises OSError where that can't be written."""
+@dataclass(frozen=True)
+class Run:
+    """What a state belongs to: a run of this recipe and seed on this device, its products in this precision."""
+
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    precision: str
+
+    @property
+    def machine(self) -> str:
+        """That on which the run ends in the same bits, as far as can be said."""
+        return f"{self.device.type} with torch {torch.__version__} in {self.precision}"
+
+    def __str__(self) -> str:
+        return json.dumps({"recipe": self.recipe.to_json(), "seed": self.seed}, sort_keys=True)
+
+
+def write(path: Path, state: State, run: Run) -> None:
+    """Keep the `state` of the `run`. Raises OSError where that can't be written."""
     metadata = {
-        "run": _run(recipe, seed),
-        "machine": _machine(device),
+        "run": str(run),
+        "machine": run.machine,
         "epoch": str(state.epochs),
         "seconds": str(state.seconds),
     }
@@ -43,32 +60,33 @@ def write(path: Path, state: State, recipe: Recipe, seed: int, device: torch.dev
     write_whole(path, safetensors.torch.save(contiguous, metadata))
 
 
-def read(path: Path, recipe: Recipe, seed: int, device: torch.device) -> State:
-    """The state of a run of `recipe` with `seed` on `device` that `write` kept.
+def read(path: Path, run: Run) -> State:
+    """The state of the `run` that `write` kept.
 
-    Raises ValueError where the file can't be read, is of another recipe, seed, kind of device or version of PyTorch, on
-    which the run would not end in the same bits, or holds what is no number.
+    Raises ValueError where the file can't be read, is of another recipe, seed, kind of device, precision or version of
+    PyTorch, in which the run would not end in the same bits, or holds what is no number.
     """
+    recipe = run.recipe
     try:
         content = read_whole(path, MOST_FILE)
         metadata = _metadata(content)
         tensors = safetensors.torch.load(content)
         state = State(tensors, int(metadata["epoch"]), float(metadata["seconds"]))
-        run, machine = metadata["run"], metadata["machine"]
+        kept_of, machine = metadata["run"], metadata["machine"]
     except (ValueError, KeyError, TypeError, RuntimeError, RecursionError, safetensors.SafetensorError) as error:
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(
             f"expected the state of an interrupted run in {path}, got a file that can't be read "
             f"({next(iter(said.splitlines()), '')}); delete it to start again"
         ) from error
-    if run != _run(recipe, seed):
+    if kept_of != str(run):
         raise ValueError(
-            f"expected the state of {recipe.name} with seed {seed} in {path}, got that of another "
+            f"expected the state of {recipe.name} with seed {run.seed} in {path}, got that of another "
             "recipe or seed; delete it to start again"
         )
-    if machine != _machine(device):
+    if machine != run.machine:
         raise ValueError(
-            f"expected the state of a run on {_machine(device)} in {path}, got that of one on {machine[:80]}, which "
+            f"expected the state of a run on {run.machine} in {path}, got that of one on {machine[:80]}, which "
             "would not go on to the same bits; delete it to start again"
         )
     if not (0 < state.epochs < recipe.epochs and 0 <= state.seconds < math.inf):
@@ -104,11 +122,3 @@ def _metadata(content: bytes) -> dict[str, str]:
     if length > min(MOST_HEADER, len(content)):
         raise ValueError("no header, or one that is too long")
     return json.loads(content[8 : 8 + length])["__metadata__"]
-
-
-def _run(recipe: Recipe, seed: int) -> str:
-    return json.dumps({"recipe": dataclasses.asdict(recipe), "seed": seed}, sort_keys=True)
-
-
-def _machine(device: torch.device) -> str:
-    return f"{device.type} with torch {torch.__version__}"
