@@ -1,4 +1,4 @@
-"""The command line: python -m satcore train | run | evaluate | grids | reality | claims | list | show | add | remove."""
+"""The command line: python -m satcore COMMAND."""
 
 import argparse
 import contextlib

@@ -1,8 +1,8 @@
 """Work that goes on whoever looks: a process of its own, whose files say how far it has got.
 
-Nobody owns a queue. A piece of work has a key, whose first word is its kind, and a folder under it on the user's shelf;
-who does it holds the folder's lock, which the system lets go of should the process die, and who looks reads what it last
-reported.
+Nobody owns a queue. A piece of work has a key, whose first word is its kind, and a folder under it on the user's
+shelf; who does it holds the folder's lock, which the system lets go of should the process die, and who looks reads what
+it last reported.
 """
 
 import contextlib

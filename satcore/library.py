@@ -163,9 +163,9 @@ def add(
     """Keep `network`, in float32, on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
 
     Nothing is overwritten: the same network (by its hash) under the same label stays as it is, another one of that
-    label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the folder to keep it in, under `group`/`label` as they are.
-    Raises ValueError for what isn't a network of blocks, for weights that aren't finite, for what no card can hold, and
-    OSError where nothing can be written there.
+    label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the
+    folder to keep it in, under `group`/`label` as they are. Raises ValueError for what isn't a network of blocks, for
+    weights that aren't finite, for what no card can hold, and OSError where nothing can be written there.
     """
     weights, sha256 = _packed(network)
     fields = {

@@ -1,4 +1,4 @@
-"""A recipe is all that it takes, with a seed, to train a network again; those of the paper's networks are frozen here."""
+"""All that it takes, with a seed, to train a network again: recipes, and those of the paper's networks."""
 
 import dataclasses
 import hashlib
@@ -18,8 +18,8 @@ MOST_EPOCHS = 100_000
 
 
 def _check_number(what: str, value: object, least: float, most: float = math.inf) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not (number and least <= value <= most):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not least <= value <= most:
         limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
         raise ValueError(f"expected {what} {limits}, got {value!r}")
 
@@ -220,18 +220,19 @@ def _training(recipe: Recipe) -> str:
 
 
 def _with_widths(recipe: Recipe, widths: Sequence[int]) -> Recipe:
-    first, *hidden, last = ([] if _steps(recipe) else [None]) + list(recipe.architecture)
-    if not all(isinstance(block.affine, Dense) for block in (*hidden, last)):
+    steps = _steps(recipe)
+    blocks = recipe.architecture[steps:]
+    if not all(isinstance(block.affine, Dense) for block in blocks):
         raise ValueError("expected an MLP, whose widths can be chosen, got a network with other layers")
     if not widths:
         raise ValueError("expected the width of at least one hidden layer, got none")
     for width in widths:
         _check_whole("units a layer", width, 1, networks.MOST_UNITS)
-    nonlinearity, penalised = hidden[0].nonlinearity, recipe.complementary[1 if first else 0]
+    before, hidden, last = recipe.complementary[:steps], recipe.complementary[steps], recipe.complementary[-1]
     return dataclasses.replace(
         recipe,
-        architecture=(*([first] if first else []), *networks.mlp(nonlinearity, widths)),
-        complementary=(*(["step"] if first else []), *[penalised] * len(widths), recipe.complementary[-1]),
+        architecture=(*recipe.architecture[:steps], *networks.mlp(blocks[0].nonlinearity, widths)),
+        complementary=(*before, *[hidden] * len(widths), last),
     )
 
 

@@ -7,7 +7,6 @@ all that stays is a network on a shelf, with those lines.
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -262,15 +261,14 @@ def looks(network: Network) -> dict[str, Any]:
     """
     images, labels = data.load("test")
     source, target = (images[labels == digit][:1].to(next(network.parameters()).device) for digit in PATH)
-    t, direction = torch.linspace(0, 1, POINTS, device=source.device)[:, None, None, None], target - source
+    t = torch.linspace(0, 1, POINTS, device=source.device)[:, None, None, None]
+    direction = (target - source).expand(POINTS, -1, -1, -1)
     h = network.pre_activations(images[:LOOKED_AT].to(source.device))
     return {
         "kurtosis": [_kurtosis(w) for w in network.weights],
         "weights": [_counted(w) for w in network.weights],
         "inputs": [_counted(there) for there in h],
-        "element": _short(
-            geometry.length_element(network, source + t * direction, direction.expand(POINTS, -1, -1, -1))
-        ),
+        "element": _short(geometry.length_element(network, source + t * direction, direction)),
     }
 
 

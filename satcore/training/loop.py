@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def train(
     *,
     precision: str | None = None,
     watch: Callable[[Network], Any] | None = None,
-) -> Iterator[EpochRecord]:
+) -> Generator[EpochRecord, None, None]:
     """Train the recipe's network on MNIST, one record an epoch; the last one holds the network.
 
     `device` is a torch device; without one, CUDA where there is one, else the CPU. `precision` is that of the forward
