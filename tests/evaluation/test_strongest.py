@@ -18,7 +18,7 @@ from satcore.evaluation.strongest import WRONG_BEFORE, Round, attacks_on, fallin
 from satcore.networks import Block, Dense, Elementwise, build, mlp
 from tests.examples import blends, first_examples, load, random_images
 
-STRANGER = Path(__file__).parents[3] / "shared" / "data" / "vnncomp"
+STRANGER = Path(__file__).parents[1] / "proofs"
 
 
 @pytest.fixture
@@ -115,6 +115,7 @@ def test_it_is_all_of_its_attacks_on_what_still_stands(tiny, quick):
     assert torch.equal(broken, worst_case(tiny, images, labels, epsilon=0.05).broken)
 
 
+@pytest.mark.slow
 def test_it_breaks_nothing_that_is_proven(quick):
     network, (images, labels) = load("relu-mlp/vanilla"), first_examples(30)
     proven = proofs.certified(network, images, labels, epsilon=0.015)
@@ -142,7 +143,6 @@ def test_a_step_that_no_gradient_passes_does_not_save_a_network(wrap, quick):
     assert_shown(found, network, images, labels, 0.3)
 
 
-@pytest.mark.skipif(not STRANGER.is_dir(), reason="the stranger's network doesn't lie beside this checkout")
 def test_every_violated_instance_of_the_strangers_network_is_broken():
     network = outside.from_onnx(STRANGER / "mnist-net_256x2.onnx")
     with np.load(STRANGER / "mnist-net_256x2.npz", allow_pickle=False) as arrays:
