@@ -146,7 +146,9 @@ def test_all_twelve_ship_and_belong_to_the_shipped_weights(shipped):
     assert list(shipped) == SHIPPED
     for name, there in shipped.items():
         plan = reality.plan(load(name))
-        assert there.images == plan.images and set(plan.epsilons) <= set(there.epsilons)
+        assert there.whole and there.images == plan.images and set(plan.epsilons) <= set(there.epsilons)
+        decided = [(one.epsilon, one.images, one.seconds) for one in there.decided]
+        assert decided == [(radius, plan.decided, plan.seconds) for radius in plan.radii]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
