@@ -76,6 +76,27 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("key", metavar="KEY", help="the name of that folder")
     run.set_defaults(command=_run, interrupted="the same command goes on where it was")
 
+    sweep = commands.add_parser(
+        "sweep",
+        help="train recipes over seeds and settings, and measure what comes of them",
+        description="Train recipes of the library over many seeds and settings, and keep the figures of each network, "
+        'and, with --keep, the network itself. What is there is not computed again; the page "Over seeds" shows it.',
+    )
+    sweep.add_argument("names", nargs="+", metavar="RECIPE", help="such as relu-mlp/saturated")
+    sweep.add_argument("--seeds", default="0-4", metavar="SEEDS", help="such as 0-9, or 1,3,5 (default 0-4)")
+    sweep.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE,…",
+        help="a setting and its values, such as lambda_max=0,1e-9 or widths=200x200; may be given again",
+    )
+    sweep.add_argument(
+        "--on", default="local", metavar="ENGINE", help="local, one process a core, or dask://ADDRESS (default local)"
+    )
+    sweep.add_argument("--keep", action="store_true", help="keep the networks, too, on your own shelf")
+    sweep.set_defaults(command=_sweep, interrupted="the same command goes on where it was")
+
     evaluate = commands.add_parser(
         "evaluate",
         help="recompute Table 1 from the networks, beside the paper's",
@@ -219,6 +240,28 @@ def _run(options: argparse.Namespace) -> int:
     if finished:
         finished.keep(ship=options.ship)
         runs.forget(run)
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from satcore import library, sweeps
+    from satcore.files import check_writable
+
+    wanted = sweeps.variations(
+        options.names, sweeps.seeds_in(options.seeds), dict(sweeps.setting_in(said) for said in options.set)
+    )
+    check_writable(library.user_shelf())
+    with _bar(f"{len(wanted)} networks") as bar:
+        done = 0
+        for trained in sweeps.sweep(wanted, on=options.on, keep=options.keep):
+            done += 1
+            bar.update(100 * done / len(wanted) - bar.n)
+            figures, said = trained.figures, "".join(f", {name} {value}" for name, value in trained.settings.items())
+            bar.write(
+                f"{trained.recipe + said:{COLUMN}} seed {trained.seed:<4}{100 * figures['accuracy']:8.2f}"
+                f"{100 * figures['fgsm_accuracy']:8.2f}{100 * figures['zero_gradient']:8.2f}"
+            )
+    print(f"{len(wanted) - done} of {len(wanted)} were there already; in percent: right, after FGSM, zero gradients")
     return 0
 
 

@@ -17,7 +17,7 @@ TRAINING_IMAGES = 60_000
 MOST_EPOCHS = 100_000
 
 
-def _check_number(what: str, value: object, least: float, most: float = math.inf) -> None:
+def _check_number(what: str, value: Any, least: float, most: float = math.inf) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not least <= value <= most:
         limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"

@@ -168,8 +168,19 @@ def read(key: str) -> Run:
 def records(path: Path) -> list[dict[str, Any]]:
     """The epochs' lines in the file `path`, those that can be read, in order; none where there is no such file."""
     with contextlib.suppress(ValueError):
-        return _parsed(read_whole(path, library.MOST_RECORDS))
+        return parsed(read_whole(path, library.MOST_RECORDS))
     return []
+
+
+def parsed(content: bytes) -> list[dict[str, Any]]:
+    """The epochs' lines in the `content` of such a file."""
+    found = []
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError, RecursionError):  # the last one may just be being written
+            record = json.loads(line)
+            if isinstance(record, dict) and type(record.get("epoch")) is int:
+                found.append(record)
+    return found
 
 
 def carry_out(
@@ -320,16 +331,6 @@ def _described_epoch(record: EpochRecord) -> dict[str, Any]:
 
 def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode() + b"\n"
-
-
-def _parsed(content: bytes) -> list[dict[str, Any]]:
-    found = []
-    for line in content.splitlines():
-        with contextlib.suppress(ValueError, RecursionError):  # the last one may just be being written
-            record = json.loads(line)
-            if isinstance(record, dict) and type(record.get("epoch")) is int:
-                found.append(record)
-    return found
 
 
 def _put_down(run: Run) -> None:

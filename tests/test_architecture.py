@@ -34,6 +34,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "proofs",
     "evaluation",
     "runs",
+    "sweeps",
     "dashboard",
     "__main__",
 )
@@ -45,7 +46,8 @@ BESIDE = {  # what stands above and is still not to be known
     "weights": {"library", "background", "checkpoints", "outside", "recipes", "attacks", "training"},
     "proofs": {"library", "background", "checkpoints", "outside", "recipes", "training"},
 }
-PICKLING = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+PICKLING = {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
+PROCESSES = {"joblib"}  # which can read pickles as well: only what it starts processes with is asked for
 PICKLED = {"torch.load", "torch.save", "torch.hub.load", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle"}
 
 
@@ -121,6 +123,8 @@ def test_nothing_loads_pickles():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", where(path)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in PROCESSES:
+                assert node.attr in ("Parallel", "delayed", "parallel_config"), where(path)
             if isinstance(node, ast.Attribute) and node.attr in ("load", "save", "read_pickle"):
                 assert ast.unparse(node) not in PICKLED, where(path)
 
