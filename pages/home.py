@@ -7,6 +7,7 @@ from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
 from satcore.dashboard.shared.line_up import MOST, line_up
 from satcore.dashboard.shared.style import NEUTRAL
+from satcore.evaluation.rungs import ONE_WORD
 from satcore.paper import TABLE_1
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
@@ -20,7 +21,7 @@ with one_readable_line():
     catalogue = library.catalogue()
     measured = words.measured(catalogue)
     worst_case = compute.left(measured, "worst case")
-    story = words.story(measured, compute.left(measured, words.ONE_WORD), worst_case)
+    story = words.story(measured, compute.left(measured, ONE_WORD), worst_case)
 
 st.markdown(story)
 for sentence in words.damaged(catalogue):

@@ -20,8 +20,8 @@ from satcore.proofs import certified, refusal
 from satcore.proportions import Proportion
 
 ITERATED = {"FGSM": fgsm, "PGD": pgd}
-AIMED = tuple(", ".join(aim) for aim in itertools.product(ITERATED, LOSSES, WAYS))  # "FGSM, cross-entropy, autograd", …
-PUBLISHED = AIMED[0]
+AIMED = tuple(", ".join(aim) for aim in itertools.product(ITERATED, LOSSES, WAYS))
+PUBLISHED, ONE_WORD = "FGSM, cross-entropy, autograd", "FGSM, margin, autograd"  # which differ in their loss alone
 RUNGS = ("noise", *AIMED, "transfer", "Square", "worst case")
 TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0)
 SOFTENINGS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)

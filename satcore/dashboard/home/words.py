@@ -6,7 +6,6 @@ from satcore.library import Catalogue
 from satcore.proportions import Proportion
 from satcore.recipes import FAMILIES, TRAININGS
 
-ONE_WORD = "FGSM, margin, autograd"  # the rung that differs from the published attack in its loss alone
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 TABLE_1 = (
     "FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives, on all "

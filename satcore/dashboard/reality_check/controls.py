@@ -4,7 +4,7 @@ import streamlit as st
 
 from satcore.attacks.objective import LOSSES
 from satcore.evaluation.reality import EPSILON, Reality
-from satcore.evaluation.rungs import PUBLISHED, SOFTENINGS
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED, SOFTENINGS
 
 COUNTS = (50, 100, 200, 500, 1_000, 10_000)  # of test images
 FIRST = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
@@ -59,7 +59,7 @@ def rungs(names: list[str]) -> list[str]:
     return st.pills(
         "Attacks",
         names,
-        default=[PUBLISHED, "FGSM, margin, autograd", "worst case"],
+        default=[PUBLISHED, ONE_WORD, "worst case"],
         selection_mode="multi",
         wrap=True,
         key="rungs",
