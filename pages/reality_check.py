@@ -52,6 +52,13 @@ with one_readable_line():
             column.plotly_chart(figure, key=f"curve {rung}", config=figures.NO_TOOLS, alt=words.alt_curve(rung))
     if shown:
         st.caption(words.CURVES)
+    if there:
+        st.subheader("Between attack and proof")
+        places = [column for _ in range(0, len(there), 2) for column in st.columns(2, gap="medium")]
+        for (name, known), place in zip(there.items(), places, strict=False):
+            figure, alt = figures.between_attack_and_proof(known, chosen[name]), words.alt_between(chosen[name].label)
+            place.plotly_chart(figure, key=f"between {name}", config=figures.NO_TOOLS, alt=alt)
+        st.caption(words.BETWEEN)
 
 st.header("Why")
 why.gradients(chosen, there)

@@ -12,10 +12,10 @@ from satcore.dashboard.reality_check import downloads, figures, ladder_view, wor
 from satcore.dashboard.reality_check.compute import layers
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.shared import digits
-from satcore.dashboard.shared.style import styles
+from satcore.dashboard.shared.style import COLOURS, styles
 from satcore.evaluation import reality
 from satcore.evaluation.checking import MEANINGS, Check
-from satcore.evaluation.reality import Reality
+from satcore.evaluation.reality import Decided, Reality
 from satcore.evaluation.rungs import PUBLISHED
 from satcore.paper import TABLE_1
 from tests.dashboard import pages
@@ -167,6 +167,38 @@ def test_layers_of_networks_of_any_depth_share_their_rows(found):
     ]
     table = words.dying(there, deep)
     assert table["layer 3"][0] == "" and table["layer 3"][1] and table["logits"][0]
+
+
+def test_the_band_lies_between_what_is_proven_and_what_no_attack_breaks(found):
+    name = "relu-mlp/saturated"
+    there = dataclasses.replace(found[name], decided=[Decided(0.01, 50, 2.0, 40, 3), Decided(0.02, 50, 2.0, 30, 20)])
+    figure = figures.between_attack_and_proof(there, styles([library.describe(name)])[name])
+    drawn = [trace for trace in figure.data if trace.showlegend is not False]
+    assert [trace.name for trace in drawn] == [
+        "not broken by any attack (500 images)",
+        "proven by linear bounds (500 images)",
+        "one by one (50 images, 2 s each)",
+    ]
+    for trace, counts in zip(drawn, (there.right["worst case"], there.proven), strict=False):
+        assert [x**2 for x in trace.x] == pytest.approx([0, *there.epsilons])
+        assert list(trace.y) == pytest.approx([count / 5 for count in (there.clean, *counts)])
+        assert trace.line.color == COLOURS["saturated"]
+    ends = [tuple(trace.y) for trace in figure.data if trace.name and trace.name.startswith("one by one")]
+    assert ends == [(80, 94), (60, 60)]
+
+
+def test_where_no_proof_was_tried_the_band_says_so(found):
+    style = styles([library.describe("cnn/saturated")])["cnn/saturated"]
+    there = dataclasses.replace(found["cnn/saturated"], decided=[])
+    figure = figures.between_attack_and_proof(there, style)
+    said = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert said == ["not broken by any attack (100 images)", "linear bounds: not tried", "one by one: not tried"]
+
+
+def test_every_network_of_the_line_up_has_its_band(found):
+    page = opened(networks=["cnn/vanilla", "relu-mlp/control", SATURATED])
+    drawn = [chart for chart in page.get("plotly_chart") if "between" in chart.proto.id]
+    assert len(drawn) == 3 and all("no attack breaks" in chart.proto.alt for chart in drawn)
 
 
 def test_a_cell_pressed_is_computed_and_agrees_with_the_table(found):

@@ -20,7 +20,7 @@ def settled(page: Page) -> Page:
 def whole(page: Page, viewport: dict) -> None:
     """Nothing is missing, sticks out to the right, or was asked of another host."""
     expect(page.get_by_role("rowheader", name="saturated")).to_have_count(3)
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5, timeout=PATIENCE)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(9, timeout=PATIENCE)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     worst = page.locator("td.worst button").last.bounding_box()
     assert worst["x"] + worst["width"] <= viewport["width"]  # in sight on a phone, too

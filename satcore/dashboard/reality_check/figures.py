@@ -2,53 +2,71 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from satcore.dashboard.reality_check.compute import layers
 from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
-from satcore.evaluation.reality import EDGES, EPSILON, Reality
+from satcore.evaluation.reality import EDGES, EPSILON, Decided, Reality
 from satcore.proportions import Proportion
 
 LEGEND_WIDTH = 400  # pixels, of the narrowest figures on a wide screen
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
 NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
+LIGHT, FULL = 0.25, 0.75  # how opaque areas are
 
 
 def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> go.Figure:
-    """What the `rung` leaves of each network against ε, with 95 % intervals.
-
-    Beneath the worst case, dotted and thin, what is proven.
-    """
+    """What the `rung` leaves of each network against ε, with 95 % intervals."""
     figure = go.Figure()
     for name, there in found.items():
-        if rung not in there.right:
-            continue
-        left = [there.left("clean"), *(there.left(rung, epsilon) for epsilon in there.epsilons)]
-        _band(figure, name, styles[name], [0, *there.epsilons], [share for share in left if share])
-        if rung == "worst case" and None not in there.proven:
-            epsilons = [0, *there.epsilons]
-            figure.add_scatter(
-                x=_rooted(epsilons),
-                y=[100 * count / there.images for count in (there.clean, *there.proven) if count is not None],
-                mode="lines",
-                line={"color": styles[name].colour, "width": 2, "dash": "dot"},
-                showlegend=False,
-                customdata=epsilons,
-                hovertemplate="ε = %{customdata:g}: %{y:.1f} % proven<extra>" + name + "</extra>",
-            )
-    figure.add_vline(x=EPSILON**0.5, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
-    figure.update_yaxes(title_text="right (%)", range=[-2, 103])
-    figure.update_xaxes(
-        title_text="ε, the largest change of a pixel (root scale)",
-        range=[-0.01, 0.717],
-        tickvals=_rooted(TICKS),
-        ticktext=[f"{tick:g}" for tick in TICKS],
-    )
+        if rung in there.right:
+            left, style = _by_epsilon(there, there.right[rung]), styles[name]
+            low, high = zip(*(share.interval for share in left.values()), strict=True)
+            _area(figure, left, low, high, style.colour, LIGHT)
+            _curve(figure, style.label, left, color=style.colour, dash=style.dash)
+    _against_epsilon(figure)
     return _finished(figure, [styles[name].label for name in found], rung, 316)
+
+
+def between_attack_and_proof(found: Reality, style: Style) -> go.Figure:
+    """One network against ε: what is proven right, full; what is broken, blank; and what nobody knows between them.
+
+    Upright: of the images that were decided one by one, from the share proven to the share not broken.
+    """
+    figure, images = go.Figure(), f"{found.images:,} images"
+    standing, proven = (_by_epsilon(found, counts) for counts in (found.right["worst case"], found.proven))
+    top, bottom = ([share.share for share in edge.values()] for edge in (standing, proven))
+    nothing = [0.0] * len(top)
+    _curve(figure, f"not broken by any attack ({images})", standing, color=style.colour)
+    if None in found.proven:
+        _area(figure, standing, nothing, top, style.colour, LIGHT)
+        _mention(figure, "linear bounds: not tried")
+    else:
+        _area(figure, standing, bottom, top, style.colour, LIGHT)
+        _area(figure, standing, nothing, bottom, style.colour, FULL)
+        _curve(figure, f"proven by linear bounds ({images})", proven, color=style.colour, dash="dot")
+    if found.decided:
+        _uprights(figure, found.decided)
+    else:
+        _mention(figure, "one by one: not tried")
+    _against_epsilon(figure)
+    legend = [trace.name for trace in figure.data if trace.showlegend is not False]
+    figure = _finished(figure, legend, style.label, 290)
+    figure.update_layout(  # on a phone the legend is as wide as the figure, axis and all
+        legend={
+            "xref": "container",
+            "yref": "container",
+            "y": 1 - 28 / figure.layout.height,
+            "yanchor": "top",
+            "font_size": TEXT_SIZE,
+        }
+    )
+    figure.update_xaxes(title_font_size=TEXT_SIZE, tickfont_size=TEXT_SIZE)
+    return figure.update_yaxes(title_font_size=TEXT_SIZE, tickfont_size=TEXT_SIZE)
 
 
 def against_temperature(
@@ -138,31 +156,82 @@ def _shade(figure: go.Figure, text: str, low: float, high: float, opacity: float
     )
 
 
-def _band(figure: go.Figure, name: str, style: Style, epsilons: list[float], left: list[Proportion]) -> None:
-    low, high = zip(*(there.interval for there in left), strict=True)
+def _by_epsilon(found: Reality, counts: Iterable[int | None]) -> dict[float, Proportion]:
+    """The share that is right without any attack, and those that the `counts` at each ε are; no share for no count."""
+    every = zip((0.0, *found.epsilons), (found.clean, *counts), strict=True)
+    return {epsilon: Proportion(count, found.images) for epsilon, count in every if count is not None}
+
+
+def _area(
+    figure: go.Figure,
+    epsilons: Iterable[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    colour: str,
+    opacity: float,
+) -> None:
     x = _rooted(epsilons)
     figure.add_scatter(
         x=[*x, *reversed(x)],
-        y=[100 * bound for bound in (*low, *reversed(high))],
+        y=[100 * share for share in (*low, *reversed(high))],
         mode="none",
         fill="toself",
-        fillcolor=style.colour,
-        opacity=0.25,
+        fillcolor=colour,
+        opacity=opacity,
         showlegend=False,
         hoverinfo="skip",
     )
+
+
+def _curve(figure: go.Figure, label: str, left: dict[float, Proportion], **line: str) -> None:
     figure.add_scatter(
-        x=x,
-        y=[100 * there.share for there in left],
+        x=_rooted(left),
+        y=[100 * share.share for share in left.values()],
         mode="lines+markers",
-        name=style.label,
-        line={"color": style.colour, "width": 4, "dash": style.dash},
+        name=label,
+        line={"width": 4, **line},
         marker_size=8,
-        customdata=[
-            [epsilon, *(100 * bound for bound in there.interval)] for epsilon, there in zip(epsilons, left, strict=True)
-        ],
-        hovertemplate="ε = %{customdata[0]:g}: %{y:.1f} % right "
-        "(95 %: %{customdata[1]:.1f} to %{customdata[2]:.1f} %)<extra>" + name + "</extra>",
+        customdata=[_said(epsilon, share) for epsilon, share in left.items()],
+        hovertemplate="%{customdata}<extra>" + label + "</extra>",
+    )
+
+
+def _said(epsilon: float, share: Proportion) -> str:
+    low, high = share.interval
+    return f"ε = {epsilon:g}: {100 * share.share:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def _uprights(figure: go.Figure, decided: list[Decided]) -> None:
+    """From the share proven up to the share not broken, at each ε."""
+    for index, there in enumerate(decided):
+        proven, not_broken = (Proportion(count, there.images) for count in (there.proven, there.images - there.broken))
+        figure.add_scatter(
+            x=_rooted(2 * [there.epsilon]),
+            y=[100 * proven.share, 100 * not_broken.share],
+            mode="lines+markers",
+            name=f"one by one ({there.images:,} images, {there.seconds:g} s each)",
+            showlegend=index == 0,
+            line={"color": NEUTRAL, "width": 5},
+            marker={"symbol": "line-ew", "size": 14, "line": {"color": NEUTRAL, "width": 5}},
+            customdata=[f"{_said(there.epsilon, proven)} proven", f"{_said(there.epsilon, not_broken)} not broken"],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+
+
+def _mention(figure: go.Figure, text: str) -> None:
+    """A line of the legend without anything that is drawn."""
+    figure.add_scatter(x=[None], y=[None], mode="lines", name=text, line_color="rgba(0, 0, 0, 0)")
+
+
+def _against_epsilon(figure: go.Figure) -> None:
+    """The axes of shares against ε, and the paper's ε."""
+    figure.add_vline(x=EPSILON**0.5, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    figure.update_yaxes(title_text="right (%)", range=[-2, 103])
+    figure.update_xaxes(
+        title_text="ε, largest change of a pixel (√ scale)",
+        range=[-0.01, 0.717],
+        tickvals=_rooted(TICKS),
+        ticktext=[f"{tick:g}" for tick in TICKS],
     )
 
 

@@ -7,10 +7,9 @@ from satcore.dashboard.shared.style import Style
 from satcore.evaluation import reality
 from satcore.evaluation.checking import MEANINGS, TOLERANCE
 from satcore.evaluation.reality import EPSILON, Reality
-from satcore.evaluation.rungs import PUBLISHED
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.library import Card
 
-ONE_WORD = "FGSM, margin, autograd"  # which differs from the published attack in its loss alone
 LADDER = (
     "Right, in percent of n random test images, each attack within ε and from every image. *noise*: the worst of ten "
     "random draws, the same for every image. *FGSM* and *PGD* follow a loss: *cross-entropy*, as published, or "
@@ -20,9 +19,12 @@ LADDER = (
     "asks for no gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: "
     "the saturated recipe without the penalty."
 )
-CURVES = (
-    "Bands: 95 % intervals (Wilson). Dotted and thin, under the worst case: the share of images proven right whatever "
-    "the attack (linear bounds, CROWN), where such a proof is to be had. The truth lies between."
+CURVES = "Bands: 95 % intervals (Wilson)."
+BETWEEN = (
+    "Full colour: images proven right whatever the attack (linear bounds, CROWN). Blank: images that some attack has "
+    "broken. The truth lies in the light band between them, and nobody knows where. Grey: the first of these images, "
+    "decided one by one: attacked by the worst case, and where they stand given to branch and bound, for as long as the "
+    "legend says; from the share proven up to the share not broken. Point at a mark for its 95 % interval."
 )
 SOFTENED = (
     f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}. A ReLU's slope is 0 or 1 at any T: there only "
@@ -123,6 +125,11 @@ def _decided(found: Reality) -> str:
 def alt_curve(rung: str) -> str:
     """What the curves of a rung show."""
     return f"How many images stay right against ε after: {rung}"
+
+
+def alt_between(label: str) -> str:
+    """What the band of one network shows."""
+    return f"How many images {label} gets right against ε: at least those proven, at most those that no attack breaks"
 
 
 def not_found_out(name: str) -> str:
