@@ -37,36 +37,10 @@ def between_attack_and_proof(found: Reality, style: Style) -> go.Figure:
 
     Upright: of the images that were decided one by one, from the share proven to the share not broken.
     """
-    figure, images = go.Figure(), f"{found.images:,} images"
-    standing, proven = (_by_epsilon(found, counts) for counts in (found.right["worst case"], found.proven))
-    top, bottom = ([share.share for share in edge.values()] for edge in (standing, proven))
-    nothing = [0.0] * len(top)
-    _curve(figure, f"not broken by any attack ({images})", standing, color=style.colour)
-    if None in found.proven:
-        _area(figure, standing, nothing, top, style.colour, LIGHT)
-        _mention(figure, "linear bounds: not tried")
-    else:
-        _area(figure, standing, bottom, top, style.colour, LIGHT)
-        _area(figure, standing, nothing, bottom, style.colour, FULL)
-        _curve(figure, f"proven by linear bounds ({images})", proven, color=style.colour, dash="dot")
-    if found.decided:
-        _uprights(figure, found.decided)
-    else:
-        _mention(figure, "one by one: not tried")
+    figure = go.Figure()
+    labels = [*_edges(figure, found, style.colour), _uprights(figure, found.decided)]
     _against_epsilon(figure)
-    legend = [trace.name for trace in figure.data if trace.showlegend is not False]
-    figure = _finished(figure, legend, style.label, 290)
-    figure.update_layout(  # on a phone the legend is as wide as the figure, axis and all
-        legend={
-            "xref": "container",
-            "yref": "container",
-            "y": 1 - 28 / figure.layout.height,
-            "yanchor": "top",
-            "font_size": TEXT_SIZE,
-        }
-    )
-    figure.update_xaxes(title_font_size=TEXT_SIZE, tickfont_size=TEXT_SIZE)
-    return figure.update_yaxes(title_font_size=TEXT_SIZE, tickfont_size=TEXT_SIZE)
+    return _finished(figure, labels, style.label, 264, size=TEXT_SIZE)
 
 
 def against_temperature(
@@ -201,26 +175,48 @@ def _said(epsilon: float, share: Proportion) -> str:
     return f"ε = {epsilon:g}: {100 * share.share:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f} %)"
 
 
-def _uprights(figure: go.Figure, decided: list[Decided]) -> None:
-    """From the share proven up to the share not broken, at each ε."""
+def _edges(figure: go.Figure, found: Reality, colour: str) -> tuple[str, str]:
+    """What no attack breaks, what linear bounds prove, and the areas beneath; gives their lines of the legend."""
+    images = f"{found.images:,} images"
+    standing, proven = (_by_epsilon(found, counts) for counts in (found.right["worst case"], found.proven))
+    top, bottom = ([share.share for share in edge.values()] for edge in (standing, proven))
+    nothing, above = [0.0] * len(top), f"not broken by any attack ({images})"
+    _curve(figure, above, standing, color=colour)
+    if None in found.proven:
+        _area(figure, standing, nothing, top, colour, LIGHT)
+        return above, _mention(figure, "linear bounds: not tried")
+    below = f"proven by linear bounds ({images})"
+    _area(figure, standing, bottom, top, colour, LIGHT)
+    _area(figure, standing, nothing, bottom, colour, FULL)
+    _curve(figure, below, proven, color=colour, dash="dot")
+    return above, below
+
+
+def _uprights(figure: go.Figure, decided: list[Decided]) -> str:
+    """From the share proven up to the share not broken, at each ε; gives their line of the legend."""
+    if not decided:
+        return _mention(figure, "one by one: not tried")
+    label = f"one by one ({decided[0].images:,} images, {decided[0].seconds:g} s each)"
     for index, there in enumerate(decided):
         proven, not_broken = (Proportion(count, there.images) for count in (there.proven, there.images - there.broken))
         figure.add_scatter(
             x=_rooted(2 * [there.epsilon]),
             y=[100 * proven.share, 100 * not_broken.share],
             mode="lines+markers",
-            name=f"one by one ({there.images:,} images, {there.seconds:g} s each)",
+            name=label,
             showlegend=index == 0,
             line={"color": NEUTRAL, "width": 5},
             marker={"symbol": "line-ew", "size": 14, "line": {"color": NEUTRAL, "width": 5}},
             customdata=[f"{_said(there.epsilon, proven)} proven", f"{_said(there.epsilon, not_broken)} not broken"],
             hovertemplate="%{customdata}<extra></extra>",
         )
+    return label
 
 
-def _mention(figure: go.Figure, text: str) -> None:
+def _mention(figure: go.Figure, label: str) -> str:
     """A line of the legend without anything that is drawn."""
-    figure.add_scatter(x=[None], y=[None], mode="lines", name=text, line_color="rgba(0, 0, 0, 0)")
+    figure.add_scatter(x=[None], y=[None], mode="lines", name=label, line_color="rgba(0, 0, 0, 0)")
+    return label
 
 
 def _against_epsilon(figure: go.Figure) -> None:
@@ -240,25 +236,32 @@ def _rooted(epsilons: Iterable[float]) -> list[float]:
     return [epsilon**0.5 for epsilon in epsilons]
 
 
-def _finished(figure: go.Figure, labels: list[str], title: str, height: int, lift: int = 4) -> go.Figure:
-    """With sizes and margins: `height` pixels, a `lift`, and above it a `title` and the `labels` of the legend."""
+def _finished(
+    figure: go.Figure, labels: list[str], title: str, height: int, lift: int = 4, size: int = TEXT_SIZE - 2
+) -> go.Figure:
+    """With margins and text of a `size`: `height` pixels, a `lift`, and above it a `title` and the `labels` of the
+    legend, which on a phone are as wide as all of the figure.
+    """
     columns = max(1, LEGEND_WIDTH // (60 + 9 * max(map(len, labels))))
-    top = 36 * bool(title) + 24 * max(2, math.ceil(len(labels) / columns)) + lift
+    above = 28 * bool(title)
+    top = above + (size + 8) * max(2, math.ceil(len(labels) / columns)) + 8 + lift
     figure.update_layout(
         height=height + top,
         margin={"l": 8, "r": 8, "t": top, "b": 8},
-        font_size=TEXT_SIZE - 2,
+        font_size=size,
         legend={
             "orientation": "h",
-            "y": 1 + lift / (height - 70),
-            "yanchor": "bottom",
             "x": 0,
-            "font_size": TEXT_SIZE - 2,
+            "xref": "container",
+            "y": 1 - above / (height + top),
+            "yref": "container",
+            "yanchor": "top",
+            "font_size": size,
         },
         title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE + 2, "y": 1, "pad_t": 10, "yanchor": "top"}
         if title
         else None,
     )
-    figure.update_xaxes(tickfont_size=TEXT_SIZE - 2)
-    figure.update_yaxes(tickfont_size=TEXT_SIZE - 2)
+    figure.update_xaxes(title_font_size=size, tickfont_size=size)
+    figure.update_yaxes(title_font_size=size, tickfont_size=size)
     return figure
