@@ -2,10 +2,10 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import joblib
 import torch
@@ -105,9 +105,10 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
     there = {(trained.identity, trained.seed) for trained in seeds.load()[0]}
     left = [v for v in wanted if (v.run.recipe.identity, v.seed) not in there]
     with _engine(on):
-        parallel: Callable[..., Any] = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
+        parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
+        done = parallel(joblib.delayed(_measured)(variation, keep) for variation in left)
         try:
-            for trained, finished in parallel(joblib.delayed(_measured)(variation, keep) for variation in left):
+            for trained, finished in cast("Iterator[tuple[Trained, Finished | None]]", done):
                 seeds.append(trained)
                 if finished is not None:
                     finished.keep()

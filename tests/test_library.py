@@ -513,7 +513,7 @@ def test_a_damaged_card_is_noticed(name, folder, content):
     assert list(found.cards) == list(ALWAYS) and list(found.damaged) == [name]
 
 
-RECIPE = dataclasses.asdict(RECIPES["relu-mlp/vanilla"])
+RECIPE = json.loads(json.dumps(RECIPES["relu-mlp/vanilla"].to_json()))
 
 
 @pytest.mark.parametrize(
@@ -527,6 +527,7 @@ RECIPE = dataclasses.asdict(RECIPES["relu-mlp/vanilla"])
         {"origin": ["elsewhere"]},
         {"origin": "x" * 3_000},
         {"device": {"name": "cpu"}},
+        {"precision": 16},
         {"seed": "3"},
         {"seed": True},
         {"seconds": "long"},
@@ -544,8 +545,8 @@ RECIPE = dataclasses.asdict(RECIPES["relu-mlp/vanilla"])
         {"measurements": MEASUREMENTS | {"more": 1}},
         {"recipe": {}},
         {"recipe": 3},
-        {"recipe": RECIPE | {"family": "mlp"}},
-        {"recipe": RECIPE | {"hidden": "wide"}},
+        {"recipe": RECIPE | {"training": "other"}},
+        {"recipe": RECIPE | {"architecture": "wide"}},
         {"recipe": RECIPE | {"epsilon": "large"}},
         {"recipe": RECIPE | {"phases": [RECIPE["phases"][0] | {"learning_rate": "fast"}]}},
         {"recipe": RECIPE | {"phases": [RECIPE["phases"][0] | {"epochs": 1.5}]}},

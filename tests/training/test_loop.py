@@ -1,6 +1,7 @@
 """Training does what the literal loop does, and an interrupted run ends in the bits of an uninterrupted one."""
 
 import dataclasses
+import functools
 import random
 import signal
 import subprocess
@@ -13,68 +14,64 @@ import pytest
 import torch
 
 from satcore import data
-from satcore.networks import Network, build
-from satcore.recipes import Annealing, Phase, Recipe
-from satcore.training import EpochRecord, loop, train
+from satcore.networks import Network, build, cnn, mlp
+from satcore.recipes import Annealing, Phase, Recipe, changed
+from satcore.training import EpochRecord, loop
 from tests import literal
 from tests.examples import slowly
 
 ROOT = Path(__file__).parent.parent.parent
+train = functools.partial(loop.train, precision="float32")
+in_bfloat16 = functools.partial(loop.train, precision="bfloat16")
 
 # Adam divides by √v + ε. With its usual 1e-8, gradients that cancel to a few 1e-9 make full steps out of the last
 # bits, and no two orders of summation agree. With 1e-3 the weights follow the gradients as smoothly as they come.
 STEADY = {"batch_size": 6_000, "learning_rate": 2e-2, "beta2": 0.95, "adam_epsilon": 1e-3}
 
 LITERAL = {
-    "vanilla": Recipe("relu-mlp", "vanilla", 16, (Phase(epochs=1, **STEADY),), ("relu",) * 3, precision="float32"),
+    "vanilla": Recipe("relu-mlp", "vanilla", mlp("relu", (16, 16)), (Phase(epochs=1, **STEADY),), ("relu",) * 3),
     "a falling rate": Recipe(
         "sigmoid-mlp",
         "vanilla",
-        16,
+        mlp("sigmoid", (16, 16)),
         (Phase(epochs=2, last_learning_rate=1e-3, **STEADY),),
         ("sigmoid",) * 3,
-        precision="float32",
     ),
     "adversarial": Recipe(
         "relu-mlp",
         "adversarial",
-        16,
+        mlp("relu", (16, 16)),
         (Phase(epochs=1, clean_share=0.3, **STEADY),),
         ("relu",) * 3,
         epsilon=0.2,
-        precision="float32",
     ),
     "penalised sigmoid": Recipe(
         "sigmoid-mlp",
         "saturated",
-        16,
+        mlp("sigmoid", (16, 16)),
         (Phase(epochs=2, penalty=Annealing(0.1, 0.2, 0.25), **STEADY),),
         ("sigmoid", "sigmoid", "identity"),
-        precision="float32",
     ),
     "penalised ReLU": Recipe(
         "relu-mlp",
         "saturated",
-        16,
+        mlp("relu", (16, 16)),
         (Phase(epochs=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
         ("relu",) * 3,
-        precision="float32",
     ),
     "frozen": Recipe(
         "relu-mlp",
         "saturated",
-        16,
+        mlp("relu", (16, 16)),
         (Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY),),
         ("relu",) * 3,
-        precision="float32",
     ),
     "frozen later": Recipe(
         "relu-mlp",
         "saturated",
-        16,
+        mlp("relu", (16, 16)),
         (Phase(epochs=1, **STEADY), Phase(epochs=1, frozen=1, penalty=Annealing(0.02, 0, 0.02), **STEADY)),
         ("relu",) * 3,
-        precision="float32",
     ),
 }
 
@@ -150,10 +147,9 @@ def short_epochs(monkeypatch):
 HOT = Recipe(
     "relu-mlp",
     "saturated",
-    16,
+    mlp("relu", (16, 16)),
     complementary=("relu", "identity", "relu"),
     epsilon=0.1,
-    precision="float32",
     phases=(Phase(epochs=2, batch_size=600, learning_rate=0.1, penalty=Annealing(0, 1e-6, 1e-6)),),
 )
 
@@ -193,6 +189,46 @@ def test_only_the_last_record_holds_a_network_and_it_is_ready_for_use(short_epoc
     assert isinstance(last.network, Network)
     assert not any(module.training for module in last.network.modules())
     assert not any(parameter.requires_grad for parameter in last.network.parameters())
+
+
+def test_whoever_watches_sees_the_network_after_each_epoch(short_epochs):
+    def seen(network):
+        return bits(network)
+
+    *earlier, last = train(HOT, "cpu", watch=seen)
+    assert last.seen == bits(last.network) and earlier[0].seen not in (last.seen, bits(build(HOT.architecture)))
+    assert next(train(HOT, "cpu")).seen is None
+
+
+def test_the_faster_precision_is_measured_and_changes_nothing(short_epochs, monkeypatch):
+    took = {"float32": 3.0, "bfloat16": 2.0}
+    monkeypatch.setattr(loop, "_seconds_of_steps", lambda run, phase: took[run.precision])
+    assert loop.faster(HOT, "cpu") == "bfloat16"
+    took["bfloat16"] = 4.0
+    assert loop.faster(HOT, "cpu") == "float32"
+    *_, measured = loop.train(HOT, "cpu", 1)
+    *_, asked = train(HOT, "cpu", 1)
+    assert bits(measured.network) == bits(asked.network)
+
+
+def test_the_faster_precision_of_a_recipe_is_one_of_the_two():
+    assert loop.faster(HOT, "cpu") in loop.PRECISIONS
+
+
+def test_another_precision_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected a precision out of float32, bfloat16, got 'float16'"):
+        next(loop.train(HOT, "cpu", precision="float16"))
+    with pytest.raises(ValueError, match="expected a precision for a run that is kept, got none"):
+        next(loop.train(HOT, "cpu", state=tmp_path / "run"))
+
+
+def test_a_step_before_the_first_layer_stays_where_it_is(short_epochs):
+    stepped = changed(HOT, {"step": True})
+    *_, last = train(stepped, "cpu")
+    first = last.network.layers[0]
+    assert (first.weight == 1).all() and (first.bias == -0.5).all()
+    pixels = torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(last.network(pixels), last.network((pixels > 0.5).float()), rtol=0, atol=0)
 
 
 def test_records_cannot_be_changed(short_epochs):
@@ -243,11 +279,11 @@ def test_an_error_while_training_leaves_denormals_on(short_epochs, monkeypatch):
     assert torch.tensor(1e-40) * 1 != 0
 
 
-# Two phases, the second on cached features, and products in bfloat16 as in the recipes that ship.
+# Two phases, the second on cached features, and products in bfloat16.
 TWO_PHASES = Recipe(
     "relu-mlp",
     "saturated",
-    16,
+    mlp("relu", (16, 16)),
     complementary=("relu",) * 3,
     phases=(
         Phase(epochs=2, batch_size=600, learning_rate=1e-2),
@@ -274,7 +310,7 @@ def saved_always(short_epochs, monkeypatch):
 
 def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRecord:
     """Train until a record, then drop the run; its state stays in the file."""
-    run = train(recipe, "cpu", seed, state)
+    run = in_bfloat16(recipe, "cpu", seed, state)
     for record in run:
         if record.epoch == after:
             run.close()
@@ -288,11 +324,11 @@ def interrupt(recipe: Recipe, state: Path, after: int, seed: int = 0) -> EpochRe
     ids=["in phase 1", "at the border", "early in phase 2", "late in phase 2", "every epoch"],
 )
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path, saved_always, after):
-    whole = list(train(TWO_PHASES, "cpu"))
+    whole = list(in_bfloat16(TWO_PHASES, "cpu"))
     state = tmp_path / "deeper" / "run.safetensors"
     for epoch in after:
         record = interrupt(TWO_PHASES, state, epoch)
-    rest = list(train(TWO_PHASES, "cpu", state=state))
+    rest = list(in_bfloat16(TWO_PHASES, "cpu", state=state))
     assert [r.epoch for r in rest] == list(range(after[-1] + 1, 6))
     assert bits(rest[-1].network) == bits(whole[-1].network)
     assert rest[0].seconds > record.seconds
@@ -307,26 +343,34 @@ def test_a_convolutional_run_resumes_in_the_same_bits(tmp_path, saved_always, mo
     recipe = Recipe(
         "cnn",
         "vanilla",
-        0,
+        cnn(),
         complementary=("relu", "relu", "relu", "identity"),
         phases=(Phase(epochs=2, batch_size=20, learning_rate=1e-3),),
     )
     monkeypatch.setattr(loop, "PROBED", 10)
-    *_, whole = train(recipe, "cpu")
+    *_, whole = in_bfloat16(recipe, "cpu")
     interrupt(recipe, tmp_path / "run", after=1)
-    *_, resumed = train(recipe, "cpu", state=tmp_path / "run")
+    *_, resumed = in_bfloat16(recipe, "cpu", state=tmp_path / "run")
     assert bits(resumed.network) == bits(whole.network)
 
 
 def test_the_state_is_kept_only_every_so_often(tmp_path, short_epochs, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", 3_600)
-    list(train(TWO_PHASES, "cpu", state=tmp_path / "run"))
+    list(in_bfloat16(TWO_PHASES, "cpu", state=tmp_path / "run"))
     assert list(tmp_path.iterdir()) == []
 
 
+def test_whoever_closes_a_run_finds_its_state_kept(tmp_path, short_epochs, monkeypatch):
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", 3_600)
+    *_, whole = in_bfloat16(TWO_PHASES, "cpu")
+    interrupt(TWO_PHASES, tmp_path / "run", after=3)
+    first, last = in_bfloat16(TWO_PHASES, "cpu", state=tmp_path / "run")
+    assert first.epoch == 4 and bits(last.network) == bits(whole.network)
+
+
 def test_keeping_the_state_does_not_change_the_run(tmp_path, saved_always):
-    *_, without = train(TWO_PHASES, "cpu")
-    *_, kept = train(TWO_PHASES, "cpu", state=tmp_path / "run")
+    *_, without = in_bfloat16(TWO_PHASES, "cpu")
+    *_, kept = in_bfloat16(TWO_PHASES, "cpu", state=tmp_path / "run")
     assert bits(kept.network) == bits(without.network)
 
 
@@ -344,7 +388,7 @@ from tests.training.test_loop import LONG
 
 loop.TRAINING_IMAGES = 6_000
 loop.SECONDS_BETWEEN_SAVES = -1
-for record in loop.train(LONG, "cpu", state=Path(sys.argv[1])):
+for record in loop.train(LONG, "cpu", state=Path(sys.argv[1]), precision="bfloat16"):
     pass
 """
 
@@ -353,7 +397,7 @@ for record in loop.train(LONG, "cpu", state=Path(sys.argv[1])):
 def uninterrupted() -> bytes:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "TRAINING_IMAGES", 6_000)
-        *_, last = train(LONG, "cpu")
+        *_, last = in_bfloat16(LONG, "cpu")
     return bits(last.network)
 
 
@@ -372,7 +416,7 @@ def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always
     finally:
         process.kill()
     assert process.wait() == -signal.SIGKILL
-    rest = list(train(LONG, "cpu", state=state))
+    rest = list(in_bfloat16(LONG, "cpu", state=state))
     assert rest[0].epoch > states
     assert bits(rest[-1].network) == uninterrupted
 
@@ -388,7 +432,7 @@ def wait_for_another(state: Path, process: subprocess.Popen) -> None:
 def refused(recipe: Recipe, state: Path, seed: int = 0) -> str:
     before = state.read_bytes()
     with pytest.raises(ValueError) as refusal:
-        next(train(recipe, "cpu", seed, state))
+        next(in_bfloat16(recipe, "cpu", seed, state))
     assert state.read_bytes() == before
     assert "\n" not in str(refusal.value)
     return str(refusal.value)

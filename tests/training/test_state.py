@@ -1,6 +1,7 @@
 """The state of an interrupted run is looked at before it is believed, and belongs to one recipe, seed and machine."""
 
 import dataclasses
+import functools
 import json
 import os
 import time
@@ -10,12 +11,15 @@ import pytest
 import safetensors.torch
 import torch
 
+from satcore import training
+from satcore.networks import mlp
 from satcore.recipes import Annealing, Phase, Recipe
-from satcore.training import state, train
+from satcore.training import state
 from tests.faults import contents, disk_full
 
 PHASE = Phase(epochs=3, batch_size=60_000, learning_rate=1e-2)
-RECIPE = Recipe("relu-mlp", "saturated", 4, (PHASE, PHASE), ("relu",) * 3)
+RECIPE = Recipe("relu-mlp", "saturated", mlp("relu", (4, 4)), (PHASE, PHASE), ("relu",) * 3)
+train = functools.partial(training.train, precision="float32")
 DELETE = "; delete it to start again"
 
 
@@ -66,15 +70,17 @@ def refused(path: Path, recipe: Recipe = RECIPE, seed: int = 3) -> str:
 
 
 def test_a_state_comes_back_and_is_gone_on_from(path):
-    found = state.read(path, RECIPE, 3, torch.device("cpu"))
+    found = state.read(path, state.Run(RECIPE, 3, torch.device("cpu"), "float32"))
     assert found.epochs == 2 and 0 < found.seconds < 60
     assert next(train(RECIPE, "cpu", 3, path)).epoch == 3
 
 
 def test_it_says_in_its_header_what_it_belongs_to(path):
     found = header(path.read_bytes())
-    assert json.loads(found["run"])["seed"] == 3 and json.loads(found["run"])["recipe"]["hidden"] == 4
-    assert found["machine"] == f"cpu with torch {torch.__version__}"
+    assert json.loads(found["run"])["seed"] == 3 and json.loads(found["run"])["recipe"] == json.loads(
+        json.dumps(RECIPE.to_json())
+    )
+    assert found["machine"] == f"cpu with torch {torch.__version__} in float32"
 
 
 def test_another_recipe_or_seed_is_refused(path):
@@ -85,10 +91,12 @@ def test_another_recipe_or_seed_is_refused(path):
     assert refused(path, other).endswith("got that of another recipe or seed")
 
 
-@pytest.mark.parametrize("machine", ["cpu with torch 1.0", "cuda with torch 2.13.0", ""])
+@pytest.mark.parametrize("machine", ["cpu with torch 1.0", f"cpu with torch {torch.__version__} in bfloat16", ""])
 def test_a_machine_on_which_other_bits_would_come_out_is_refused(path, machine):
     rewrite(path, machine=machine)
-    assert refused(path).startswith(f"expected the state of a run on cpu with torch {torch.__version__} in {path}, got")
+    assert refused(path).startswith(
+        f"expected the state of a run on cpu with torch {torch.__version__} in float32 in {path}, got"
+    )
 
 
 def test_a_state_from_before_machines_were_noted_is_refused(path):
