@@ -12,6 +12,9 @@ from satcore.attacks.result import Standing, Step
 from satcore.data import check_images, check_labels
 
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
+Rest = Callable[
+    [Tensor, Tensor, Tensor], Tensor
+]  # of the same, where the update changed nothing ↦ whether it never will
 
 
 def check(images: Tensor, labels: Tensor, *, epsilon: float = 0.0, **counts: int) -> None:
@@ -53,27 +56,43 @@ def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
     return standing
 
 
-def descend(
-    network: nn.Module, standing: Standing, way: Way, update: Update, steps: int, first: int = 0
-) -> Iterator[Step]:
-    """`steps` steps of `update` with every image that has not got there, until it has or can't move any more.
+def no_gradient(images: Tensor, directions: Tensor, index: Tensor) -> Tensor:
+    """Whether the gradient is exactly zero, (n,) bool: an update that remembers nothing then does the same for ever."""
+    return directions.abs().flatten(1).amax(1) == 0
 
-    It can't where the gradient is exactly zero and the update leaves it as it is. `first` is the iteration of the
-    first Step; the last has no gradient unless all have stopped before.
+
+def descend(
+    network: nn.Module,
+    standing: Standing,
+    way: Way,
+    update: Update,
+    steps: int,
+    first: int = 0,
+    rests: Rest = no_gradient,
+) -> Iterator[Step]:
+    """`steps` steps of `update` with every image that has not got there, until it has or `rests` for ever.
+
+    The iterations of an image that rests count up to the last that changed it. `first` is the iteration of the first
+    Step; the last has no gradient unless all have stopped before.
     """
     index = (~standing.reached).nonzero().flatten()
     images = of(standing.images, ~standing.reached)
+    idle = torch.zeros_like(standing.iterations)  # steps since the last that changed an image
     for iteration in range(first, first + steps):
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
         standing = standing.seen(index, images, gradient.logits)
-        zero, going, seen = gradient.zero, ~standing.reached[index], index
-        standing = standing.met(index, zero & going)
-        index, images, direction, zero = (of(part, going) for part in (index, images, gradient.direction, zero))
+        going, seen = ~standing.reached[index], index
+        standing = standing.met(index, gradient.zero & going)
+        index, images, direction = (of(part, going) for part in (index, images, gradient.direction))
         moved = update(images, direction, index)
-        if bool(zero.any()):
-            can_move = ~zero | (moved != images).flatten(1).any(1)
-            index, moved = of(index, can_move), of(moved, can_move)
+        still = (moved == images).flatten(1).all(1)
+        if bool(still.any()):
+            over = still.clone()
+            over[still] = rests(images[still], direction[still], index[still])
+            standing = standing.counted(index[over], -idle[index[over]])
+            index, moved, still = (of(part, ~over) for part in (index, moved, still))
+        idle[index] = torch.where(still, idle[index] + 1, 0)
         images = moved
         yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, index, True), gradient, seen)
         if not len(index):

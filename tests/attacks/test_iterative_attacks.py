@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from satcore import attacks, data, library
+from satcore.attacks.adam import _Moments
 from satcore.attacks.objective import Objective
 from tests import literal
 from tests.examples import load, of_family
@@ -113,6 +114,106 @@ def test_adam_is_torchs_adam_on_the_image(exact_tiny, examples):
             np.testing.assert_allclose(step.images.numpy(), x.detach().numpy(), atol=1e-9)
         assert bool(steps[-1].result.success) == bool(exact_tiny(x).argmax(1) == target)
         assert not any(bool(step.result.success) for step in steps[:-1])
+
+
+def literally(network, image, target, steps: int) -> list[torch.Tensor]:
+    """The image (1, 1, 28, 28) before each step of Adam and after the last, whatever the network sees."""
+    x, m, v = [image], torch.zeros_like(image), torch.zeros_like(image)
+    for t in range(1, steps + 1):
+        g = loss_gradient(network, x[-1], target)
+        m, v = 0.9 * m + (1 - 0.9) * g, 0.999 * v + (1 - 0.999) * g**2
+        first, second = (torch.tensor(1 - beta**t, dtype=torch.float64).to(m) for beta in (0.9, 0.999))
+        x.append((x[-1] - 0.01 * (m / first) / ((v / second).sqrt() + 1e-8)).clamp(0, 1))
+    return x
+
+
+def starts(network, pairs) -> tuple[torch.Tensor, torch.Tensor]:
+    """The images that the grids' attacks start from, and their targets."""
+    chosen = [data.choose(network, "test", source, "most confident") for source, _ in pairs]
+    return data.load("test").images[chosen], torch.tensor([target for _, target in pairs])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", [(3, 7), (6, 2)])
+def test_what_adam_proves_at_rest_no_later_step_changes(pair):
+    network = load("relu-mlp/saturated")
+    image, target = starts(network, [pair])
+    *_, last = attacks.adam_steps(network, image, target, steps=30_000_000)
+    count = int(last.result.iterations)
+    assert last.iteration < 1000 and 100 < count < last.iteration and not bool(last.result.success)
+    images = literally(network, image, target, last.iteration + 2000)
+    assert not torch.equal(images[count - 1], images[count])
+    assert all(torch.equal(there, last.images) for there in images[count:])
+
+
+def test_an_image_that_stands_still_only_for_a_while_is_not_at_rest():
+    network, idle, longest = load("sigmoid-mlp/saturated"), torch.zeros(2), torch.zeros(2)
+    images, targets = starts(network, [(8, 2), (8, 3)])
+    before = images
+    for step in attacks.adam_steps(network, images, targets, steps=500):
+        moved = (step.images != before).flatten(1).any(1)
+        longest = torch.where(moved, torch.maximum(longest, idle), longest)
+        idle, before = torch.where(moved, 0, idle + 1), step.images
+    assert longest.min() > 100 and step.result.iterations.tolist() == [500] * 2  # √v was large, and is no more
+
+
+class Slope(torch.nn.Module):
+    """Logits whose cross-entropy towards class 1 has the gradient −w, bit for bit, wherever the image is."""
+
+    def __init__(self, w: torch.Tensor):
+        super().__init__()
+        self.w = w
+
+    def forward(self, images):
+        logits = torch.full((len(images), 10), -1000.0)
+        logits[:, 0] = 1000
+        logits[:, 1] = 0
+        one = torch.zeros(10).index_fill(0, torch.tensor([1]), 1)
+        return logits + (images * self.w).flatten(1).sum(1)[:, None] * one
+
+
+def test_an_image_that_is_pushed_against_the_edges_of_the_range_is_at_rest():
+    w = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0)) - 0.5
+    image, target = (w > 0).float(), torch.tensor([1])
+    *_, last = attacks.adam_steps(Slope(w), image, target, steps=30_000_000)
+    assert not int(last.result.iterations) and not bool(last.result.zero_gradient)
+    *_, last = attacks.adam_steps(Slope(w), 0.9 * image + 0.05, target, steps=30_000_000)
+    count, images = int(last.result.iterations), literally(Slope(w), 0.9 * image + 0.05, target, 3000)
+    assert 5 < count < 20 and not torch.equal(images[count - 1], images[count])
+    assert all(torch.equal(there, image) for there in images[count:])
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    gradient=st.floats(-46, -5),
+    mean=st.floats(-46, -5),
+    square=st.floats(-20, 4),
+    spread=st.floats(0, 20),
+    count=st.integers(1, 30_000),
+    dark=st.sampled_from([0.0, 0.5, 1.0]),
+    constant=st.sampled_from([0.0, 1.0]),
+)
+def test_what_is_at_rest_stays_whatever_adam_remembers(seed, gradient, mean, square, spread, count, dark, constant):
+    random = torch.Generator().manual_seed(seed)
+
+    def sized(exponent: float) -> torch.Tensor:
+        exponents = exponent - spread * torch.rand(4, 1, 28, 28, generator=random)
+        return torch.pow(10, exponents) * torch.randn(4, 1, 28, 28, generator=random)
+
+    images = torch.rand(4, 1, 28, 28, generator=random)
+    images = torch.where(torch.rand(4, 1, 28, 28, generator=random) < dark, images.round(), images)
+    moments, index, g = _Moments(images, 0.01, scales=False), torch.arange(4), constant * sized(gradient)
+    moments.mean, moments.square, moments.count = sized(mean), sized(square) ** 2, moments.count + count
+    moved = moments.update(images, g, index)
+    rest = (moved == images).flatten(1).all(1) & moments.rest(images, g, index)
+    for _ in range(2):
+        there = images
+        for _ in range(500):
+            there = moments.update(there, g, index)
+            assert torch.equal(there[rest], images[rest])
+        moments.mean, moments.square, moments.count = g.clone(), g**2, moments.count + 1_000_000  # where it ends
 
 
 @pytest.mark.parametrize(
