@@ -17,7 +17,7 @@ from satcore.evaluation.claims import evidence
 from satcore.evaluation.strongest import worst_case
 from satcore.evaluation.table_1 import measure
 from satcore.files import read_whole, write_whole, written
-from satcore.networks import MOST_BLOCKS, Network
+from satcore.networks import Architecture, Convolution, Dense, Network
 from satcore.recipes import RECIPES, Recipe, changed
 from satcore.training import EpochRecord
 
@@ -242,13 +242,13 @@ def _believed(line: bytes) -> Trained:
         raise ValueError("expected a seed from 0 to 2³²−1, got another")
     if trained.recipe not in RECIPES or trained.made_by.identity != trained.identity:
         raise ValueError(f"expected a recipe that there is, got {str(trained.recipe)[:40]} as it isn't now")
-    _check_figures(trained.figures)
+    _check_figures(trained.figures, trained.made_by.architecture)
     _check_history(trained.history)
     return trained
 
 
-def _check_figures(figures: Figures) -> None:
-    """Raise ValueError or TypeError unless these are all figures, each in its range."""
+def _check_figures(figures: Figures, blocks: Architecture) -> None:
+    """Raise ValueError or TypeError unless these are all figures of a network of these `blocks`, each in its range."""
     if set(figures) != set(Figures.__annotations__):
         raise ValueError("expected all figures and no others, got others")
     for name in ("accuracy", "fgsm_accuracy", "fgsm_withstood", "zero_gradient", "flatness", "worst_case"):
@@ -259,11 +259,10 @@ def _check_figures(figures: Figures) -> None:
     for name in ("pairs", "worst_images"):
         if type(figures[name]) is not int or figures[name] < 1:
             raise ValueError("expected a number of images or pairs, got another")
-    layers = [figures["kurtosis"], figures["within"], figures["between"]]
-    if not all(isinstance(there, list) and 1 <= len(there) <= MOST_BLOCKS for there in layers):
-        raise TypeError("expected a list of layers, got something else")
-    if len(figures["within"]) != len(figures["between"]):
-        raise ValueError("expected as many layers within classes as between them, got others")
+    summing = sum(isinstance(block.affine, Dense | Convolution) for block in blocks)
+    for name, layers in (("kurtosis", summing), ("within", len(blocks)), ("between", len(blocks))):
+        if not isinstance(figures[name], list) or len(figures[name]) != layers:
+            raise ValueError(f"expected {name} of {layers} layers, got others")
     for kurtosis in figures["kurtosis"]:
         if kurtosis is not None:
             _check("an excess kurtosis", kurtosis, -2)
@@ -286,5 +285,7 @@ def _check_history(stages: Sequence[Stage]) -> None:
 
 
 def _check(what: str, value: object, least: float, most: float = math.inf) -> None:
-    if type(value) not in (int, float) or not (math.isfinite(value) and least <= value <= most):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected {what}, got {type(value).__name__}")
+    if not (math.isfinite(value) and least <= value <= most):
         raise ValueError(f"expected {what} that is one, got {str(value)[:40]}")

@@ -1,0 +1,189 @@
+"""What is on record of many seeds, sorted by training and by λ."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from satcore import library
+from satcore.evaluation import seeds
+from satcore.evaluation.seeds import Figures, Stage, Trained
+from satcore.paper import TABLE_1
+from satcore.recipes import FAMILIES, RECIPES, Recipe
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A figure of a network, as a page shows it.
+
+    values       of the network's layers, from the image up, or its one value; None where there is none
+    paper        which of the two figures of a row of Table 1 it is
+    logarithmic  how it is drawn
+    """
+
+    name: str
+    unit: str
+    values: Callable[[Figures], Sequence[float | None]]
+    paper: int | None = None
+    logarithmic: bool = False
+
+
+def _percent(name: str) -> Callable[[Figures], list[float]]:
+    return lambda figures: [100 * figures[name]]
+
+
+def _ratios(figures: Figures) -> list[float | None]:
+    """Fig. 3: how much further apart classes are than images of one class; None where the latter don't differ."""
+    return [
+        between / within if within > 0 else None
+        for within, between in zip(figures["within"], figures["between"], strict=True)
+    ]
+
+
+ACCURACY = Quantity("accuracy", "%", _percent("accuracy"), paper=0)
+FGSM = Quantity("right after FGSM", "%", _percent("fgsm_accuracy"), paper=1)
+WITHSTOOD = Quantity("right before and after FGSM", "%", _percent("fgsm_withstood"))
+ZERO = Quantity("gradient exactly zero", "% of images", _percent("zero_gradient"))
+WORST = Quantity("worst case", "% right", _percent("worst_case"))
+KURTOSIS = Quantity("excess kurtosis", "by layer", lambda figures: figures["kurtosis"])
+RATIO = Quantity("between / within classes", "by layer", _ratios, logarithmic=True)
+FLATNESS = Quantity("flatness of a path", "% of it", _percent("flatness"))
+PARTICIPATION = Quantity("participation", "singular values", lambda figures: [figures["participation"]])
+LENGTH = Quantity("length of a path", "Fisher–Rao", lambda figures: [figures["length"]])
+DRAWN = (ACCURACY, FGSM, ZERO, WORST, KURTOSIS, RATIO, FLATNESS, PARTICIPATION)
+LISTED = (*DRAWN, LENGTH)
+
+AGAINST_LAMBDA = (WITHSTOOD, ZERO, ACCURACY, WORST)
+ALONG = {  # what is on record at every stage of a training, too: by quantity
+    WITHSTOOD: lambda stage: 100 * stage.fgsm_accuracy,
+    ZERO: lambda stage: 100 * stage.zero_gradient,
+    ACCURACY: lambda stage: 100 * stage.accuracy,
+}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of some networks' values, the least, the greatest, and how many there are."""
+
+    median: float
+    least: float
+    greatest: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread | None":
+        """That of those values that there are; None where there is none."""
+        there = [value for value in values if value is not None]
+        return cls(median(there), min(there), max(there), len(there)) if there else None
+
+
+def on_record() -> tuple[list[Trained], list[str]]:
+    """All networks on record, and a sentence for what can't be believed. Raises ValueError where there is none."""
+    found, complaints = seeds.load()
+    if not found and not complaints:
+        raise ValueError(
+            "expected networks of several seeds on record, got none: train some with `python -m satcore sweep`"
+        )
+    return found, complaints
+
+
+def families(found: Sequence[Trained]) -> list[str]:
+    """Those of which there is any."""
+    there = {trained.made_by.family for trained in found}
+    return [family for family in FAMILIES if family in there]
+
+
+def by_training(found: Sequence[Trained], family: str, trainings: Sequence[str]) -> dict[str, list[Trained]]:
+    """The networks of the recipes of these `trainings`, by training, by seed."""
+    recipes = {training: RECIPES[f"{family}/{training}"].identity for training in trainings}
+    sorted_by_seed = sorted(found, key=lambda trained: trained.seed)
+    return {
+        training: there
+        for training, identity in recipes.items()
+        if (there := [trained for trained in sorted_by_seed if trained.identity == identity])
+    }
+
+
+def by_lambda(found: Sequence[Trained], family: str) -> dict[float, list[Trained]]:
+    """The networks of the saturated recipe with any λ, all else equal, by the largest λ, ascending; 0: the control."""
+    recipes = {f"{family}/{training}" for training in ("saturated", "control")}
+    there: dict[float, list[Trained]] = {}
+    for trained in sorted(found, key=lambda trained: trained.seed):
+        if trained.recipe in recipes and set(trained.settings) <= {"lambda_max"}:
+            there.setdefault(lambda_of(trained.made_by), []).append(trained)
+    return dict(sorted(there.items()))
+
+
+def lambda_of(recipe: Recipe) -> float:
+    """Its largest λ, to nine digits: what differs by rounding is the same."""
+    return float(f"{recipe.lambda_max:.9g}")
+
+
+def ships(trained: Trained) -> bool:
+    """Whether it is, by its recipe and seed, one of the networks that ship."""
+    name = trained.made_by.name
+    card = library.catalogue().cards.get(name)
+    return (
+        card is not None
+        and card.recipe is not None
+        and ((card.recipe.identity, card.seed) == (trained.identity, trained.seed))
+    )
+
+
+def paper(quantity: Quantity, family: str, training: str) -> float | None:
+    """The paper's value, where its Table 1 has one."""
+    row = TABLE_1.get(f"{family}/{training}")
+    return None if row is None or quantity.paper is None else row[quantity.paper]
+
+
+def spreads(there: dict[str, list[Trained]], quantity: Quantity, layer: int = 0) -> dict[str, Spread]:
+    """Of a quantity, or of one `layer` of it counted from 0, by training."""
+    found = {
+        training: Spread.of([values[layer] for one in some if len(values := quantity.values(one.figures)) > layer])
+        for training, some in there.items()
+    }
+    return {training: spread for training, spread in found.items() if spread}
+
+
+def chance(one: int, other: int) -> float:
+    """How often `one` and `other` values that come from one distribution don't overlap: 2 in C(one + other, one)."""
+    return 2 / math.comb(one + other, one)
+
+
+def layers(there: dict[str, list[Trained]], quantity: Quantity) -> list[str]:
+    """What the values of a quantity are of: layers by their numbers and the softmax, or the network as a whole."""
+    count = len(quantity.values(next(iter(there.values()))[0].figures))
+    if count == 1:
+        return [""]
+    last = "softmax" if quantity is RATIO else str(count)
+    return [*map(str, range(1, count)), last]
+
+
+def epochs(there: dict[float, list[Trained]]) -> list[int]:
+    """After which epochs any of the networks is on record, but for the last one of each, when it is finished."""
+    return sorted({stage.epoch for some in there.values() for trained in some for stage in trained.history[:-1]})
+
+
+def along(trained: Trained, epochs: Sequence[int], value: Callable[[Stage], float] | None) -> list[float | None]:
+    """A `value` after each of the `epochs`; None where it is not on record."""
+    stages = {stage.epoch: stage for stage in trained.history}
+    return [value(stages[epoch]) if value and epoch in stages else None for epoch in epochs]
+
+
+def middle(values: Sequence[float | None]) -> float | None:
+    """The median of those that are known, if there are any."""
+    spread = Spread.of(values)
+    return spread.median if spread else None
+
+
+def withstood(there: dict[float, list[Trained]], epoch: int | None) -> dict[float, Spread]:
+    """How many images are right before and after FGSM, by λ, after an `epoch`; None: at the end."""
+    values = {
+        lam: [
+            WITHSTOOD.values(trained.figures)[0] if epoch is None else along(trained, [epoch], ALONG[WITHSTOOD])[0]
+            for trained in some
+        ]
+        for lam, some in there.items()
+    }
+    found = {lam: Spread.of(some) for lam, some in values.items()}
+    return {lam: spread for lam, spread in found.items() if spread}
