@@ -29,6 +29,7 @@ def main() -> None:
             st.Page("pages/reality_check.py", title="Reality check", icon=":material/fact_check:"),
             st.Page("pages/claims.py", title="Claims", icon=":material/gavel:"),
             st.Page("pages/over_seeds.py", title="Over seeds", icon=":material/scatter_plot:"),
+            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
             st.Page("pages/networks.py", title="Networks", icon=":material/hub:"),
         ],
         position="top",

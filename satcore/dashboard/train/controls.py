@@ -1,0 +1,191 @@
+"""What is to be trained: a recipe to begin with, and what is changed of it; bound to the address bar."""
+
+import dataclasses
+import re
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from satcore.dashboard.train import words
+from satcore.dashboard.train.presets import PRESETS, STARTS, TRAINING, recipe_of
+from satcore.networks import Dense
+from satcore.recipes import STEP, TRAININGS, Annealing, Phase, Recipe, changed
+from satcore.runs import Run
+
+START, WHICH = "train_start", "train_which"
+NONLINEARITIES = ("sigmoid", "relu", "tanh", "ramp")
+
+
+def start() -> Recipe:
+    """The recipe to begin with."""
+    begun = st.pills(
+        "Begin with",
+        STARTS,
+        default=STARTS[0],
+        required=True,
+        wrap=True,
+        key=START,
+        bind="query-params",
+        on_change=_as_it_is,
+        label_visibility="collapsed",
+        width="content",
+    )
+    if begun in PRESETS:
+        return PRESETS[begun]
+    training = st.pills(
+        "Training of the paper's",
+        TRAININGS,
+        default=TRAINING,
+        required=True,
+        wrap=True,
+        key=WHICH,
+        bind="query-params",
+        on_change=_as_it_is,
+        label_visibility="collapsed",
+        width="content",
+    )
+    return recipe_of(begun, training)
+
+
+def run(recipe: Recipe) -> Run:
+    """What the settings make of the `recipe`. Raises ValueError where that can't be trained."""
+    there = _shown(recipe)
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        asked: dict[str, Any] = {
+            "widths": _text("Widths", there, "widths", 112, words.WIDTHS, disabled=not there["widths"]),
+            "nonlinearity": _nonlinearity(there),
+            "lambda_max": _text("λ up to", there, "lambda_max", 104, words.LAMBDA),
+            "epochs": _text("Epochs", there, "epochs", 98, words.EPOCHS),
+            "learning_rate": _text("Rate", there, "learning_rate", 82, words.RATE),
+            "batch_size": _text("Batch", there, "batch_size", 88, words.BATCH),
+            "clean_share": _text("α", there, "clean_share", 66, words.ALPHA),
+            "initial_scale": _text("Scale", there, "initial_scale", 86, words.SCALE),
+            "seed": _text("Seed", there, "seed", 66),
+            "step": st.toggle("Step first", there["step"], key=_key("step"), bind="query-params", help=words.STEP),
+        }
+    settings = {name: _read(name, value) for name, value in asked.items() if value != there[name]}
+    seed = settings.pop("seed", 0)
+    return Run(changed(recipe, settings), seed)
+
+
+def _as_it_is() -> None:
+    """Set everything as it is in the recipe that is begun with now."""
+    recipe = recipe_of(st.session_state[START], st.session_state.get(WHICH, TRAINING))
+    st.session_state.update({_key(name): value for name, value in _shown(recipe).items()})
+
+
+def _shown(recipe: Recipe) -> dict[str, Any]:
+    """What the widgets show of the `recipe`; of several phases the longest one's."""
+    longest = max(recipe.phases, key=lambda phase: phase.epochs)
+    hidden = [block for block in recipe.architecture[:-1] if block != STEP]
+    dense = [str(block.affine.outputs) for block in hidden if isinstance(block.affine, Dense)]
+    return {
+        "widths": ", ".join(dense) if len(dense) == len(hidden) else "",
+        "nonlinearity": hidden[0].nonlinearity,
+        "lambda_max": f"{recipe.lambda_max:g}",
+        "epochs": str(longest.epochs),
+        "learning_rate": f"{longest.learning_rate:g}",
+        "batch_size": str(longest.batch_size),
+        "clean_share": f"{longest.clean_share:g}",
+        "initial_scale": f"{recipe.initial_scale:g}",
+        "seed": "0",
+        "step": recipe.architecture[0] == STEP,
+    }
+
+
+def _key(name: str) -> str:
+    return f"train_{name}"
+
+
+def _text(
+    label: str, there: dict[str, Any], name: str, width: int, help: str | None = None, *, disabled: bool = False
+) -> str:
+    said = st.text_input(
+        label,
+        there[name],
+        key=_key(name),
+        bind="query-params",
+        max_chars=60,
+        help=help,
+        disabled=disabled,
+        width=width,
+    )
+    return said or ""
+
+
+def _nonlinearity(there: dict[str, Any]) -> str:
+    return st.selectbox(
+        "Nonlinearity",
+        NONLINEARITIES,
+        NONLINEARITIES.index(there["nonlinearity"]),
+        key=_key("nonlinearity"),
+        bind="query-params",
+        width=112,
+    )
+
+
+def _read(name: str, said: Any) -> Any:
+    """The setting `name`, as `recipes.changed` takes it, that is `said` in a widget."""
+    if name == "widths":
+        return _widths(said)
+    if name in ("nonlinearity", "step"):
+        return said
+    whole = name in ("epochs", "batch_size", "seed")
+    try:
+        return int(said) if whole else float(said)
+    except ValueError:
+        what = name.replace("lambda_max", "λ").replace("_", " ")
+        raise ValueError(f"expected {what} as a {'whole ' * whole}number, got {said!r}") from None
+
+
+def _widths(said: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\s*\d{1,9}(\s*[,\s–-]\s*\d{1,9})*\s*", said):
+        raise ValueError(f"expected the widths of the hidden layers, such as 200, 200, got {said!r}")
+    return tuple(map(int, re.findall(r"\d+", said)))
+
+
+def phase_by_phase(run: Run) -> Run:
+    """The `run` with what is changed in the table of its phases. Raises ValueError where that can't be trained."""
+    recipe = run.recipe
+    with st.popover("Phase by phase", key="train_phases"):
+        st.caption(words.PHASES)
+        edited = st.data_editor(
+            pd.DataFrame([_row(phase) for phase in recipe.phases]),
+            key=f"phases {recipe.identity}",
+            hide_index=True,
+            column_config={name: st.column_config.NumberColumn(format="%g") for name in _row(recipe.phases[0])},
+        )
+    phases = tuple(map(_phase, recipe.phases, edited.to_dict("records")))
+    return Run(changed(dataclasses.replace(recipe, phases=phases), {}), run.seed)
+
+
+def _row(phase: Phase) -> dict[str, float | None]:
+    return {
+        "epochs": phase.epochs,
+        "batch": phase.batch_size,
+        "rate": phase.learning_rate,
+        "last rate": phase.last_learning_rate if phase.last_learning_rate is not None else float("nan"),
+        "β₂": phase.beta2,
+        "λ from": phase.penalty.start,
+        "λ step": phase.penalty.step,
+        "λ up to": phase.penalty.maximum,
+        "α": phase.clean_share,
+    }
+
+
+def _phase(phase: Phase, row: dict[Any, Any]) -> Phase:
+    """The `phase` as a `row` of the table has it."""
+    last = row.pop("last rate")
+    if any(pd.isna(value) for value in row.values()):
+        raise ValueError("expected a number in every cell but that of the last rate, got none")
+    return dataclasses.replace(
+        phase,
+        epochs=int(row["epochs"]),
+        batch_size=int(row["batch"]),
+        learning_rate=row["rate"],
+        last_learning_rate=None if pd.isna(last) else last,
+        beta2=row["β₂"],
+        penalty=Annealing(row["λ from"], row["λ step"], row["λ up to"]),
+        clean_share=row["α"],
+    )

@@ -1,0 +1,184 @@
+"""A training as it goes: what begins, pauses and cancels it, and the fragment that follows its files."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from satcore import background, library, runs
+from satcore.dashboard.shared.figures import draw
+from satcore.dashboard.shared.guard import one_sentence
+from satcore.dashboard.shared.line_up import KEY as LINE_UP
+from satcore.dashboard.shared.style import COLOURS
+from satcore.dashboard.train import figures, words
+from satcore.dashboard.train.records import Beside, Epoch, Training, record
+from satcore.runs import Run
+
+SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
+AT_ONCE = 2  # curves beside the course
+OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
+Drawn = tuple[str, go.Figure, str]  # its key, and what it shows in words
+PAGES = {
+    "interpolation": "Interpolation",
+    "representations": "Representations",
+    "weights": "Weights",
+    "live_attack": "Live attack",
+    "reality_check": "Reality check",
+}
+
+
+def shown(run: Run | None, known: Mapping[str, Training]) -> Training | None:
+    """The training that the address asks for; else that of the settings' `run`, else one that is under way."""
+    wanted = [st.query_params.get(SHOWN, ""), run.key if run else ""]
+    under_way = [key for key, training in known.items() if training.standing and training.standing.report]
+    return next((known[key] for key in (*wanted, *under_way) if key in known), None)
+
+
+def start(run: Run, known: Mapping[str, Training]) -> None:
+    """The button that begins with the `run`, or, where it has been begun and another one is shown, shows it."""
+    if run.key in known:
+        if st.query_params.get(SHOWN, run.key) != run.key:
+            st.button("Show it", key="show", on_click=_show, args=(run.key,))
+    else:
+        busy = any(training.standing and training.standing.report for training in known.values())
+        st.button(
+            "Start, in its turn" if busy else "▶ Start", key="start", type="primary", on_click=_begin, args=(run,)
+        )
+
+
+def others(known: Mapping[str, Training]) -> None:
+    """All trainings on this machine, each shown at a press."""
+    if known:
+        st.subheader("On this machine")
+    with st.container(horizontal=True, gap="medium"):
+        for key, training in known.items():
+            said = words.listed(training, _goes(key))
+            st.button(said, key=f"show {key}", type="tertiary", on_click=_show, args=(key,))
+
+
+def controls(training: Training) -> None:
+    """Pause or resume, and cancel."""
+    if _goes(training.run.key):
+        st.button("❚❚ Pause", key="pause", on_click=runs.pause, args=(training.run,))
+    else:
+        st.button("▶ Resume", key="resume", type="primary", on_click=_begin, args=(training.run,))
+    with st.popover("Cancel", key="ask about cancelling"):
+        st.markdown("This forgets all that the training has come to.")
+        st.button("Forget it", key="cancel", type="primary", on_click=_cancel, args=(training.run,))
+
+
+def links(training: Training) -> None:
+    """The network that came of a training, on other pages, beside those of its family that ship."""
+    family = [f"{training.run.recipe.family}/{other}" for other in ("vanilla", "saturated", "control")]
+    line_up = [training.name, *[name for name in library.names() if name in family]]
+    for page, title in PAGES.items():
+        st.page_link(f"pages/{page}.py", label=title, query_params={LINE_UP: line_up}, width="content")
+
+
+def before(run: Run, beside: Beside | None) -> None:
+    """What is there to see before the `run` has begun: the course of what it is to be compared with."""
+    st.markdown(words.INTRODUCTION)
+    if beside:
+        figure = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe.epochs)
+        draw(st.container(), "before", figure, words.course_alt([], beside))
+        st.caption(words.grey(beside))
+
+
+def follow(training: Training, beside: Beside | None) -> None:
+    """The training's figures, again and again while it isn't finished."""
+    every = None if training.name else OFTEN if _goes(training.run.key) else SELDOM
+    st.fragment(_as_it_goes, run_every=every)(training, beside, _goes(training.run.key))
+
+
+def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
+    run, recipe = training.run, training.run.recipe
+    with one_sentence():
+        if not training.name and (_goes(run.key) != went or not run.folder.exists()):
+            st.rerun()  # it has ended, or somebody has gone on with it
+        epochs = record(training.path).epochs()
+        if went:
+            _progress(run, epochs)
+        elif complaint := "" if training.name else background.complaint(run.key):
+            st.error(complaint, icon=":material/error:")
+        if epochs:
+            _draw(epochs, training, beside, COLOURS[recipe.training])
+
+
+def _progress(run: Run, epochs: list[Epoch]) -> None:
+    report = background.report(run.key)
+    if report is not None and report.says == background.WAITS:
+        st.progress(0.0, text=words.WAITS)
+    elif not epochs:
+        st.progress(0.0, text=words.BEGINS)
+    else:
+        st.progress(epochs[-1].epoch / run.recipe.epochs, text=words.progress(epochs, run.recipe.epochs))
+
+
+def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour: str) -> None:
+    recipe = training.run.recipe
+    last, first, latest = recipe.epochs, epochs[0], epochs[-1]
+    curved = [i for i, block in enumerate(recipe.architecture) if block.nonlinearity not in ("identity", "step")]
+    course, *columns = st.columns([5, *[3] * len(curved[:AT_ONCE])], gap="small")
+    said, back = st.columns([5, 6], gap="medium", vertical_alignment="center")
+    asked = back.slider(words.LOOK_BACK, 1, last, last, key="epoch", bind="query-params") if last > 1 else last
+    now = next((there for there in reversed(epochs) if there.epoch <= asked), first)
+
+    def curve(layer: int) -> Drawn:
+        phi = recipe.architecture[layer].nonlinearity
+        figure = figures.saturation(now, first, latest, layer, phi, colour)
+        return f"saturation {layer}", figure, words.saturation_alt(now, layer, phi)
+
+    def weights(layer: int) -> Drawn:
+        title = words.weights_title(now, layer)
+        return f"weights {layer}", figures.weights(now.weights[layer], first.weights[layer], title, colour), title
+
+    draw(course, "course", figures.course(epochs, beside, colour, now.epoch, last), words.course_alt(epochs, beside))
+    for layer, column in zip(curved, columns, strict=False):
+        draw(column, *curve(layer))
+    said.markdown(words.figures(now))
+    st.caption(
+        f"{words.on_the_curve(first, recipe)}{words.grey(beside)} {words.caption(recipe)} {words.about(now, training)}"
+    )
+    _in_rows(3, [curve(layer) for layer in curved[AT_ONCE:]])
+    _in_rows(
+        2,
+        [
+            ("element", figures.element(now, first, colour), words.element_alt(now)),
+            ("loss", figures.losses(epochs, colour, last), words.losses_alt(now)),
+            ("saturated", figures.by_layer(epochs, "saturation", colour, last), words.by_layer_alt(now, "saturation")),
+            ("kurtosis", figures.by_layer(epochs, "kurtosis", colour, last), words.by_layer_alt(now, "kurtosis")),
+        ],
+    )
+    _in_rows(3, [weights(layer) for layer in range(len(now.weights))])
+
+
+def _in_rows(count: int, drawn: Sequence[Drawn]) -> None:
+    """Draw the figures, so many a row."""
+    for index in range(0, len(drawn), count):
+        for column, there in zip(st.columns(count, gap="small"), drawn[index : index + count], strict=False):
+            draw(column, *there)
+
+
+def _goes(key: str) -> bool:
+    """Whether somebody is at the run of this `key`, or this session has begun it and its process is on its way."""
+    process: subprocess.Popen | None = st.session_state.get(BEGUN, {}).get(key)
+    return background.report(key) is not None or (process is not None and process.poll() is None)
+
+
+def _begin(run: Run) -> None:
+    with one_sentence():
+        st.session_state.setdefault(BEGUN, {})[run.key] = runs.begin(run)
+        _show(run.key)
+
+
+def _cancel(run: Run) -> None:
+    with one_sentence():
+        runs.cancel(run)
+        if st.query_params.get(SHOWN) == run.key:
+            del st.query_params[SHOWN]
+
+
+def _show(key: str) -> None:
+    st.query_params[SHOWN] = key
+    st.session_state.pop("epoch", None)  # of the training that was shown

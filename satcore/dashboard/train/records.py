@@ -1,0 +1,201 @@
+"""Which trainings there are on this machine, and what their epochs came to."""
+
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from satcore import library, runs
+from satcore.dashboard.train.presets import PRESETS
+from satcore.evaluation import seeds
+from satcore.evaluation.seeds import Stage
+from satcore.files import read_whole
+from satcore.recipes import Recipe, control
+from satcore.runs import Run, Standing
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run on this machine: its `standing` while it isn't finished, then the `name` of its network."""
+
+    run: Run
+    standing: Standing | None = None
+    name: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the epochs' lines are."""
+        return library.kept(self.name, library.RECORDS) if self.name else self.run.folder / library.RECORDS
+
+
+class Counts(NamedTuple):
+    """How many values lie in each of some bins of one width, `edges` (bins + 1,) and `counts` (bins,)."""
+
+    edges: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def centres(self) -> np.ndarray:
+        """The middle of each bin."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    @property
+    def density(self) -> np.ndarray:
+        """Of the values, in each bin; it integrates to 1."""
+        return self.counts / (self.counts.sum() * (self.edges[1] - self.edges[0]))
+
+    def within(self, share: float) -> tuple[float, float]:
+        """Between which bins' outer edges at least the middle `share` of the values lies."""
+        below = self.counts.cumsum() / self.counts.sum()
+        first, last = np.searchsorted(below, ((1 - share) / 2, (1 + share) / 2))
+        return float(self.edges[first]), float(self.edges[min(last, len(self.counts) - 1) + 1])
+
+
+class Epoch(NamedTuple):
+    """What an epoch came to: see `satcore.training.EpochRecord`, and `satcore.runs.looks` for the last four fields."""
+
+    epoch: int
+    lam: float
+    loss: float
+    penalty: float
+    accuracy: float
+    fgsm_accuracy: float
+    zero_gradient: float
+    saturation: tuple[float, ...]
+    seconds: float
+    kurtosis: tuple[float | None, ...]
+    weights: tuple[Counts, ...]
+    inputs: tuple[Counts, ...]
+    element: np.ndarray
+
+
+class Record:
+    """The epochs of a training as they come: of a file that has grown, only what is new is looked into."""
+
+    def __init__(self, path: Path):
+        self._path, self._content = path, b""
+        self._epochs: list[Epoch] = []
+        self._lock = threading.Lock()
+
+    def epochs(self) -> list[Epoch]:
+        """Those so far; none where there is no such file."""
+        with self._lock:
+            try:
+                content = read_whole(self._path, library.MOST_RECORDS)
+            except ValueError:
+                return []
+            if not content.startswith(self._content):  # begun anew, or some epochs are done again
+                self._content, self._epochs = b"", []
+            whole = content[: content.rfind(b"\n") + 1]
+            self._epochs += _believed(runs.parsed(whole[len(self._content) :]))
+            self._content = whole
+            return list(self._epochs)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def record(path: Path) -> Record:
+    """The record in the file `path`, one for all sessions."""
+    return Record(path)
+
+
+def trainings() -> dict[str, Training]:
+    """All trainings that aren't finished, the latest first, and those whose network and record are on a shelf."""
+    found = {key: Training(standing.run, standing) for key, standing in runs.unfinished().items()}
+    for name, card in library.catalogue().cards.items():
+        if card.recipe is not None and card.seed is not None and library.kept(name, library.RECORDS).exists():
+            training = Training(Run(card.recipe, card.seed), name=name)
+            found.setdefault(training.run.key, training)
+    return found
+
+
+class Beside(NamedTuple):
+    """Another training to compare one with: what it is `called`, and `stages` of its course."""
+
+    called: str
+    stages: Sequence[Stage | Epoch]
+
+
+def beside(recipe: Recipe, known: Mapping[str, Training]) -> Beside | None:
+    """What a training by this `recipe` is to be compared with: the network that ships and came of the recipe; else,
+    where it was trained here, the same recipe with the penalty or without it; else the network that ships by the name.
+    """
+    shipped, _ = _on_record()
+    named = {(one.identity, one.recipe): one for one in reversed(shipped) if one.history}
+    exact = next((one for (identity, _), one in named.items() if identity == recipe.identity), None)
+    if exact:
+        return Beside(f"{exact.recipe}, seed {exact.seed}", exact.history)
+    without = control(recipe).identity
+    for other in known.values():
+        same_but_penalty = (
+            other.run.recipe.identity != recipe.identity and control(other.run.recipe).identity == without
+        )
+        if same_but_penalty and (stages := record(other.path).epochs()):
+            return Beside(called(other.run), stages)
+    alike = next((one for (_, name), one in named.items() if name == recipe.name and not one.settings), None)
+    return Beside(f"{alike.recipe}, seed {alike.seed}", alike.history) if alike else None
+
+
+@st.cache_data(ttl=60, max_entries=1, show_spinner=False)
+def _on_record() -> tuple[list[seeds.Trained], list[str]]:
+    return seeds.load()
+
+
+def called(run: Run) -> str:
+    """What a training is called: as the preset that it is, or as its recipe."""
+    preset = next((name for name, recipe in PRESETS.items() if recipe.identity == run.recipe.identity), None)
+    return f"{preset or run.recipe.name}, seed {run.seed}"
+
+
+def seconds_an_epoch(recipe: Recipe, known: Mapping[str, Training]) -> float | None:
+    """How long an epoch took, in the mean, of a training on this machine of as many units in batches of one size.
+
+    None where there was none.
+    """
+    for other in known.values():
+        alike = other.run.recipe.architecture == recipe.architecture
+        if alike and _batch(other.run.recipe) == _batch(recipe) and (epochs := record(other.path).epochs()):
+            return epochs[-1].seconds / epochs[-1].epoch
+    return None
+
+
+def _batch(recipe: Recipe) -> int:
+    return max(recipe.phases, key=lambda phase: phase.epochs).batch_size
+
+
+def _believed(lines: Sequence[Mapping[str, Any]]) -> list[Epoch]:
+    """The epochs that the lines tell of, without those that are damaged."""
+    found = []
+    for line in lines:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            found.append(_epoch(line, line["seen"]))
+    return found
+
+
+def _epoch(line: Mapping[str, Any], seen: Mapping[str, Any]) -> Epoch:
+    return Epoch(
+        epoch=line["epoch"],
+        lam=float(line["lam"]),
+        loss=float(line["loss"]),
+        penalty=float(line["penalty"]),
+        accuracy=float(line["accuracy"]),
+        fgsm_accuracy=float(line["fgsm_accuracy"]),
+        zero_gradient=float(line["zero_gradient"]),
+        saturation=tuple(map(float, line["saturation"])),
+        seconds=float(line["seconds"]),
+        kurtosis=tuple(None if value is None else float(value) for value in seen["kurtosis"]),
+        weights=tuple(map(_counts, seen["weights"])),
+        inputs=tuple(map(_counts, seen["inputs"])),
+        element=np.array(seen["element"], float),
+    )
+
+
+def _counts(there: Mapping[str, Any]) -> Counts:
+    counts = np.array(there["counts"], np.int32)
+    if counts.sum() < 1 or not there["low"] < there["high"]:
+        raise ValueError("expected values that were counted, got none")
+    return Counts(np.linspace(there["low"], there["high"], len(counts) + 1), counts)

@@ -1,0 +1,167 @@
+"""What the page on training says."""
+
+from collections.abc import Sequence
+
+from satcore import networks
+from satcore.dashboard.train.presets import PRESETS
+from satcore.dashboard.train.records import Beside, Epoch, Training, called
+from satcore.recipes import Recipe
+from satcore.runs import Run
+
+INTRODUCTION = (
+    "Train a network and watch it saturate: by a recipe that is quick, by one of the paper's, or by one of your own. "
+    "From the first epoch on, all of it is drawn here."
+)
+WIDTHS = "Units of each hidden layer, as many layers as you like: 300, 100."
+RATE = "Adam's learning rate; one that changes within a phase does so in proportion."
+BATCH = "Images a step. It divides 60,000."
+LAMBDA = "The largest weight of the penalty (Eq. 8); λ's steps are in proportion. 0: no penalty, the control."
+EPOCHS = "Of the longest phase; the others are in the table."
+ALPHA = "The weight of the images as they are (Eq. 4); the rest goes to their FGSM examples. 1: none of those."
+SCALE = "A factor on PyTorch's initial weights."
+STEP = "Each pixel passes a step at ½ before the first layer: no gradient comes through."
+PHASES = "One row a phase, begun with Adam anew. λ goes from where it begins, by its step an epoch, up to its largest."
+SHORTCUT = (
+    "A shortcut that shows the mechanism, and no reproduction: the weights begin {scale:g} times as large as PyTorch's "
+    "and needn't grow. The weights of the paper's saturated networks are kurtotic; the excess kurtosis of these, layer "
+    "by layer, is {kurtosis}."
+)
+FGSM = (
+    "FGSM: one step of ε = {epsilon:g} along the sign of the gradient of the cross-entropy by float32 autograd; all "
+    "shares on the first 1,000 test images."
+)
+ON_THE_CURVE = (
+    "Thick line: φ(h). Bars: where the inputs of the layer's units lie on it, on 200 test images, in full colour where "
+    "φ is flat (φ′ < 10⁻³). Dotted, here and below: after epoch {first}. Histograms are drawn to one height."
+)
+RAMP = " The knee of a ramp, which is learned, is drawn where it began."
+LOOK_BACK = "Look back: the network after epoch …"
+BEGINS = "It begins: the digits are read, and it is measured in which precision this machine is faster."
+WAITS = "It waits for its turn: one trains at a time."
+
+
+def will_be(run: Run, seconds: float | None) -> str:
+    """What a run will come to: the network, its epochs, λ, and how long it may take at so many `seconds` an epoch."""
+    recipe = run.recipe
+    time = f", about {_long(seconds * recipe.epochs)} as an epoch of such a network took here" if seconds else ""
+    return f"{networks.described(recipe.architecture)}; {_counted(recipe.epochs, 'epoch')}, {_penalty(recipe)}{time}."
+
+
+def heading(training: Training) -> str:
+    """What the training is that is shown."""
+    recipe = training.run.recipe
+    return f"**{called(training.run)}** · {networks.described(recipe.architecture)}, {_penalty(recipe)}"
+
+
+def done(training: Training) -> str:
+    """What became of a training, before the links to where it is."""
+    return f"Trained, and on every page as **{training.name}**:"
+
+
+def progress(epochs: Sequence[Epoch], last: int) -> str:
+    """How far a training has got, and how much longer it takes at the pace so far."""
+    now = epochs[-1]
+    pace = now.seconds / now.epoch
+    left = f", about {_long(pace * (last - now.epoch))} to go" if now.epoch < last else ""
+    return f"Epoch {now.epoch:,} of {last:,} · {pace:.2g} s of training an epoch{left}"
+
+
+def figures(now: Epoch) -> str:
+    """What an epoch came to."""
+    return (
+        f"After epoch **{now.epoch:,}**, λ = {now.lam:.3g}: **{100 * now.accuracy:.1f} %** right, "
+        f"**{100 * now.fgsm_accuracy:.1f} %** after FGSM, zero gradient on **{100 * now.zero_gradient:.1f} %**"
+    )
+
+
+def course_alt(epochs: Sequence[Epoch], beside: Beside | None) -> str:
+    """The figure of the course in words."""
+    there = f"{len(epochs)} epochs. {figures(epochs[-1]).replace('**', '')}" if epochs else "Nothing trained yet"
+    return there + (f". In grey: {beside.called}" if beside else "")
+
+
+def element_alt(now: Epoch) -> str:
+    """The figure of the length element in words."""
+    low, high = now.element.min(), now.element.max()
+    return f"Length element from a 3 to an 8 after epoch {now.epoch}: from {low:.2g} to {high:.2g}"
+
+
+def saturation_alt(now: Epoch, layer: int, nonlinearity: str) -> str:
+    """The figure of a layer's nonlinearity in words."""
+    low, high = now.inputs[layer].edges[[0, -1]]
+    return (
+        f"The {nonlinearity} of layer {layer + 1} after epoch {now.epoch} and its units' inputs, from {low:.3g} to "
+        f"{high:.3g}: {100 * now.saturation[layer]:.0f} % saturated"
+    )
+
+
+def weights_title(now: Epoch, layer: int) -> str:
+    """What the figure of a layer's weights is called."""
+    kurtosis = now.kurtosis[layer]
+    said = "" if kurtosis is None else f", excess kurtosis {kurtosis:.1f}".replace("-", "−")
+    return f"Weights of layer {layer + 1}{said}"
+
+
+def losses_alt(now: Epoch) -> str:
+    """The figure of loss and penalty in words."""
+    return f"Loss and penalty over the epochs; after epoch {now.epoch} {now.loss:.3g} and {now.penalty:.3g}"
+
+
+def by_layer_alt(now: Epoch, field: str) -> str:
+    """A figure of one curve a layer in words."""
+    values = ", ".join("–" if value is None else f"{value:.3g}" for value in getattr(now, field))
+    what = "Share of saturated units" if field == "saturation" else "Excess kurtosis of the weights"
+    return f"{what} by layer over the epochs; after epoch {now.epoch} {values}"
+
+
+def about(now: Epoch, training: Training) -> str:
+    """What is to be said of a preset that isn't the paper's; "" of all others."""
+    recipe = training.run.recipe
+    if recipe.identity not in {preset.identity for preset in PRESETS.values()}:
+        return ""
+    kurtosis = ", ".join("–" if value is None else f"{value:.1f}".replace("-", "−") for value in now.kurtosis)
+    return SHORTCUT.format(scale=recipe.initial_scale, kurtosis=kurtosis)
+
+
+def listed(training: Training, goes: bool) -> str:
+    """A training in the list of all; whether it `goes` on."""
+    standing = training.standing
+    if standing is None:
+        where = training.name
+    elif not goes:
+        where = "paused"
+    elif standing.report is None or standing.waits:
+        where = "waits"
+    else:
+        where = f"{100 * standing.report.done:.0f} %"
+    return f"{called(training.run)}: {where}"
+
+
+def grey(beside: Beside | None) -> str:
+    """What is drawn in grey in the figure of the course."""
+    return f" In grey: {beside.called}." if beside else ""
+
+
+def caption(recipe: Recipe) -> str:
+    """How FGSM's share is meant."""
+    return FGSM.format(epsilon=recipe.epsilon)
+
+
+def on_the_curve(first: Epoch, recipe: Recipe) -> str:
+    """What the figures of the nonlinearities show."""
+    ramp = any(block.nonlinearity == "ramp" for block in recipe.architecture)
+    return ON_THE_CURVE.format(first=first.epoch) + (RAMP if ramp else "")
+
+
+def _penalty(recipe: Recipe) -> str:
+    return f"λ up to {recipe.lambda_max:g}" if recipe.lambda_max else "λ = 0"
+
+
+def _long(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3600:.1f} h"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -1,0 +1,244 @@
+"""The page on training, run without a browser: what can be asked for, what is refused, what is drawn of a record."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from satcore import background, library, networks, runs
+from satcore.dashboard.train import figures, words
+from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
+from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
+from satcore.recipes import RECIPES, Phase, changed, control
+from satcore.runs import Run
+from tests.dashboard.pages import button
+from tests.dashboard.pages import opened as opened_page
+
+SMALL = changed(QUICK, {"widths": (16, 16), "epochs": 3})
+
+
+def opened(**parameters) -> AppTest:
+    page = opened_page("train", first=True, **parameters)
+    assert not page.exception
+    return page
+
+
+def lines(network: networks.Network, count: int, **fields) -> list[dict]:
+    """What the first epochs of a training would have put down of the `network`."""
+    line = {"epochs": 3, "lam": 1e-7, "loss": 0.5, "penalty": 20.0, "accuracy": 0.9, "fgsm_accuracy": 0.75}
+    line |= {"zero_gradient": 0.5, "saturation": [0.5] * len(network.weights), "seen": runs.looks(network)}
+    return [line | {"epoch": epoch, "seconds": 2.0 * epoch} | fields for epoch in range(1, count + 1)]
+
+
+def put_down(run: Run, count: int) -> str:
+    """A run that was paused after so many epochs; its key."""
+    run.folder.mkdir(parents=True)
+    described = {"recipe": run.recipe.to_json(), "seed": run.seed, "precision": "float32"}
+    (run.folder / runs.RUN).write_text(json.dumps(described))
+    network = networks.build(run.recipe.architecture, run.seed)
+    (run.folder / library.RECORDS).write_text("".join(json.dumps(line) + "\n" for line in lines(network, count)))
+    return run.key
+
+
+def kept(run: Run) -> str:
+    """The name of the network of a run that has been trained, with its record."""
+    network = networks.build(run.recipe.architecture, run.seed)
+    content = "".join(json.dumps(line) + "\n" for line in lines(network, 3)).encode()
+    return library.add(
+        network,
+        "trained",
+        group=run.recipe.family,
+        training=run.recipe.training,
+        recipe=run.recipe,
+        seed=run.seed,
+        records=content,
+    )
+
+
+def of_small(**parameters) -> dict[str, str]:
+    return {"train_widths": "16, 16", "train_epochs": "3"} | parameters
+
+
+def charts(page: AppTest) -> int:
+    return len(page.get("plotly_chart"))
+
+
+def test_presets_differ_in_the_penalty_alone():
+    saturates, without = PRESETS.values()
+    assert saturates.training == "saturated" and saturates.lambda_max > 0
+    assert without == control(saturates)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_start_can_be_begun_with_as_it_is(start):
+    page = opened(train_start=start)
+    assert not page.error and button(page, "Start")
+    expected = recipe_of(start, "saturated")
+    said = "\n".join(there.value for there in page.caption)
+    assert networks.described(expected.architecture) in said and f"{expected.epochs:,} epochs" in said
+
+
+def test_another_start_sets_everything_as_it_is_there():
+    page = opened(train_rate="0.5", train_epochs="7")
+    assert page.text_input(key="train_epochs").value == "7"
+    page.button_group(key="train_start").set_value("ReLU MLP").run()
+    vanilla = page.button_group(key="train_which").set_value("vanilla").run()
+    assert vanilla.text_input(key="train_epochs").value == "20"
+    assert vanilla.text_input(key="train_learning_rate").value == "0.003"
+    assert vanilla.text_input(key="train_lambda_max").value == "0" and not vanilla.error
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"train_lambda_max": "-1"}, "λ's maximum at least 0, got -1.0"),
+        ({"train_epochs": "0"}, "epochs as a whole number from 1"),
+        ({"train_epochs": "1.5"}, "epochs as a whole number, got '1.5'"),
+        ({"train_batch_size": "7"}, "a batch size that divides 60000, got 7"),
+        ({"train_widths": "1000000"}, "expected at most"),
+        ({"train_widths": "wide"}, "the widths of the hidden layers, such as 200, 200, got 'wide'"),
+        ({"train_widths": ""}, "the widths of the hidden layers"),
+        ({"train_learning_rate": "1.5"}, "a learning rate from 0 to 1, got 1.5"),
+        ({"train_clean_share": "2"}, "a clean share α from 0 to 1, got 2.0"),
+        ({"train_initial_scale": "-3"}, "an initial scale at least 0, got -3.0"),
+        ({"train_seed": "-1"}, "a seed from 0 to 2³²−1, got -1"),
+        ({"train_start": "CNN", "train_widths": "16"}, "expected an MLP, whose widths can be chosen"),
+    ],
+    ids=str,
+)
+def test_bad_settings_are_refused_in_one_line_before_anything_starts(setting, said):
+    page = opened(**setting)
+    (error,) = page.error
+    assert said in error.value and error.value.startswith("expected") and "\n" not in error.value
+    assert not [there for there in page.button if "Start" in there.label]
+
+
+def test_what_is_no_number_is_refused_in_one_line():
+    page = opened().text_input(key="train_learning_rate").set_value("nan").run()
+    assert [error.value for error in page.error] == ["expected a learning rate from 0 to 1, got nan"]
+    page.text_input(key="train_learning_rate").set_value("fast").run()
+    assert [error.value for error in page.error] == ["expected learning rate as a number, got 'fast'"]
+
+
+def test_settings_make_a_recipe_of_ones_own():
+    asked = of_small(train_nonlinearity="ramp", train_step="true", train_clean_share="0.5", train_seed="4")
+    page = opened(**asked)
+    assert not page.error
+    said = "\n".join(there.value for there in page.caption)
+    assert "16 ramp" in said and "3 epochs" in said
+
+
+def test_a_paused_run_is_listed_drawn_and_can_be_resumed_or_cancelled():
+    key = put_down(Run(SMALL), 2)
+    page = opened(**of_small())
+    assert not page.error and charts(page) == 3 + 4 + 3
+    assert button(page, "Resume") and button(page, "paused")
+    said = "\n".join(there.value for there in page.markdown)
+    assert "After epoch **2**" in said and "**90.0 %** right" in said and "**75.0 %** after FGSM" in said
+    assert any("ε = 0.25" in there.value and "float32 autograd" in there.value for there in page.caption)
+    button(page, "Forget it").click().run()
+    assert not page.exception and key not in runs.unfinished() and not background.folder(key).exists()
+    assert button(page, "Start")
+
+
+def test_the_address_says_which_training_is_shown():
+    put_down(Run(SMALL), 2)
+    other = put_down(Run(SMALL, seed=1), 1)
+    page = opened(run=other)
+    assert any("seed 1**" in there.value for there in page.markdown)
+    unknown = opened(run="train-nobody-0", **of_small())
+    assert not unknown.error and any("seed 0**" in there.value for there in unknown.markdown)
+
+
+def test_one_can_look_back():
+    put_down(Run(SMALL), 3)
+    page = opened(**of_small())
+    page.slider(key="epoch").set_value(1).run()
+    assert any("After epoch **1**" in there.value for there in page.markdown)
+    page.slider(key="epoch").set_value(2).run()
+    assert any("After epoch **2**" in there.value for there in page.markdown)
+
+
+def test_what_has_been_trained_is_not_trained_again_but_shown_and_linked_to():
+    name = kept(Run(SMALL))
+    page = opened(**of_small())
+    assert not [there for there in page.button if "Start" in there.label] and charts(page) == 10
+    assert any(name in there.value for there in page.markdown)
+    links = [there.proto.query_string for there in page.get("page_link")]
+    assert links and all("mine%2Ftrained" in query and "relu-mlp%2Fcontrol" in query for query in links)
+
+
+def test_start_begins_the_run_that_the_settings_say_and_puts_it_in_the_address(monkeypatch):
+    begun = []
+
+    class Begins:
+        def poll(self):
+            return None
+
+    def begin(run):
+        begun.append(run)
+        put_down(run, 0)
+        return Begins()
+
+    monkeypatch.setattr(runs, "begin", begin)
+    page = opened(**of_small(train_seed="3"))
+    button(page, "Start").click().run()
+    assert not page.exception and begun == [Run(SMALL, 3)]
+    assert page.query_params["run"] == begun[0].key and button(page, "Pause")
+
+
+def test_why_a_run_ended_badly_is_one_line():
+    key = put_down(Run(SMALL), 1)
+    (background.folder(key) / background.COMPLAINTS).write_text("satcore: expected a loss that is a number, got nan\n")
+    (error,) = opened(**of_small()).error
+    assert error.value == "expected a loss that is a number, got nan"
+
+
+def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():
+    kept(Run(control(SMALL)))
+    known = trainings()
+    found = beside(SMALL, known)
+    assert found and [stage.epoch for stage in found.stages] == [1, 2, 3]
+    assert seconds_an_epoch(SMALL, known) == 2.0
+    assert seconds_an_epoch(changed(SMALL, {"widths": (8,)}), known) is None
+    figure = figures.course([], found, "#000000", 0, 3)
+    assert any(list(curve.y or []) == [75.0] * 3 for curve in figure.data)
+    assert "about 6 s" in words.will_be(Run(SMALL), 2.0)
+
+
+def test_a_record_is_read_as_it_grows_and_anew_where_it_was_written_anew(tmp_path):
+    path, network = tmp_path / "records.jsonl", networks.build(SMALL.architecture)
+    there = [json.dumps(line) + "\n" for line in lines(network, 3)]
+    followed = Record(path)
+    assert followed.epochs() == []
+    path.write_text(there[0] + there[1][:50])  # the second is being written
+    assert [epoch.epoch for epoch in followed.epochs()] == [1]
+    path.write_text("".join(there))
+    assert [epoch.epoch for epoch in followed.epochs()] == [1, 2, 3]
+    path.write_text(json.dumps(lines(network, 1, loss=9.0)[0]) + "\n")
+    assert [epoch.loss for epoch in followed.epochs()] == [9.0]
+    path.write_text(there[0] + '{"epoch": 2, "seen": null}\nnothing\n' + there[2])
+    assert [epoch.epoch for epoch in followed.epochs()] == [1, 3]
+
+
+def test_counts_say_where_the_middle_of_the_values_lies():
+    put_down(Run(SMALL), 1)
+    (epoch,) = record(Run(SMALL).folder / library.RECORDS).epochs()
+    for counts in (*epoch.weights, *epoch.inputs):
+        low, high = counts.within(0.99)
+        inside = (counts.edges[:-1] >= low - 1e-9) & (counts.edges[1:] <= high + 1e-9)
+        assert counts.counts[inside].sum() >= 0.99 * counts.counts.sum()
+        assert np.isclose((counts.density * np.diff(counts.edges)).sum(), 1)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [RECIPES["cnn/saturated"], changed(SMALL, {"step": True}), changed(SMALL, {"nonlinearity": "ramp"})],
+    ids=["cnn", "step", "ramp"],
+)
+def test_whatever_is_trained_is_drawn(recipe):
+    recipe = dataclasses.replace(recipe, phases=(Phase(epochs=3, batch_size=600, learning_rate=1e-3),))
+    page = opened(run=put_down(Run(recipe), 2))
+    assert not page.error and charts(page) > 8
