@@ -225,9 +225,12 @@ def _follow(wanted: list["Run"], device: str, *, ship: bool) -> None:
 def _kept(run: "Run", ship: bool) -> str:
     from satcore import runs
 
-    if name := runs.trained(run, shipped=ship):
-        return f"kept as {name}"
-    return f"bit for bit the network {runs.trained(run)}, which is there already"
+    name, wanted = runs.trained(run, shipped=ship), run.name(ship=ship)
+    if name is None:
+        return f"bit for bit the network {runs.trained(run)}, which is there already"
+    return f"kept as {name}" + (
+        "" if name == wanted else f", as another network is called {wanted} and nothing is overwritten"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

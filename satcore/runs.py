@@ -56,6 +56,13 @@ class Run:
         """Where it is kept while it isn't finished."""
         return background.folder(self.key)
 
+    def name(self, *, ship: bool = False) -> str:
+        """What its network is to be called on the user's shelf, or on the one that ships."""
+        recipe, seed = self.recipe, self.seed
+        if ship:
+            return f"{recipe.family}/{recipe.training}" + (f"-seed-{seed}" if seed else "")
+        return f"{library.OWN}/{library.slug(f'{recipe.family} {recipe.training} seed {seed}')}"
+
     def __str__(self) -> str:
         return f"{self.recipe.name}, seed {self.seed}"
 
@@ -93,12 +100,9 @@ class Finished:
         recipe, seed = self.run.recipe, self.run.seed
         if not ship and (there := library.same_as(self.network)):
             return there
-        label = f"{recipe.family} {recipe.training} seed {seed}"
-        if ship:
-            label = recipe.training if seed == 0 else f"{recipe.training}-seed-{seed}"
         return library.add(
             self.network,
-            label,
+            self.run.name(ship=ship).partition("/")[2],
             group=recipe.family,
             training=recipe.training,
             origin="trained here",
@@ -144,7 +148,7 @@ def pause(run: Run) -> None:
 def cancel(run: Run) -> None:
     """Stop the run at once, and forget all that it has come to."""
     background.stop(run.key, at_once=True)
-    with contextlib.suppress(FileNotFoundError), written(run.folder):
+    with written(run.folder), contextlib.suppress(FileNotFoundError):
         hidden = part_of(run.folder)
         run.folder.rename(hidden)  # so that nobody meets half a run
         shutil.rmtree(hidden, ignore_errors=True)

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import torch
 
-from satcore.networks import Network
+from satcore.networks import Network, mlp
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
 
@@ -56,10 +56,9 @@ def tiny() -> Network:
     recipe = Recipe(
         "relu-mlp",
         "vanilla",
-        hidden=16,
+        architecture=mlp("relu", (16, 16)),
         complementary=("relu",) * 3,
-        precision="float32",
         phases=(Phase(epochs=2, batch_size=600, learning_rate=1e-2),),
     )
-    *_, last = train(recipe, "cpu")
+    *_, last = train(recipe, "cpu", precision="float32")
     return last.network

@@ -4,29 +4,30 @@ import contextlib
 import dataclasses
 import io
 import os
-import queue
 import re
 import signal
 import subprocess
 import sys
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import time
 from pathlib import Path
 
 import pytest
 
-from satcore import data, jobs, library
+from satcore import background, data, library, runs
 from satcore.__main__ import main
 from satcore.evaluation import grids, measure, reality
 from satcore.evaluation.reality import Progress
 from satcore.networks import Network, build, mlp
 from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES, Phase
+from satcore.runs import Run
 from tests.faults import contents, disk_full
 
 ROOT = Path(__file__).parent.parent
 NAME = "relu-mlp/vanilla"
-SMALL = dataclasses.replace(RECIPES[NAME], hidden=16, phases=(Phase(2, 6_000, 1e-2),))
+SMALL = dataclasses.replace(
+    RECIPES[NAME], architecture=mlp("relu", (16,)), complementary=("relu",) * 2, phases=(Phase(2, 6_000, 1e-2),)
+)
 KEPT = "mine/relu-mlp-vanilla-seed-1"
 
 
@@ -58,29 +59,37 @@ def refusal(capsys):
 def small_recipes(monkeypatch):
     """Recipes that take no time: an epoch is over the first 6,000 images."""
     monkeypatch.setattr("satcore.training.loop.TRAINING_IMAGES", 6_000)
-    recipes = {name: dataclasses.replace(RECIPES[name], hidden=16, phases=SMALL.phases) for name in list(RECIPES)[:8]}
+    monkeypatch.setattr("satcore.runs.faster", lambda recipe, device: "float32")
+    recipes = {
+        name: dataclasses.replace(SMALL, family=recipe.family, training=recipe.training, initial_scale=1 + number / 10)
+        for number, (name, recipe) in enumerate(list(RECIPES.items())[:8])
+    }
     monkeypatch.setattr("satcore.recipes.RECIPES", recipes)
-    monkeypatch.setattr(jobs, "RECIPES", recipes)
 
 
 @pytest.fixture
-def no_processes(monkeypatch, small_recipes):
-    """Networks are trained in this process, one after another."""
+def no_processes(monkeypatch, small_recipes, own_shelf):
+    """Work that is begun is done in this process, at once."""
 
-    class Here(ProcessPoolExecutor):
-        def __init__(self, workers, context, initializer, initargs):
-            super().__init__(1)
-            monkeypatch.setattr(jobs, "_records", initargs[0])
+    class Done:
+        def __init__(self, status: int):
+            self.status = status
 
-        def submit(self, job, *arguments):
-            run = Future()
-            try:
-                run.set_result(job(*arguments))
-            except Exception as error:
-                run.set_exception(error)
-            return run
+        def poll(self) -> int:
+            return self.status
 
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
+        def terminate(self) -> None:
+            pass
+
+    def start(key, arguments, *, in_turn=True):
+        complaints = io.StringIO()
+        with contextlib.redirect_stderr(complaints):
+            status = main(arguments)
+        if status:
+            (background.folder(key) / background.COMPLAINTS).write_text(complaints.getvalue())
+        return Done(status)
+
+    monkeypatch.setattr(background, "start", start)
 
 
 @pytest.fixture
@@ -211,21 +220,24 @@ def test_a_trained_network_is_kept_on_the_users_shelf(said, no_processes, own_sh
     assert said("train", NAME, "--seed", 1) == f"{NAME}: kept as {KEPT}\n"
     card = library.describe(KEPT)
     assert (card.group, card.training, card.seed, card.origin) == ("relu-mlp", "vanilla", 1, "trained here")
-    assert card.recipe == SMALL and card.device == "one CPU core" and card.seconds is not None
+    assert (
+        card.recipe.architecture == SMALL.architecture
+        and card.precision == "float32"
+        and card.device == "one CPU core"
+        and card.seconds is not None
+    )
     found = dataclasses.asdict(measure(library.load(KEPT), *data.load("test")))
     assert card.measurements == found | {"kurtosis": list(found["kurtosis"])}
-    assert sorted(path.name for path in own_shelf.iterdir()) == [".training", "mine"]
-    assert list((own_shelf / ".training").iterdir()) == []
+    assert [line["epoch"] for line in runs.records(own_shelf / KEPT / library.RECORDS)] == [1, 2]
+    assert sorted(path.name for path in own_shelf.iterdir()) == [".work", "mine"] and runs.unfinished() == {}
 
     # The same command has nothing to do.
-    known = contents(own_shelf)
+    known = contents(own_shelf / "mine")
     assert said("train", NAME, NAME, "--seed", 1) == (
         f"{NAME}: trained with this recipe and seed already, kept as {KEPT} (--again trains it anew)\n"
     )
-    assert said("train", NAME, "--seed", 1, "--again") == (
-        f"{NAME}: bit for bit the network {KEPT}, which is there already\n"
-    )
-    assert contents(own_shelf) == known
+    assert said("train", NAME, "--seed", 1, "--again") == (f"{NAME}: kept as {KEPT}\n")
+    assert contents(own_shelf / "mine") == known
     assert contents(library.SHIPPED) == before
 
 
@@ -287,7 +299,7 @@ def test_a_full_disk_ends_a_run_in_a_sentence_and_the_same_command_goes_on(
     refusal, said, no_processes, own_shelf, monkeypatch
 ):
     monkeypatch.setattr("satcore.training.loop.SECONDS_BETWEEN_SAVES", -1)
-    write, state = library._put, jobs.state_file(NAME, 1)
+    write = library._put
 
     def without_room(*arguments):
         with disk_full():
@@ -296,15 +308,18 @@ def test_a_full_disk_ends_a_run_in_a_sentence_and_the_same_command_goes_on(
     monkeypatch.setattr(library, "_put", without_room)
     message = refusal("train", NAME, "--seed", "1")
     assert message.startswith(f"expected a place that can be written in {own_shelf}") and "too large" in message
-    assert state.exists() and not (own_shelf / KEPT).exists()
+    (standing,) = runs.unfinished().values()
+    assert standing.complaint == message and (standing.run.folder / runs.STATE).exists()
+    assert not (own_shelf / KEPT).exists()
     monkeypatch.setattr(library, "_put", write)
-    assert said("train", NAME, "--seed", "1").endswith(f"kept as {KEPT}\n") and not state.exists()
+    assert said("train", NAME, "--seed", "1").endswith(f"kept as {KEPT}\n") and not standing.run.folder.exists()
 
 
-def test_the_state_of_another_run_is_refused_and_left_as_it_is(refusal, no_processes, own_shelf):
-    state = jobs.state_file(NAME, 1)
-    assert state == own_shelf / ".training" / "relu-mlp-vanilla-seed-1.safetensors"
-    state.parent.mkdir()
+def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_is(refusal, no_processes):
+    from satcore.recipes import RECIPES as small
+
+    state = Run(small[NAME], 1).folder / runs.STATE
+    state.parent.mkdir(parents=True)
     state.write_bytes(b"no state")
     assert refusal("train", NAME, "--seed", 1).startswith(
         f"expected the state of an interrupted run in {state}, got a file that can't be read"
@@ -312,83 +327,67 @@ def test_the_state_of_another_run_is_refused_and_left_as_it_is(refusal, no_proce
     assert state.read_bytes() == b"no state"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("expected one thing, got another"),
-        OSError("expected room, got none"),
-        BrokenProcessPool("A process in the process pool was terminated abruptly."),
-    ],
-    ids=repr,
-)
-def test_a_worker_that_fails_or_dies_is_reported_in_one_line(monkeypatch, refusal, error):
-    class Failing(ProcessPoolExecutor):
-        """Its workers are done, and have failed, before anyone looks."""
+def test_a_run_whose_process_is_killed_is_reported_in_one_line(monkeypatch, refusal):
+    class Killed:
+        def poll(self) -> int:
+            return -signal.SIGKILL
 
-        def submit(self, *job):
-            run = Future()
-            run.set_exception(error)
-            return run
-
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Failing)
+    monkeypatch.setattr(background, "start", lambda key, arguments, *, in_turn=True: Killed())
     message = refusal("train", NAME, "--seed", "1")
-    if isinstance(error, BrokenProcessPool):
-        assert message.startswith("expected every network's process to come to its end")
-    else:
-        assert message == str(error)
-
-
-def test_records_cross_to_the_command_without_a_network(monkeypatch, small_recipes):
-    reports = queue.SimpleQueue()
-    monkeypatch.setattr(jobs, "_records", reports)
-    jobs._train_and_keep(NAME, "cpu", 5, False)
-    news = [reports.get(timeout=1) for _ in range(2)]
-    assert [(name, record.epoch, record.network) for name, record in news] == [(NAME, 1, None), (NAME, 2, None)]
-
-
-QUICK = """
-import sys
-from satcore.training import loop
-loop.TRAINING_IMAGES = 6_000  # in the workers too, which read this file again
-from satcore.__main__ import main
-if __name__ == "__main__":
-    sys.exit(main())
-"""
+    assert message.startswith(f"expected {NAME}, seed 1 to end, got its process killed")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_a_command_that_is_stopped_leaves_no_worker_and_no_half_a_network(tmp_path, own_shelf, end):
-    (tmp_path / "quick.py").write_text(QUICK)
+def test_an_interrupted_command_has_its_runs_pause_and_leaves_no_half_a_network(own_shelf):
     command = subprocess.Popen(
-        [sys.executable, tmp_path / "quick.py", "train", NAME, "--seed", "1"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "satcore", "train", NAME, "--seed", "1"],
+        cwd=ROOT,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    run = Run(RECIPES[NAME], 1)
     try:
-        # The bar shows a loss as soon as a worker has reported an epoch.
         shown = b""
-        while b"loss" not in shown:
+        while b"loss" not in shown:  # of the first epoch that was reported
             more = os.read(command.stderr.fileno(), 4096)
             assert more, f"the command ended first: {shown.decode()}"
             shown += more
-        if end == signal.SIGINT:
-            os.killpg(command.pid, end)  # as a terminal sends it: to the workers too
-        else:
-            command.send_signal(end)
-        # A worker holds the other end of this pipe: only when none is left does it end.
-        _, rest = command.communicate(timeout=30)
+        os.killpg(command.pid, signal.SIGINT)  # as a terminal sends it
+        _, rest = command.communicate(timeout=60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(command.pid, signal.SIGKILL)
-    if end == signal.SIGINT:
-        *_, last = rest.decode().splitlines()
-        assert command.returncode == 130 and b"Traceback" not in rest
-        assert last == "satcore: interrupted; the same command goes on where it was"
-    else:
-        assert command.returncode == -end
-    assert [path for path in contents(own_shelf) if path.relative_to(own_shelf).parts[0] != ".training"] == []
+    *_, last = rest.decode().splitlines()
+    assert command.returncode == 130 and b"Traceback" not in rest
+    assert last == "satcore: interrupted; the same command goes on where it was"
+    until = time.monotonic() + 60
+    while background.report(run.key) is not None:  # it ends the epoch that is under way
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert (run.folder / runs.STATE).exists() and runs.records(run.folder / runs.RECORDS)
+    assert not (own_shelf / "mine").exists() or list((own_shelf / "mine").iterdir()) == []
+
+
+# Sweeps
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    {
+        ("relu-mlp/other",): f"expected a network out of {', '.join(RECIPES)}, got 'relu-mlp/other'",
+        (NAME, "--seeds", "0-"): 'expected seeds such as "0-4" or "1,3,5", got \'0-\'',
+        (NAME, "--seeds", "0-99999"): "expected from 1 to 10,000 seeds, got 100,000",
+        (NAME, "--set", "colour=red"): "expected NAME=VALUE,… with a NAME out of widths, nonlinearity, step, ",
+        (NAME, "--set", "widths=wide"): "expected a value such as 400x400 for widths, got 'wide'",
+        (NAME, "--set", "lambda_max=-1"): "expected λ's maximum at least 0, got -1.0",
+        (NAME, "--set", "batch_size=7"): "expected a batch size that divides 60000, got 7",
+        (NAME, "--on", "moon"): 'expected "local" or "dask://ADDRESS" to sweep on, got \'moon\'',
+    }.items(),
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_sweep_that_makes_no_sense_is_refused_before_anything_is_begun(refusal, own_shelf, arguments, message):
+    assert refusal("sweep", *arguments).startswith(message)
+    assert contents(own_shelf) == {}
 
 
 # Measuring and attacking
