@@ -156,12 +156,21 @@ def test_the_sentence_says_what_the_penalty_adds(penalised):
     found, _ = seeds.load()
     there = compute.by_lambda(found, FAMILY)
     said = words.penalty_at(there, FAMILY, None).replace("\N{NO-BREAK SPACE}", " ")
-    assert "without the penalty **89.0 % (4 seeds)**; with the recipe's λ **89.0 % (4 seeds)**, **+0.0 points**" in said
+    assert "without the penalty **89.0 % (4 seeds)**; with the recipe's λ **89.0 % (4 seeds)**, **0.0 points**" in said
     del there[compute.lambda_of(RECIPES[SATURATED])]
     said = words.penalty_at(there, FAMILY, None).replace("\N{NO-BREAK SPACE}", " ")
     assert "with the best λ here, 30 times the recipe's **53.0 % (1 seed)**, **−36.0 points**" in said
     assert "Nothing to compare" in words.penalty_at({0.0: there[0.0]}, FAMILY, None)
     assert "Nothing to compare" in words.penalty_at(there, FAMILY, 7)  # an epoch that isn't on record
+
+
+def test_half_of_the_images_is_first_reached_by_the_median():
+    def trained(seed: int, *shares: float) -> seeds.Trained:
+        stages = tuple(seeds.Stage(epoch, 0.0, 1.0, share, 0.0, 0.0) for epoch, share in enumerate(shares, start=1))
+        return seeds.Trained(**(vars(made_up(SATURATED, seed)) | {"history": stages}))
+
+    some = [trained(1, 0.1, 0.6, 0.7, 1.0), trained(2, 0.1, 0.3, 0.8, 1.0), trained(3, 0.1, 0.2, 0.5, 1.0)]
+    assert (compute.half(some), compute.half(some[:1]), compute.half([trained(4, 0.1, 0.9)])) == (3, 2, None)
 
 
 def test_other_settings_are_not_a_penalty(few):

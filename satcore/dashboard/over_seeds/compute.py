@@ -119,15 +119,10 @@ def lambda_of(recipe: Recipe) -> float:
     return float(f"{recipe.lambda_max:.9g}")
 
 
-def ships(trained: Trained) -> bool:
-    """Whether it is, by its recipe and seed, one of the networks that ship."""
-    name = trained.made_by.name
-    card = library.catalogue().cards.get(name)
-    return (
-        card is not None
-        and card.recipe is not None
-        and ((card.recipe.identity, card.seed) == (trained.identity, trained.seed))
-    )
+def shipped() -> set[tuple[str, int]]:
+    """Of which recipes, by their identities, and seeds the networks are that ship."""
+    cards = [card for card in library.catalogue().cards.values() if card.shipped and card.recipe]
+    return {(card.recipe.identity, card.seed) for card in cards if card.recipe and card.seed is not None}
 
 
 def paper(quantity: Quantity, family: str, training: str) -> float | None:
@@ -174,6 +169,17 @@ def middle(values: Sequence[float | None]) -> float | None:
     """The median of those that are known, if there are any."""
     spread = Spread.of(values)
     return spread.median if spread else None
+
+
+def half(some: Sequence[Trained]) -> int | None:
+    """After which epoch, of those on record, half of the images are first right before and after FGSM, in the median
+    of some networks; None where that is not on record.
+    """
+    for epoch in epochs({0.0: list(some)}):
+        there = middle([along(trained, [epoch], ALONG[WITHSTOOD])[0] for trained in some])
+        if there is not None and there >= 50:
+            return epoch
+    return None
 
 
 def withstood(there: dict[float, list[Trained]], epoch: int | None) -> dict[float, Spread]:

@@ -1,5 +1,5 @@
-// Figures of many networks as dots. A panel has one axis for all stages on the way, so that the slider moves dots alone,
-// and one of its own for the end, where values lie close together.
+// Figures of many networks as dots. A panel has one axis for all stages on the way, so that the slider moves the dots
+// alone, and another for the end, where values lie close together.
 
 const TOP = 10, LEFT = 46, RIGHT = 6, FOOT = 24, BELOW = 20, BARE = 6  // around a panel's axes, in pixels
 const NARROW = 220, LANE = 70  // a panel's least width; how wide a lane is at most
@@ -15,7 +15,8 @@ export default function ({ data, parentElement }) {
     `<figure><figcaption><b>${safe(panel.title)}</b> <span>(${safe(panel.unit)})</span></figcaption>
       <svg role="img" aria-label="${safe(panel.alt)}"></svg><div class="reads" hidden></div></figure>`).join("")}</div>`
   const figures = [...root.querySelectorAll("figure")], axes = panels.map(axesOf)
-  const draw = () => figures.forEach((figure, k) => drawPanel(figure, panels[k], axes[k], data.height, Math.max(0, stage)))
+  const draw = () => figures.forEach((figure, k) =>
+    drawPanel(figure, panels[k], axes[k], data.height, Math.max(0, stage)))
   const input = root.querySelector("input")
   const show = (at) => {
     stage = Math.min(stops.length - 1, Math.max(0, at))
@@ -44,12 +45,13 @@ function bold(text) { return safe(text).replace(/\*\*(.+?)\*\*/g, "<b>$1</b>") }
 
 function slider(stops) {
   return `<div class="stages"><label for="stage"></label>
-    <input id="stage" type="range" min="0" max="${stops.length - 1}" step="1"/><output aria-live="polite"></output></div>`
+    <input id="stage" type="range" min="0" max="${stops.length - 1}" step="1"/>
+    <output aria-live="polite"></output></div>`
 }
 
 function stageOfAddress(stops) {
-  const asked = new URLSearchParams(location.search).get(PARAMETER)
-  const found = stops.findIndex(({ name }) => name === asked)
+  const asked = Number(new URLSearchParams(location.search).get(PARAMETER))
+  const found = stops.findLastIndex(({ name }) => name && Number(name) <= asked)  // what is on record by then
   return found < 0 ? null : found
 }
 
@@ -77,7 +79,7 @@ function axisOf({ columns, logarithmic }, stages) {
   high += space
   const of = (value) => ((logarithmic ? Math.log10(value) : value) - low) / (high - low)
   const ticks = logarithmic ? logarithmicTicks(10 ** low, 10 ** high) : linearTicks(low, high)
-  return { of, ticks: ticks.map((value) => [of(value), short(Number(value.toPrecision(6)))]) }
+  return { of, ticks: ticks.map((value) => [of(value), four(value)]) }
 }
 
 function linearTicks(low, high) {
@@ -105,7 +107,8 @@ function drawPanel(figure, panel, { way, end }, tall, stage) {
   const level = (value) => TOP + tall * (1 - axis.of(value))
   const targets = [], parts = axis.ticks.map(([share, label]) => {
     const y = TOP + tall * (1 - share)
-    return `<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${y}" y2="${y}"/>${text(LEFT - 6, y + 5, label, "end")}`
+    const line = `<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${y}" y2="${y}"/>`
+    return line + text(LEFT - 6, y + 5, label, "end")
   })
   const middles = []
   panel.columns.forEach(({ label, lanes }, c) => {
@@ -152,7 +155,8 @@ function drawnLane({ colour, dots, middle, paper }, x, wide, level, stage, panel
     const aside = (k + 0.5 - known.length / 2) * Math.min(RADIUS, (wide - 2 * RADIUS) / known.length)
     const y = level(values[stage]), at = x + aside
     out += `<circle class="dot" cx="${at}" cy="${y}" r="${RADIUS}" fill="${colour}"/>`
-    if (ringed) out += `<circle class="ring" cx="${at}" cy="${y}" r="${Math.max(RADIUS + 2, Math.min(RING, wide / 2))}"/>`
+    const around = Math.max(RADIUS + 2, Math.min(RING, wide / 2))
+    if (ringed) out += `<circle class="ring" cx="${at}" cy="${y}" r="${around}"/>`
     targets.push({ x: at, y, says: `${says}: ${four(values[stage])}${panel.unit.startsWith("%") ? " %" : ""}` })
   })
   const half = wide / 2 - 2
@@ -166,7 +170,11 @@ function drawnLane({ colour, dots, middle, paper }, x, wide, level, stage, panel
     stroke-dasharray="5 4"/>`
 }
 
-// Accuracies lie close together.
-function four(value) { return String(Number(value.toPrecision(4))) }
+// Four digits where `short` gives three: accuracies lie close together.
+function four(value) {
+  return Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? String(Number(value.toPrecision(4))) : short(value)
+}
 
-function text(x, y, content, anchor) { return `<text x="${x}" y="${y}" text-anchor="${anchor}">${safe(content)}</text>` }
+function text(x, y, content, anchor) {
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}">${safe(content)}</text>`
+}

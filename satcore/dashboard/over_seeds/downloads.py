@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
-from satcore.dashboard.over_seeds.compute import ships
+from satcore.dashboard.over_seeds.compute import shipped
 from satcore.dashboard.shared import downloads
 from satcore.evaluation.seeds import Stage, Trained
 
@@ -31,7 +31,9 @@ def of_networks(found: Sequence[Trained]) -> None:
 
 def csv_of_figures(found: Sequence[Trained]) -> str:
     """A row a figure of a network, or a layer of it, counted from 1."""
-    return downloads.csv_of(HEADER, (row for trained in found for row in _rows(trained)))
+    ships = shipped()
+    rows = (row for one in found for row in _rows(one, ships=(one.identity, one.seed) in ships))
+    return downloads.csv_of(HEADER, rows)
 
 
 def csv_of_stages(found: Sequence[Trained]) -> str:
@@ -39,11 +41,11 @@ def csv_of_stages(found: Sequence[Trained]) -> str:
     return downloads.csv_of(STAGES, ([*_of(trained), *stage] for trained in found for stage in trained.history))
 
 
-def _rows(trained: Trained) -> Iterator[list]:
+def _rows(trained: Trained, *, ships: bool) -> Iterator[list]:
     for figure, value in trained.figures.items():
         layers = enumerate(value, start=1) if isinstance(value, list) else [("", value)]
         for layer, there in layers:
-            yield [*_of(trained), ships(trained), figure, layer, "" if there is None else there]
+            yield [*_of(trained), ships, figure, layer, "" if there is None else there]
 
 
 def _of(trained: Trained) -> list:

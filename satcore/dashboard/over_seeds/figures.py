@@ -8,16 +8,19 @@ from satcore.dashboard.over_seeds.dots_view import Column, Dot, Lane, Panel, Sto
 from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation.seeds import Trained
 
+Shipped = set[tuple[str, int]]  # as `compute.shipped` gives them
+
 
 def over_seeds(there: dict[str, list[Trained]], family: str) -> list[Panel]:
     """A panel a figure: for each training, side by side, every seed, and the paper's value."""
-    return [_over_seeds(there, family, quantity) for quantity in compute.DRAWN]
+    shipped = compute.shipped()
+    return [_over_seeds(there, family, quantity, shipped) for quantity in compute.DRAWN]
 
 
-def _over_seeds(there: dict[str, list[Trained]], family: str, quantity: Quantity) -> Panel:
+def _over_seeds(there: dict[str, list[Trained]], family: str, quantity: Quantity, shipped: Shipped) -> Panel:
     layers = compute.layers(there, quantity)
     columns = [
-        Column(label, [_lane(some, training, quantity, layer, family) for training, some in there.items()])
+        Column(label, [_lane(some, training, quantity, layer, family, shipped) for training, some in there.items()])
         for layer, label in enumerate(layers)
     ]
     unit = words.unit(quantity, [trained for some in there.values() for trained in some])
@@ -26,15 +29,14 @@ def _over_seeds(there: dict[str, list[Trained]], family: str, quantity: Quantity
     )
 
 
-def _lane(some: Sequence[Trained], training: str, quantity: Quantity, layer: int, family: str) -> Lane:
+def _lane(
+    some: Sequence[Trained], training: str, quantity: Quantity, layer: int, family: str, shipped: Shipped
+) -> Lane:
     values = [quantity.values(trained.figures)[layer] for trained in some]
     spread = compute.Spread.of(values)
     return Lane(
         COLOURS[training],
-        [
-            Dot(words.of_a_seed(training, trained), [value], ringed=compute.ships(trained))
-            for trained, value in zip(some, values, strict=True)
-        ],
+        [_dot(training, trained, [value], shipped) for trained, value in zip(some, values, strict=True)],
         [spread.median if spread else None],
         compute.paper(quantity, family, training),
     )
@@ -43,22 +45,22 @@ def _lane(some: Sequence[Trained], training: str, quantity: Quantity, layer: int
 def against_lambda(there: dict[float, list[Trained]], family: str) -> tuple[list[Panel], list[Stop]]:
     """Four figures against the largest λ, at every stage of the training and at its end; and what the slider says."""
     epochs = compute.epochs(there)
-    panels = [_against_lambda(there, family, quantity, epochs) for quantity in compute.AGAINST_LAMBDA]
+    shipped = compute.shipped()
+    panels = [_against_lambda(there, family, quantity, epochs, shipped) for quantity in compute.AGAINST_LAMBDA]
     stops = [Stop(str(epoch), words.after(epoch), words.penalty_at(there, family, epoch)) for epoch in epochs]
     return panels, [*stops, Stop("", words.AT_THE_END, words.penalty_at(there, family, None))]
 
 
-def _against_lambda(there: dict[float, list[Trained]], family: str, quantity: Quantity, epochs: Sequence[int]) -> Panel:
+def _against_lambda(
+    there: dict[float, list[Trained]], family: str, quantity: Quantity, epochs: Sequence[int], shipped: Shipped
+) -> Panel:
     everyone = [trained for some in there.values() for trained in some]
     columns = []
     for lam, some in there.items():
+        along = compute.ALONG.get(quantity)
         dots = [
-            Dot(
-                words.of_a_lambda(lam, trained),
-                [*compute.along(trained, epochs, compute.ALONG.get(quantity)), quantity.values(trained.figures)[0]],
-                ringed=compute.ships(trained),
-            )
-            for trained in some
+            _dot(words.lam(lam), one, [*compute.along(one, epochs, along), *quantity.values(one.figures)], shipped)
+            for one in some
         ]
         middle = [compute.middle(values) for values in zip(*(dot.values for dot in dots), strict=True)]
         colour = COLOURS["saturated" if lam > 0 else "control"]
@@ -72,3 +74,8 @@ def _against_lambda(there: dict[float, list[Trained]], family: str, quantity: Qu
         joined=True,
         missing=words.ONLY_AT_THE_END,
     )
+
+
+def _dot(of_what: str, trained: Trained, values: Sequence[float | None], shipped: Shipped) -> Dot:
+    ships = (trained.identity, trained.seed) in shipped
+    return Dot(words.of_a_network(of_what, trained.seed, ships=ships), values, ringed=ships)

@@ -94,14 +94,14 @@ def unit(quantity: Quantity, everyone: Sequence[Trained]) -> str:
     return f"{quantity.unit}, ε = {within}" if quantity is compute.WORST else quantity.unit
 
 
-def of_a_seed(training: str, trained: Trained) -> str:
-    """Whose dot it is."""
-    return f"{training}, seed {trained.seed}{', ships' if compute.ships(trained) else ''}"
+def of_a_network(of_what: str, seed: int, *, ships: bool) -> str:
+    """Whose dot it is: a training's or a λ's, and of which seed."""
+    return f"{of_what}, seed {seed}{', ships' if ships else ''}"
 
 
-def of_a_lambda(lam: float, trained: Trained) -> str:
-    """Whose dot it is."""
-    return f"λ {_number(lam)}, seed {trained.seed}{', ships' if compute.ships(trained) else ''}"
+def lam(value: float) -> str:
+    """A λ."""
+    return f"λ {_number(value)}"
 
 
 def times(lam: float, family: str) -> str:
@@ -148,9 +148,9 @@ def alt_over_seeds(there: dict[str, list[Trained]], quantity: Quantity, layers: 
 def alt_against_lambda(there: dict[float, list[Trained]], quantity: Quantity) -> str:
     """A panel in words: medians at the end of the training."""
     said = []
-    for lam, some in there.items():
+    for largest, some in there.items():
         spread = Spread.of([quantity.values(trained.figures)[0] for trained in some])
-        said += [f"λ {_number(lam)}: {_in_words(spread)}"] if spread else []
+        said += [f"{lam(largest)}: {_in_words(spread)}"] if spread else []
     return f"{quantity.name} at the end of the training: {'; '.join(said)}"
 
 
@@ -176,7 +176,9 @@ def table(there: dict[str, list[Trained]], family: str) -> pd.DataFrame:
 
 
 def table_of_lambda(there: dict[float, list[Trained]], family: str) -> pd.DataFrame:
-    """A row a λ: how many seeds, and the median of each figure at the end of the training."""
+    """A row a λ: how many seeds, the median of each figure at the end of the training, and how soon half of the first
+    1,000 test images were right before and after FGSM.
+    """
     return pd.DataFrame(
         [
             {"largest λ": _number(lam), "times the recipe's": float(times(lam, family)), "seeds": len(some)}
@@ -186,6 +188,7 @@ def table_of_lambda(there: dict[float, list[Trained]], family: str) -> pd.DataFr
                 )
                 for quantity in compute.AGAINST_LAMBDA
             }
+            | {"half after epoch": compute.half(some)}
             for lam, some in there.items()
         ]
     )
@@ -220,7 +223,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
+    return f"{points:+.1f}".replace("-", "−") if abs(points) >= 0.05 else "0.0"
 
 
 def _number(lam: float) -> str:
