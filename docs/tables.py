@@ -203,14 +203,13 @@ def recipes(there: Stored) -> str:
         rows.append(
             [
                 card.name,
-                str(card.recipe.hidden or NOTHING),
                 str(card.recipe.epochs),
                 f"{most:g}" if most else "0",
                 f"{1 - least:g}" if least < 1 else "0",
                 NOTHING if card.seconds is None else f"{card.seconds / 60:.1f}",
             ]
         )
-    return _table(["network", "hidden width", "epochs", "λ up to", "weight of FGSM images", "minutes"], rows)
+    return _table(["network", "epochs", "λ up to", "weight of FGSM images", "minutes"], rows)
 
 
 def verdicts(there: Stored) -> str:

@@ -77,11 +77,11 @@ def train(
 
     `device` is a torch device; without one, CUDA where there is one, else the CPU. `precision` is that of the forward
     and backward pass, "float32", or "bfloat16" by autocast, the weights themselves, the loss and Adam being float32 in
-    either; without one, the `faster` of the two. With `state`, a file, the run is kept there and taken up from there, in
-    a `precision` that is then given: an interrupted run ends in the very bits that an uninterrupted one of the same
-    precision on the same machine ends in. `watch` is called after each epoch. A generator that is closed keeps its state. Raises ValueError where that
-    file is of another run or damaged, and where the loss is no longer a number, and OSError where the file can't be
-    written.
+    either; without one, the `faster` of the two. With `state`, a file, the run is kept there and taken up from there,
+    in a `precision` that is then given: an interrupted run ends in the very bits that an uninterrupted one of the same
+    precision on the same machine ends in. `watch` is called with the network after each epoch. A generator that is
+    closed keeps its state. Raises ValueError where that file is of another run or damaged, and where the loss is no
+    longer a number, and OSError where the file can't be written.
     """
     where = _device(device)
     if state is not None and precision is None:
