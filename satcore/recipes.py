@@ -161,7 +161,8 @@ class Recipe:
     @property
     def identity(self) -> str:
         """What the recipe is, whatever it is called: 16 hexadecimal digits."""
-        fields = {name: value for name, value in self.to_json().items() if name not in ("family", "training")}
+        fields = _essence(dataclasses.replace(self, family="any", training="vanilla"))
+        fields |= {"architecture": networks.to_data(self.architecture)}
         alike = json.loads(json.dumps(fields), parse_int=float)  # 1 and 1.0 are one number
         return hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -308,6 +309,16 @@ SETTINGS: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "initial_scale": lambda recipe, scale: dataclasses.replace(recipe, initial_scale=scale),
     "epsilon": lambda recipe, epsilon: dataclasses.replace(recipe, epsilon=epsilon),
 }
+
+
+def _essence(part: Any) -> Any:
+    """A recipe, or a part of one, but for what is as it is by default: so no later field changes what it is."""
+    if isinstance(part, tuple):
+        return [_essence(there) for there in part]
+    if not dataclasses.is_dataclass(part):
+        return part
+    values = {field: getattr(part, field.name) for field in dataclasses.fields(part)}
+    return {field.name: _essence(value) for field, value in values.items() if value != field.default}
 
 
 def _as_they_are_now(fields: dict[str, Any]) -> dict[str, Any]:
