@@ -45,7 +45,7 @@ class Plan:
 
 
 MLP = Plan(pairs=20, points=101, epsilon=0.05, images=200)
-CNN = Plan(pairs=8, points=51, epsilon=0.1, images=20)  # some twenty times as slow
+CNN = Plan(pairs=8, points=51, epsilon=0.1, images=20)  # it is some thirty times as slow
 
 
 class Figures(TypedDict):
@@ -115,7 +115,7 @@ class Trained:
 
 
 def measured(network: Network, plan: Plan | None = None) -> Figures:
-    """All figures of the `network`, a quarter of a minute on one core for an MLP, two minutes for a CNN.
+    """All figures of the `network`, ten seconds on one core for an MLP, a minute for a CNN.
 
     Without a `plan`, as `MLP` or `CNN`. Raises ValueError where activations aren't finite.
     """

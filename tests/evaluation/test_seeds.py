@@ -250,7 +250,8 @@ def test_what_ships_is_believed_and_agrees_with_the_cards(monkeypatch):
         card = library.describe(name)
         there = by_key[(card.recipe.identity, card.seed)]
         assert there.made_by.name == name
+        # Five images in ten thousand, a CNN's twenty: those that another order of summation may tip over.
+        tipped = 2e-3 if name.startswith("cnn/") else 5e-4
         for figure in ("accuracy", "fgsm_accuracy", "fgsm_withstood", "zero_gradient"):
-            # Five images in ten thousand: those that another order of summation may tip over.
-            assert there.figures[figure] == pytest.approx(card.measurements[figure], abs=5e-4)
+            assert there.figures[figure] == pytest.approx(card.measurements[figure], abs=tipped), name
         assert there.figures["kurtosis"] == pytest.approx(card.measurements["kurtosis"], rel=1e-6)

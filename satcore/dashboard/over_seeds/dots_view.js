@@ -6,21 +6,18 @@ const NARROW = 220, LANE = 70  // a panel's least width; how wide a lane is at m
 const RADIUS = 5.5, RING = 9.5, REACH = 22  // of a dot, of what points it out, of where a pointer finds it
 const TICKS = 4, PARAMETER = "epoch"
 
-const last = new WeakMap()  // which stage is shown, by the view: it outlives a redraw
-
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view"), { panels, stops } = data
-  let stage = stageOfAddress(stops) ?? last.get(root) ?? stops.length - 1
+  let stage = stageOfAddress(stops)
   root.innerHTML = `${stops.length > 1 ? slider(stops) : ""}<div class="panels">${panels.map((panel) =>
     `<figure><figcaption><b>${safe(panel.title)}</b> <span>(${safe(panel.unit)})</span></figcaption>
       <svg role="img" aria-label="${safe(panel.alt)}"></svg><div class="reads" hidden></div></figure>`).join("")}</div>`
   const figures = [...root.querySelectorAll("figure")], axes = panels.map(axesOf)
   const draw = () => figures.forEach((figure, k) =>
-    drawPanel(figure, panels[k], axes[k], data.height, Math.max(0, stage)))
+    drawPanel(figure, panels[k], axes[k], data.height, stage))
   const input = root.querySelector("input")
   const show = (at) => {
-    stage = Math.min(stops.length - 1, Math.max(0, at))
-    last.set(root, stage)
+    stage = at
     input.value = stage
     input.setAttribute("aria-valuetext", stops[stage].label)
     root.querySelector("label").textContent = stops[stage].label
@@ -29,7 +26,7 @@ export default function ({ data, parentElement }) {
   }
   if (input) {
     input.oninput = () => show(Number(input.value))
-    input.onchange = () => stageIntoAddress(stops, stage)
+    input.onchange = () => stageIntoAddress(stops, stage)  // a redraw finds it there
     show(stage)
   }
   const observer = new ResizeObserver(draw)
@@ -52,7 +49,7 @@ function slider(stops) {
 function stageOfAddress(stops) {
   const asked = Number(new URLSearchParams(location.search).get(PARAMETER))
   const found = stops.findLastIndex(({ name }) => name && Number(name) <= asked)  // what is on record by then
-  return found < 0 ? null : found
+  return found < 0 ? Math.max(0, stops.length - 1) : found
 }
 
 function stageIntoAddress(stops, stage) {

@@ -17,7 +17,7 @@ from satcore.evaluation import seeds
 found, complaints = seeds.load()
 for trained in found:
     print(trained.recipe, trained.made_by.lambda_max, trained.seed, trained.figures["fgsm_accuracy"])
-print(seeds.measured(library.load("relu-mlp/saturated")))  # a quarter of a minute
+print(seeds.measured(library.load("relu-mlp/saturated")))  # some ten seconds
 """
 
 
