@@ -13,6 +13,7 @@ from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 
 BETAS, TINY = (0.9, 0.999), 1e-8  # of Kingma & Ba (2015)
+RATE = 0.01  # of learning, unless told otherwise
 
 
 def adam(network: nn.Module, images: Tensor, targets: Tensor, **settings) -> AttackResult:
@@ -28,7 +29,7 @@ def adam_steps(
     targets: Tensor,
     *,
     steps: int = 1000,
-    learning_rate: float = 0.01,
+    learning_rate: float = RATE,
     gradient: str = "autograd",
     temperature: float = 1.0,
     targeted: bool = True,

@@ -12,15 +12,18 @@ import numpy as np
 import torch
 
 from satcore import attacks, data, library
+from satcore.attacks.adam import BETAS, RATE
 from satcore.data import CLASSES
 from satcore.files import read_whole, write_whole
 from satcore.networks import Convolution, Network
+from satcore.proofs import standstill
 
 PAIRS = [(source, target) for source in range(CLASSES) for target in range(CLASSES) if source != target]
 STEPS = {"L-BFGS": attacks.lbfgs_steps, "Adam": attacks.adam_steps}
 SOURCES = ("most confident", "least confident")
 MOST_BYTES = 4 << 20  # of a grid, also when it is unpacked
 PAPERS_STEPS = 1000  # of L-BFGS, in Fig. 5 and 8
+PAPERS_ADAM = 30_000_000  # steps, in §7
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class Grid:
     found        (10, 10) bool: classified as the target
     iterations   (10, 10) int64
     zero         (10, 10) bool: the attack met a gradient that was exactly zero
+    drift        (10, 10) float64: by how much any pixel would change, at most, if Adam went on to `PAPERS_ADAM` steps,
+                 none of which would find an adversarial image; 0 where no step would change a bit, and where one is
+                 found; ∞ where nothing is proven
     sources      (10,) int64: the source images' indices in the test set
     done         the share of pairs that are finished
     """
@@ -58,6 +64,7 @@ class Grid:
     found: np.ndarray
     iterations: np.ndarray
     zero: np.ndarray
+    drift: np.ndarray
     sources: np.ndarray
     done: float
 
@@ -66,12 +73,31 @@ class Grid:
         """On how many of the 90 pairs an adversarial image was found."""
         return int(self.found.sum())
 
+    @property
+    def resists(self) -> np.ndarray:
+        """(10, 10) bool: no adversarial image was found."""
+        return ~self.found & ~np.eye(CLASSES, dtype=bool)
+
+    @property
+    def rests(self) -> np.ndarray:
+        """(10, 10) bool: nor would one be, as from here on no step would change a bit."""
+        return self.resists & (self.drift == 0)
+
+    @property
+    def drifts(self) -> np.ndarray:
+        """(10, 10) bool: nor would one be in `PAPERS_ADAM` steps, which would change the image by `drift` at most."""
+        return self.resists & (self.drift > 0) & np.isfinite(self.drift)
+
 
 @dataclass(frozen=True)
 class Filling:
-    """A grid on its way: the attack's `step` on the 90 pairs, from the test images at the indices `sources`."""
+    """A grid on its way: the attack's `step` on the 90 pairs, from the test images at the indices `sources`.
+
+    drift  (90,) float64: as in `Grid`
+    """
 
     step: attacks.Step
+    drift: torch.Tensor
     sources: list[int]
 
     @property
@@ -88,6 +114,7 @@ class Filling:
             found=_square(result.success, False),
             iterations=_square(result.iterations, 0),
             zero=_square(result.zero_gradient, False),
+            drift=_square(self.drift, 0),
             sources=np.array(self.sources),
             done=self.done,
         )
@@ -101,10 +128,36 @@ def fill(network: Network, setting: Setting) -> Iterator[Filling]:
     sources = [data.choose(network, "test", digit, setting.source) for digit in range(CLASSES)]
     images = data.load("test").images[sources].to(next(network.parameters()).dtype)
     starts, targets = images[[source for source, _ in PAIRS]], torch.tensor([target for _, target in PAIRS])
+    means = torch.zeros(len(PAIRS), dtype=torch.float64)  # at least the size of Adam's moving average, in any pixel
     for step in STEPS[setting.attack](
         network, starts, targets, steps=setting.steps, gradient=setting.gradient, temperature=setting.temperature
     ):
-        yield Filling(step, sources)
+        if step.gradient is not None:
+            largest = step.gradient.direction.flatten(1).abs().amax(1).double()
+            means[step.seen] = BETAS[0] * means[step.seen] + (1 - BETAS[0]) * largest
+        yield Filling(step, _drift(network, setting, step, targets, means), sources)
+
+
+def _drift(
+    network: Network, setting: Setting, step: attacks.Step, targets: torch.Tensor, means: torch.Tensor
+) -> torch.Tensor:
+    """As in `Grid`, (90,)."""
+    found, left = step.standing.reached, PAPERS_ADAM - setting.steps
+    unproven = ~found
+    if setting.attack == "Adam":  # which stops before its last step where it is at rest
+        unproven = step.running | (~found & (step.standing.iterations == setting.steps))
+    drift = torch.zeros(len(PAIRS), dtype=torch.float64).masked_fill(unproven, torch.inf)
+    if (setting.attack, setting.gradient) == ("Adam", "autograd") and left > 0 and not bool(step.running.any()):
+        drift[unproven] = standstill.drift(
+            network,
+            step.images[unproven],
+            targets[unproven],
+            means[unproven],
+            taken=setting.steps,
+            left=left,
+            learning_rate=RATE,
+        )
+    return drift
 
 
 def _square(values: torch.Tensor, diagonal) -> np.ndarray:
@@ -117,15 +170,19 @@ def _square(values: torch.Tensor, diagonal) -> np.ndarray:
 
 def shipped(name: str) -> list[Setting]:
     """The settings whose grids ship for the network `name`: the paper's L-BFGS from both sources, its gradient in three
-    ways; for networks without convolutions also Adam with 100,000 steps, as published.
+    ways; and Adam with 100,000 steps, as published, but for a user's convolutions, which might take days.
     """
     ways = (("autograd", 1.0), ("exact", 1.0), ("softened", 30.0))
     settings = [
         Setting(source, gradient=gradient, temperature=temperature)
         for source, (gradient, temperature) in itertools.product(SOURCES, ways)
     ]
-    convolves = any(isinstance(block.affine, Convolution) for block in library.describe(name).architecture)
-    return settings if convolves else [*settings, Setting(attack="Adam", steps=100_000)]
+    return [*settings, Setting(attack="Adam", steps=100_000)] if _affordable(name) else settings
+
+
+def _affordable(name: str) -> bool:
+    card = library.describe(name)
+    return card.shipped or not any(isinstance(block.affine, Convolution) for block in card.architecture)
 
 
 def save(name: str, setting: Setting, grid: Grid, *, ship: bool = False) -> None:
@@ -151,6 +208,7 @@ def load(name: str, setting: Setting) -> Grid | None:
         with np.load(content, allow_pickle=False) as arrays:
             fields = {field: arrays[field] for field in arrays}
         kept_of = str(fields.pop("sha256"))
+        fields.setdefault("drift", np.where(fields["found"] | np.eye(CLASSES, dtype=bool), 0, np.inf))
         _check_arrays(fields)
         done = float(fields.pop("done"))
         grid = Grid(**fields, done=done)
@@ -166,12 +224,16 @@ def _check_arrays(fields: dict[str, np.ndarray]) -> None:
         "found": (square, "b"),
         "iterations": (square, "i"),
         "zero": (square, "b"),
+        "drift": (square, "f"),
         "sources": ((CLASSES,), "i"),
         "done": ((), "f"),
     }
     found = {name: (array.shape, array.dtype.kind) for name, array in fields.items()}
     if found != wanted or not (
-        fields["images"].min() >= 0 and fields["images"].max() <= 1 and 0 <= fields["done"] <= 1
+        fields["images"].min() >= 0
+        and fields["images"].max() <= 1
+        and fields["drift"].min() >= 0
+        and 0 <= fields["done"] <= 1
     ):
         raise ValueError("the arrays of a grid")
 

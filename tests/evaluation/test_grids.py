@@ -9,7 +9,7 @@ import torch
 from satcore import data, library
 from satcore.evaluation import grids
 from satcore.evaluation.grids import PAIRS, Setting
-from satcore.networks import build, mlp
+from satcore.networks import build, cnn, mlp
 from tests.examples import SHIPPED, load, slowly
 
 SETTING = Setting(attack="Adam", steps=60)
@@ -67,6 +67,29 @@ def test_it_fills_step_by_step_and_keeps_what_it_has(tiny):
         assert (later | ~earlier).all()
 
 
+@pytest.mark.slow
+def test_what_adam_leaves_at_rest_is_told_from_what_it_leaves_open():
+    network = load("relu-mlp/saturated")
+    few, many = (filled(network, attack="Adam", steps=steps) for steps in (100, 30_000_000))
+    assert few.resists.any() and not few.rests.any() and np.isinf(few.drift[few.resists]).all()
+    assert many.done == 1 and (many.rests == many.resists).all() and many.iterations.max() < 1000
+    assert (many.found | ~few.found).all() and not many.drift.any() and not many.drifts.any()
+
+
+@pytest.mark.slow
+def test_what_adam_is_proven_to_leave_nearly_at_rest_is_told_from_both():
+    grid = filled(load("sigmoid-mlp/saturated"), attack="Adam", steps=400)
+    assert grid.drifts.any() and (grid.resists & ~grid.drifts & ~grid.rests).any()
+    assert (grid.drift[grid.drifts] < 0.01).all() and (grid.iterations[grid.drifts] == 400).all()
+    softened = filled(load("sigmoid-mlp/saturated"), attack="Adam", steps=1, gradient="softened", temperature=30.0)
+    assert not softened.drifts.any()
+
+
+def test_of_lbfgs_nothing_is_proven(tiny):
+    grid = filled(tiny, steps=1)
+    assert grid.resists.any() and np.isinf(grid.drift[grid.resists]).all() and not grid.drift[grid.found].any()
+
+
 @pytest.fixture
 def own(tiny) -> str:
     """The name of a network on the user's shelf."""
@@ -120,6 +143,15 @@ def test_a_damaged_grid_is_refused_in_one_sentence(grid, own):
         grids.load(own, SETTING)
 
 
+def test_of_a_grid_kept_without_proofs_nothing_is_proven(grid, own):
+    grids.save(own, SETTING, grid)
+    (path,) = library.folder_of(own).rglob("*.npz")
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **{name: array for name, array in arrays.items() if name != "drift"})
+    found = grids.load(own, SETTING)
+    assert np.isinf(found.drift[found.resists]).all() and not found.drift[~found.resists].any()
+
+
 @pytest.mark.parametrize(
     "wrong, message",
     [({"source": "random"}, "expected sources out of"), ({"attack": "FGSM"}, "expected an attack out of")],
@@ -134,11 +166,16 @@ def test_no_steps_are_refused(tiny):
         next(grids.fill(tiny, Setting(steps=0)))
 
 
-def test_what_ships_is_lbfgs_in_three_ways_and_where_nothing_convolves_adam():
+def test_what_ships_is_lbfgs_in_three_ways_and_adam():
     for name in SHIPPED:
         settings = grids.shipped(name)
-        assert len(set(settings)) == len(settings) == (6 if name.startswith("cnn/") else 7)
+        assert len(set(settings)) == len(settings) == 7
         assert Setting() in settings and {setting.source for setting in settings} == set(grids.SOURCES)
+
+
+def test_adam_isnt_asked_of_a_users_convolutions(own):
+    assert len(grids.shipped(own)) == 7
+    assert [setting.attack for setting in grids.shipped(library.add(build(cnn()), "own"))] == ["L-BFGS"] * 6
 
 
 @pytest.mark.shipped
@@ -153,12 +190,20 @@ def check_grid(network, setting: Setting, grid: grids.Grid | None):
     np.testing.assert_array_equal(grid.found, (seen(network, grid) == np.arange(10)) & ~np.eye(10, dtype=bool))
     assert grid.images.min() >= 0 and grid.images.max() <= 1 and grid.done == 1
     assert (grid.iterations <= setting.steps).all()
+    if setting.attack == "Adam":
+        np.testing.assert_array_equal(grid.rests, grid.resists & (grid.iterations < setting.steps))
     images, labels = data.load("test")
     assert labels[grid.sources].tolist() == list(range(10))
     np.testing.assert_array_equal(grid.images[range(10), range(10)], images[grid.sources, 0].numpy())
 
 
-@pytest.mark.parametrize("source", grids.SOURCES)
+@pytest.mark.parametrize("setting", [*map(Setting, grids.SOURCES), Setting(attack="Adam", steps=100_000)])
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name.endswith("/vanilla")])
-def test_vanilla_is_fooled_on_every_pair(name, source):
-    assert grids.load(name, Setting(source)).fooled == 90
+def test_vanilla_is_fooled_on_every_pair(name, setting):
+    assert grids.load(name, setting).fooled == 90
+
+
+@pytest.mark.shipped
+def test_of_a_saturated_network_of_relus_nothing_is_open_in_the_papers_30_million_iterations():
+    grid = grids.load("relu-mlp/saturated", Setting(attack="Adam", steps=100_000))
+    assert grid.resists[3, 7] and (grid.rests == grid.resists).all()
