@@ -1,6 +1,7 @@
 """The attack grid page, run without a browser."""
 
 import dataclasses
+import itertools
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -167,6 +168,37 @@ def test_a_damaged_grid_is_a_sentence_and_can_be_computed_all_the_same():
     path.write_bytes(b"no grid")
     run = GridRun([own], QUICK, {})
     assert "damaged" in run.refused[own] and not run.finished
+
+
+ADAM = Setting(attack="Adam", steps=100_000)
+
+
+def test_what_is_proven_of_adams_30_million_iterations_is_said_of_all_pairs_and_of_each():
+    page = opened(networks=BOTH, grid_attack="Adam", grid_steps="100,000")
+    assert not page.exception and not page.error
+    kept = grids.load(BOTH[1], ADAM)
+    assert kept is not None and (kept.rests == kept.resists).all()
+    last = kept.iterations[kept.rests].max()
+    said = "\n".join(text.value for text in page.markdown)
+    assert f"Up to 30,000,000 iterations: {kept.rests.sum()} proven at rest, the last from iteration {last} on." in said
+    vanilla, saturated = (there[words.SHIPS]["rest"] for there in drawn(page).values())
+    assert not any(itertools.chain(*vanilla))
+    np.testing.assert_array_equal(np.array(saturated) != "", kept.rests)
+    assert "proven: none of 30,000,000 iterations, or of more, changes a bit" in saturated[3][7]
+
+
+def test_what_is_proven_nearly_at_rest_is_told_from_what_is_open_and_of_lbfgs_nothing_is_said():
+    kept = grids.load(BOTH[1], ADAM)
+    assert kept is not None
+    drift = np.where(kept.resists, np.inf, 0)
+    drift[3, 7], drift[3, 9] = 3e-7, 2e-5
+    grid = dataclasses.replace(kept, drift=drift)
+    said = words.lines({BOTH[1]: {words.SHIPS: grid}}, [], ADAM)
+    assert "2 proven not to be fooled, no pixel changing by more than 10⁻⁴; 72 open after 100,000." in said
+    assert "until then no pixel changes by more than 10⁻⁶" in words.rest(grid, ADAM, 3, 7)
+    assert words.rest(grid, ADAM, 3, 4) == words.rest(kept, Setting(), 3, 7) == ""
+    assert words.rest(dataclasses.replace(kept, done=0.9), ADAM, 3, 7) == ""
+    assert "30,000,000" not in words.lines({BOTH[1]: {words.SHIPS: kept}}, [], Setting())
 
 
 @pytest.fixture

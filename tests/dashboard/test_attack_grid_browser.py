@@ -29,6 +29,20 @@ def test_a_cell_of_the_grid_opens_its_attack(visit):
     expect(page.get_by_text(re.compile("Test image [0-9,]+: a 2"))).to_be_visible()
 
 
+def test_a_cell_says_what_is_proven_of_the_iterations_that_were_not_run(visit):
+    page = visit("/attack_grid?networks=relu-mlp/saturated&grid_attack=Adam&grid_steps=100,000")
+    section = page.locator("section[data-network='relu-mlp/saturated']")
+    canvas = section.locator("canvas")
+    expect(canvas).to_be_visible(timeout=PATIENCE)
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": box["width"] * 0.75, "y": box["height"] * 0.35})
+    expect(section.locator(".reads")).to_have_text(
+        re.compile(
+            r"^3→7: not fooled after \d+ iterations; .* at rest from there on, proven: none of 30,000,000 .*bit\.$"
+        )
+    )
+
+
 def test_a_grid_is_computed_while_one_looks_and_stops_when_told_on_a_phone(visit):
     networks = "networks=sigmoid-mlp/saturated&networks=relu-mlp/vanilla"
     page = visit(

@@ -95,5 +95,6 @@ function said(grid, source, target) {
   const after = `${steps.toLocaleString("en")} iteration${steps === 1 ? "" : "s"}`
   if (grid.found[source][target]) return `${source}→${target}: fooled after ${after}.`
   const zero = grid.zero[source][target] ? "; it met a gradient that was exactly zero" : ""
-  return `${source}→${target}: not fooled after ${after}${zero}.`
+  const rest = grid.rest[source][target]
+  return `${source}→${target}: not fooled after ${after}${zero}${rest && `; ${rest}`}.`
 }

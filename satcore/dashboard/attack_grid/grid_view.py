@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from satcore.dashboard.attack_grid import words
 from satcore.dashboard.shared.component import component, pixels
 from satcore.dashboard.shared.style import Style
 from satcore.evaluation.grids import Grid, Setting
@@ -40,6 +41,7 @@ def _drawn(grid: Grid, origin: str, names: list[str], setting: Setting) -> dict:
         "found": grid.found.tolist(),
         "iterations": grid.iterations.tolist(),
         "zero": grid.zero.tolist(),
+        "rest": [[words.rest(grid, setting, source, target) for target in range(10)] for source in range(10)],
         "links": [_link(names, int(index), setting) for index in grid.sources],
     }
 

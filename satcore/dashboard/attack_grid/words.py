@@ -1,8 +1,9 @@
 """What the page of grids says."""
 
-import numpy as np
+import math
 
-from satcore.evaluation.grids import Grid, Setting
+from satcore.evaluation.claims.records import SUPERSCRIPTS
+from satcore.evaluation.grids import PAPERS_ADAM, Grid, Setting
 
 INTRODUCTION = (
     "From one image of each digit, a targeted attack tries to reach each of the nine others: the paper's Fig. 5 and 8. "
@@ -42,11 +43,43 @@ def _as_in_the_paper(setting: Setting) -> bool:
 def _line(grid: Grid, setting: Setting) -> str:
     if grid.done < 1:
         return f"stopped when {100 * grid.done:.0f} % of the pairs were finished; fooled on **{grid.fooled}** so far."
-    unfooled = ~grid.found & ~np.eye(10, dtype=bool)
-    if not unfooled.any():
+    if not grid.resists.any():
         return f"fooled on **{grid.fooled} of 90** pairs."
-    stuck = int((unfooled & grid.zero).sum())
-    why = f"of the {int(unfooled.sum())} others {stuck} met a gradient that was exactly zero"
+    stuck = int((grid.resists & grid.zero).sum())
+    why = f"of the {int(grid.resists.sum())} others {stuck} met a gradient that was exactly zero"
     if stuck and setting.gradient != "autograd":
         why += ", truly zero: units that are off pass nothing on. Square, on the live page, asks for no gradient"
-    return f"fooled on **{grid.fooled} of 90** pairs; {why}."
+    return f"fooled on **{grid.fooled} of 90** pairs; {why}.{_to_come(grid, setting)}"
+
+
+def rest(grid: Grid, setting: Setting, source: int, target: int) -> str:
+    """What is proven of the steps of Adam that were not run from the digit `source` to `target`; "" if nothing."""
+    if setting.attack != "Adam" or grid.done < 1:
+        return ""
+    if grid.rests[source, target]:
+        return f"at rest from there on, proven: none of {PAPERS_ADAM:,} iterations, or of more, changes a bit"
+    if grid.drifts[source, target]:
+        most = _at_most(grid.drift[source, target])
+        return f"nor, proven, after {PAPERS_ADAM:,}: until then no pixel changes by more than {most}"
+    return ""
+
+
+def _to_come(grid: Grid, setting: Setting) -> str:
+    """What is known of the steps of Adam that were not run, up to the paper's 30 million."""
+    if setting.attack != "Adam":
+        return ""
+    found, resting, drifting = [], grid.iterations[grid.rests], grid.drift[grid.drifts]
+    if len(resting):
+        found.append(f"{len(resting)} proven at rest, the last from iteration {resting.max():,} on")
+    if len(drifting):
+        found.append(
+            f"{len(drifting)} proven not to be fooled, no pixel changing by more than {_at_most(drifting.max())}"
+        )
+    if unknown := int(grid.resists.sum()) - len(resting) - len(drifting):
+        found.append(f"{unknown} open after {setting.steps:,}")
+    return f" Up to {PAPERS_ADAM:,} iterations: {'; '.join(found)}."
+
+
+def _at_most(value: float) -> str:
+    """The next power of ten, such as 10⁻⁵ for 0.0000056."""
+    return "10" + str(math.ceil(math.log10(value))).translate(SUPERSCRIPTS)
