@@ -26,6 +26,17 @@ class Enclosure:
     upper_offset: Tensor
 
 
+@dataclass(frozen=True)
+class Touching:
+    """Between which points, (N, units) each, a line may touch φ on one side of it: where it is flattest, where it is
+    as usual, where it is steepest; all the same where the line isn't a tangent that is free to roll along φ.
+    """
+
+    flat: Tensor
+    usual: Tensor
+    steep: Tensor
+
+
 class Nonlinearity(nn.Module):
     """φ, applied to each entry of h alone; h has any shape and a floating-point dtype.
 
@@ -57,10 +68,14 @@ class Nonlinearity(nn.Module):
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         """Lines below and above φ over the intervals `low`…`high` (N, units), in float64.
 
-        Where a line is free to turn about a corner, `lean` says how far, from 0, the flattest, to 1, the steepest;
-        None: so that the area between the lines is small. What lies between two enclosures is one, too.
+        Where a line is free to turn about a corner, or to roll along φ, `lean` says how far, from 0, the flattest, to
+        1, the steepest; None: so that the area between the lines is small. What lies between two enclosures is one.
         """
         raise NotImplementedError
+
+    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching] | None:
+        """Where the lines of `enclosure` may touch φ from below and from above; None where they turn about corners."""
+        return None
 
     def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Where to divide the intervals `low`…`high`, so that the lines come closer: the end of the lower part and the
@@ -215,7 +230,10 @@ class Sigmoid(Nonlinearity):
         return self.slope(h)  # Eq. 7 has no such point: σ′ takes its place
 
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
-        return _around_s(self, 1.0, low, high)
+        return _around_s(self, 1.0, low, high, lean)
+
+    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
+        return _touching_s(self, low, high)
 
     def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         return _halfway_up(torch.logit((self(low) + self(high)) / 2), low, high)
@@ -242,7 +260,10 @@ class Tanh(Nonlinearity):
         return self.slope(h)  # as for the sigmoid
 
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
-        return _around_s(self, 0.0, low, high)
+        return _around_s(self, 0.0, low, high, lean)
+
+    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
+        return _touching_s(self, low, high)
 
     def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         return _halfway_up(torch.atanh((self(low) + self(high)) / 2), low, high)
@@ -277,26 +298,40 @@ def _halfway_up(at: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     return at, at
 
 
-def _around_s(phi: Nonlinearity, symmetry: float, low: Tensor, high: Tensor) -> Enclosure:
+def _around_s(phi: Nonlinearity, symmetry: float, low: Tensor, high: Tensor, lean: float | None) -> Enclosure:
     """Lines around an S: convex below 0, concave above it, with φ(−h) = `symmetry` − φ(h)."""
-    upper_slope, upper_offset = _above_s(phi, low, high)
-    slope, offset = _above_s(phi, -high, -low)  # the line below is the one above the mirrored interval, mirrored
+    upper_slope, upper_offset = _above_s(phi, low, high, lean)
+    slope, offset = _above_s(phi, -high, -low, lean)  # the line below is the one above the mirrored interval, mirrored
     return Enclosure(slope, symmetry - offset, upper_slope, upper_offset)
 
 
-def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Slope and offset of a line above φ on `low`…`high`: a chord where φ is convex, a tangent where it is concave, and
-    between them the tangent through (low, φ(low)), or the chord where there is no such tangent.
-    """
+def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor, lean: float | None) -> tuple[Tensor, Tensor]:
+    """Slope and offset of a line above φ on `low`…`high`: a tangent where there is one, else a chord."""
     bottom, top, narrow = phi(low), phi(high), high - low < NARROW
     chord = (top - bottom) / (high - low).clamp_min(NARROW)
-    touch = torch.where(low >= 0, (low + high) / 2, _touching_point(phi, low, high))
-    slope = phi.slope(touch)
-    reaches = phi(touch) + slope * (low - touch) >= bottom  # at `low` the tangent isn't below φ
-    tangent = (low >= 0) | ((high > 0) & reaches)
-    slope = torch.where(tangent, slope, chord)
+    touching, tangent = _touching_above_s(phi, low, high)
+    touch = touching.usual if lean is None else torch.lerp(touching.flat, touching.steep, lean)
+    slope = torch.where(tangent, phi.slope(touch), chord)
     offset = torch.where(tangent, phi(touch) - slope * touch, bottom - slope * low)
     return torch.where(narrow, 0.0, slope), torch.where(narrow, top, offset)
+
+
+def _touching_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
+    below, _ = _touching_above_s(phi, -high, -low)
+    above, _ = _touching_above_s(phi, low, high)
+    return Touching(-below.flat, -below.usual, -below.steep), above
+
+
+def _touching_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Tensor]:
+    """Where tangents of φ touch it that lie above it on `low`…`high`, and whether there are any.
+
+    Anywhere where φ is concave; where it is convex nowhere; and else from the tangent through (low, φ(low)) on.
+    """
+    steep = torch.where(low >= 0, low, _touching_point(phi, low, high))
+    reaches = phi(steep) + phi.slope(steep) * (low - steep) >= phi(low)  # at `low` the tangent isn't below φ
+    tangent = (high > 0) & reaches & (high - low >= NARROW)
+    flat, steep = torch.where(tangent, high, low), torch.where(tangent, steep, low)
+    return Touching(flat, torch.where(low >= 0, (flat + steep) / 2, steep), steep), tangent
 
 
 def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ def points_within(low: Tensor, high: Tensor, phi: Nonlinearity) -> Tensor:
 def check_enclosed(phi: Nonlinearity, low: Tensor, high: Tensor) -> None:
     h = points_within(low, high, phi)
     y, rounding = value(phi, h), 1e-12 * (1 + h.abs().amax(-1, keepdim=True))
-    for lean in (None, 0.0, 1.0):
+    for lean in (None, 0.0, 0.3, 0.7, 1.0):
         lines = phi.enclosure(low, high, lean)
         for part in vars(lines).values():
             assert part.shape == low.shape and part.dtype == torch.float64 and part.isfinite().all()

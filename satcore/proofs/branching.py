@@ -17,8 +17,8 @@ from torch import Tensor
 
 from satcore.data import CLASSES
 from satcore.geometry.linear_maps import Product, Scaling
-from satcore.nonlinearities import Enclosure
-from satcore.proofs.relaxation import Lines, Region, Relaxation, picking
+from satcore.proofs.lines import Lines
+from satcore.proofs.relaxation import Region, Relaxation, picking
 from satcore.proofs.rounding import Interval
 
 AT_A_TIME = 64  # parts that are divided together
@@ -212,7 +212,7 @@ class Search:
                     ranges[depth] = self._anew(depth, ranges, lines)
                 there = self.relaxation.lines(depth, ranges[depth])
                 moves += [torch.zeros_like(there.usual.lower_offset, requires_grad=True) for _ in range(2)]
-                lines.append(_moved(there, *moves[-2:]))
+                lines.append(there.moved(*moves[-2:]))
             region = self._region([(low[owners], high[owners]) for low, high in ranges])
             of_margins = [there[owners] for there in lines]
             bound = self.relaxation.lower_bound(
@@ -299,12 +299,3 @@ def _narrowed(interval: Interval, units: Tensor, bounds: Tensor) -> Interval:
         low.index_copy(1, units, low[:, units].maximum(below)),
         high.index_copy(1, units, high[:, units].minimum(above)),
     )
-
-
-def _moved(lines: Lines, below: Tensor, above: Tensor) -> Lines:
-    """The lines, moved up by so much."""
-
-    def moved(one: Enclosure) -> Enclosure:
-        return replace(one, lower_offset=one.lower_offset + below, upper_offset=one.upper_offset + above)
-
-    return Lines(moved(lines.usual), moved(lines.flat), moved(lines.steep), lines.pooled)

@@ -2,8 +2,8 @@
 
 Every unit's output is enclosed, over all images of a box, between two lines in its pre-activation; the lines are
 substituted block by block down to the pixels, where the extremes of a linear function are known (CROWN, Zhang et al.
-2018). Lines that are free to turn about a corner are turned by gradient (α-CROWN, Xu et al. 2021), and what is known of
-a unit's interval comes in by a multiplier (β-CROWN, Wang et al. 2021).
+2018). Lines that are free to turn about a corner or to roll along φ are turned by gradient (α-CROWN, Xu et al. 2021),
+and what is known of a unit's interval comes in by a multiplier (β-CROWN, Wang et al. 2021).
 """
 
 import time
@@ -16,6 +16,7 @@ from torch import Tensor
 from satcore.geometry.linear_maps import LinearMap, Product
 from satcore.networks import Network, Shape
 from satcore.nonlinearities import Enclosure, Nonlinearity
+from satcore.proofs.lines import Lines, Pooled, Tangents, hinges
 from satcore.proofs.rounding import SLACK, Arithmetic, Interval, in_windows
 
 MOST_ENTRIES = 2**22  # of a batch of rows over one layer
@@ -42,60 +43,6 @@ class Region:
             tuple((low[index], high[index]) for low, high in self.ranges),
             tuple(error[index] if len(error) > 1 else error for error in self.errors),
         )
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """Lines around a maximum: h of the entry `lowest` below it, `slope`·h + `offset` of the entry `highest` above; all
-    (N, outputs).
-    """
-
-    lowest: Tensor
-    highest: Tensor
-    slope: Tensor
-    offset: Tensor
-
-
-@dataclass(frozen=True)
-class Lines:
-    """The lines around a block's outputs: between `flat` and `steep`, `usual` unless they are turned; and those around
-    the maxima that are taken before, if any.
-    """
-
-    usual: Enclosure
-    flat: Enclosure
-    steep: Enclosure
-    pooled: Pooled | None
-
-    def __getitem__(self, index: Tensor) -> "Lines":
-        """Those of the boxes at `index` (n,)."""
-        usual, flat, steep = (Enclosure(*_at(vars(e).values(), index)) for e in (self.usual, self.flat, self.steep))
-        return Lines(usual, flat, _shared(steep, flat), self.pooled and Pooled(*_at(vars(self.pooled).values(), index)))
-
-    def turned(self, lean: Tensor | None) -> Enclosure:
-        """By a `lean` (N, 2, K, outputs), from 0 to 1, of the lines below and above for each of K rows."""
-        if lean is None:
-            return Enclosure(*(part[:, None] for part in vars(self.usual).values()))
-        below, above = lean.unbind(1)
-        parts = zip(vars(self.flat).values(), vars(self.steep).values(), (below, below, above, above), strict=True)
-        return Enclosure(
-            *(
-                flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * share
-                for flat, steep, share in parts
-            )
-        )
-
-    def usual_lean(self) -> Tensor:
-        """The lean (N, 2, 1, outputs) of the usual lines."""
-        slopes = (
-            (self.usual.lower_slope, self.flat.lower_slope, self.steep.lower_slope),
-            (self.usual.upper_slope, self.flat.upper_slope, self.steep.upper_slope),
-        )
-        leans = [
-            torch.where(steep == flat, 0.5, (usual - flat) / torch.where(steep == flat, 1, steep - flat)).clamp(0, 1)
-            for usual, flat, steep in slopes
-        ]
-        return torch.stack(leans, 1)[:, :, None]
 
 
 @dataclass(frozen=True)
@@ -142,17 +89,23 @@ class Relaxation:
         if part.windows is not None:
             pooled, interval = _around_maxima(interval, part.windows)
         low, high = interval
-        usual, flat, steep = (part.phi.enclosure(low, high, lean) for lean in (None, 0.0, 1.0))
-        reach, rounding = torch.maximum(low.abs(), high.abs()), part.phi.roundoffs * self.roundoff
+        phi, usual = part.phi, part.phi.enclosure(low, high)
+        touching = phi.touching(low, high)
+        turning = (
+            Tangents.of(phi, *touching)
+            if touching
+            else hinges(*(phi.enclosure(low, high, lean) for lean in (0.0, 1.0)))
+        )
+        every = usual, *turning.ends(usual)
+        reach, rounding = torch.maximum(low.abs(), high.abs()), phi.roundoffs * self.roundoff
         below, above = (  # more than float64 rounds away
             rounding + SLACK * (torch.stack(slopes).abs().amax(0) * reach + torch.stack(offsets).abs().amax(0))
             for slopes, offsets in (
-                ([e.lower_slope for e in (usual, flat, steep)], [e.lower_offset for e in (usual, flat, steep)]),
-                ([e.upper_slope for e in (usual, flat, steep)], [e.upper_offset for e in (usual, flat, steep)]),
+                ([e.lower_slope for e in every], [e.lower_offset for e in every]),
+                ([e.upper_slope for e in every], [e.upper_offset for e in every]),
             )
         )
-        usual, flat, steep = (_moved(e, below, above) for e in (usual, flat, steep))
-        return Lines(usual, flat, _shared(steep, flat), pooled)
+        return Lines(usual, turning, pooled).moved(-below, above)
 
     def lower_bound(
         self,
@@ -343,16 +296,6 @@ def _around_maxima(interval: Interval, windows: Tensor) -> tuple[Pooled, Interva
     return Pooled(lowest, highest, slope, offset), (low, high)
 
 
-def _moved(lines: Enclosure, below: Tensor, above: Tensor) -> Enclosure:
-    return replace(lines, lower_offset=lines.lower_offset - below, upper_offset=lines.upper_offset + above)
-
-
-def _shared(lines: Enclosure, others: Enclosure) -> Enclosure:
-    """The `lines`; what is the same in the `others` being the very same tensor."""
-    pairs = zip(vars(lines).values(), vars(others).values(), strict=True)
-    return Enclosure(*(other if torch.equal(part, other) else part for part, other in pairs))
-
-
 def _open(lines: Enclosure) -> Tensor:
     """Where there is room between two lines."""
     return (lines.lower_slope != lines.upper_slope) | (lines.lower_offset != lines.upper_offset)
@@ -366,7 +309,3 @@ def _least(rows: Tensor, interval: Interval) -> Tensor:
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """Σ a·b over the last dimension of `a` (N, K, units) and `b` (N, K or 1, units), (N, K)."""
     return (a @ b.mT).squeeze(2) if b.shape[1] == 1 else (a * b).sum(2)
-
-
-def _at(parts, index) -> tuple[Tensor, ...]:
-    return tuple(part[index] for part in parts)

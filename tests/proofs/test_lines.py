@@ -1,0 +1,77 @@
+"""The lines around a block's outputs, however they are turned, and what turning them is good for."""
+
+import time
+
+import pytest
+import torch
+from torch import Tensor
+
+from satcore.networks import Block, Elementwise, build, mlp
+from satcore.nonlinearities import named
+from satcore.proofs.lines import Lines
+from satcore.proofs.relaxation import known, relaxed
+from satcore.proofs.rounding import Arithmetic
+from tests.examples import EVERY, SMOOTH, first_images, small
+
+
+def intervals() -> tuple[Tensor, Tensor]:
+    """Two boxes of 784 units each: below 0, above it, across it; short, long, and of no length."""
+    generator = torch.Generator().manual_seed(4)
+    low = 12 * torch.rand(2, 784, generator=generator, dtype=torch.float64) - 9
+    width = 12 * torch.rand(2, 784, generator=generator, dtype=torch.float64) ** 4
+    width[:, ::50] = 0
+    return low, low + width
+
+
+def around(phi: str) -> Lines:
+    network = build((Block(Elementwise((1, 28, 28)), phi), *mlp(phi, (3,)))).double()
+    return relaxed(Arithmetic(network)).lines(0, intervals())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_lines_enclose_however_far_they_are_turned(name):
+    phi, lines, (low, high) = named(name), around(name), intervals()
+    lean = torch.rand(2, 2, 5, 784, dtype=torch.float64)
+    lean[:, :, 3], lean[:, :, 4] = 0, 1
+    turned = lines[torch.tensor([1, 0])].turned(lean)
+    for share in torch.linspace(0, 1, 41, dtype=torch.float64):
+        h = torch.lerp(low, high, share)[[1, 0], None]
+        y = phi(h).detach()
+        assert (turned.lower_slope * h + turned.lower_offset <= y).all()
+        assert (y <= turned.upper_slope * h + turned.upper_offset).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_turned_as_usual_they_are_the_usual_ones(name):
+    lines = around(name)
+    turned = lines.turned(lines.usual_lean())
+    for part, usual in zip(vars(turned).values(), vars(lines.usual).values(), strict=True):
+        torch.testing.assert_close(part[:, 0], usual, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_however_they_are_turned_tangents_touch(name):
+    phi, lines, (low, high) = named(name), around(name), intervals()
+    lean = torch.full((2, 2, 1, 784), 0.3, dtype=torch.float64)
+    turned, h = (
+        lines.turned(lean),
+        torch.lerp(low, high, torch.linspace(0, 1, 2001, dtype=torch.float64)[:, None, None]),
+    )
+    sides = (turned.lower_slope, turned.lower_offset), (turned.upper_slope, turned.upper_offset)
+    for slope, offset in sides:
+        nearest = (slope[:, 0] * h + offset[:, 0] - phi(h)).abs().amin(0)
+        assert (nearest < 1e-4).all()  # a step of the grid
+    assert (turned.upper_slope[:, 0] - lines.usual.upper_slope).abs().amax() > 0.01
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_turning_proves_more(name):
+    arithmetic, x = Arithmetic(small("dense", name, seed=3, scale=6.0)), first_images(3).double().flatten(1)
+    relaxation = relaxed(arithmetic)
+    region, lines = known(arithmetic, relaxation, (x - 0.05).clamp(0, 1), (x + 0.05).clamp(0, 1))
+    rows = torch.eye(10, dtype=torch.float64)[None].expand(3, -1, -1)
+    usual = relaxation.lower_bound(region, lines, relaxation.last, rows).value
+    leans = [there.usual_lean().expand(-1, -1, 10, -1) for there in lines]
+    settings = {"steps": 20, "rates": [0.1, 0.1], "deadline": time.monotonic() + 60, "enough": torch.inf}
+    best, *_ = relaxation.raised(region, lines, relaxation.last, rows, leans, **settings)
+    assert (best >= usual - 1e-9).all() and (best - usual).mean() > 0.02 * usual.abs().mean()
