@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import max_pool2d, pad
 
 from satcore import nonlinearities
@@ -261,9 +262,20 @@ class Network(nn.Module):
 
     def affine(self, index: int, x: Tensor) -> Tensor:
         """hˡ of xˡ⁻¹ (N, …), of the block at `index`, counted from 0."""
+        return self.layers[index](x.flatten(1) if self._flattens(index) else x)
+
+    def _flattens(self, index: int) -> bool:
         layer = self.layers[index]
-        flat = isinstance(layer, nn.Linear) or (isinstance(layer, ElementwiseModule) and layer.weight.ndim == 1)
-        return layer(x.flatten(1) if flat else x)
+        return isinstance(layer, nn.Linear) or (isinstance(layer, ElementwiseModule) and layer.weight.ndim == 1)
+
+    def spread(self, index: int, radius: Tensor) -> Tensor:
+        """|Aˡ| of `radius` (N, …): at most how far hˡ strays where no entry of xˡ⁻¹ strays farther than that."""
+        layer = self.layers[index]
+        absolute = {
+            name: parameter.abs() if name == "weight" else torch.zeros_like(parameter)
+            for name, parameter in layer.named_parameters()
+        }
+        return functional_call(layer, absolute, (radius.flatten(1) if self._flattens(index) else radius,))
 
     def output(self, index: int, h: Tensor, activation: Activation | None = None) -> Tensor:
         """xˡ = φ(hˡ), pooled first, of the block at `index`, counted from 0."""
@@ -336,19 +348,27 @@ def cnn() -> Architecture:
     )
 
 
-def build(architecture: Architecture, seed: int = 0, scale: float = 1.0) -> Network:
+def build(architecture: Architecture, seed: int = 0, scale: float = 1.0, *, for_bounds: bool = False) -> Network:
     """An untrained network with PyTorch's uniform initialisation, the same for the same `seed`.
 
-    The weights of what sums, but not the biases, are multiplied by `scale`; a step right behind the image stands at ½.
-    Raises ValueError as `shapes` does.
+    `for_bounds`: N(0, √(2π)/fan-in) instead and no biases, so that interval bounds neither grow nor fade from layer to
+    layer (Shi et al. 2021, Eq. 10). The weights of what sums, but not the biases, are multiplied by `scale`; a step
+    right behind the image stands at ½. Raises ValueError as `shapes` does.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(architecture)
+        if for_bounds:
+            for weight in network.weights:
+                nn.init.normal_(weight, std=math.sqrt(2 * math.pi) / weight[0].numel())
+    for layer in network.layers:
+        if for_bounds and isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     for weight in network.weights:
         weight.data.mul_(scale)
-    if isinstance(network.layers[0], ElementwiseModule) and architecture[0].nonlinearity == "step":
-        network.layers[0].bias.data.fill_(-0.5)
+    first = network.layers[0]
+    if isinstance(first, ElementwiseModule) and architecture[0].nonlinearity == "step":
+        first.bias.data.fill_(-0.5)
     return network
 
 

@@ -58,7 +58,10 @@ class Phase:
     learning_rate       held, or moved linearly, epoch by epoch, to `last_learning_rate`
     beta2, adam_epsilon Adam's β₂ and ε; small ones let it follow gradients that fade as units saturate
     penalty             λ in each epoch of the phase (Eq. 8)
-    clean_share         α of Eq. 4; 1: no adversarial examples
+    clean_share         α of Eq. 4; 1: no adversarial examples. Where bounds are trained on, κ: the share of the loss
+                        that the images themselves have, held, or moved linearly to `last_clean_share`
+    within              ε in each epoch of the phase, where bounds are trained on: the other share of the loss is that
+                        of the worst that interval bounds allow within ε (Gowal et al. 2018); 0: no bounds
     frozen              so many blocks, from the image up, are left as they are
     """
 
@@ -71,6 +74,8 @@ class Phase:
     penalty: Annealing = Annealing()
     clean_share: float = 1.0
     frozen: int = 0
+    within: Annealing = Annealing()
+    last_clean_share: float | None = None
 
     def __post_init__(self):
         _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
@@ -83,18 +88,37 @@ class Phase:
         _check_number("Adam's ε", self.adam_epsilon, 0, 1)
         _check_number("a clean share α", self.clean_share, 0, 1)
         _check_whole("frozen blocks", self.frozen, 0, networks.MOST_BLOCKS)
-        if self.frozen > 0 and self.clean_share < 1:
+        _check_number("ε of the bounds", self.within.maximum, 0, 1)
+        if self.last_clean_share is not None:
+            _check_number("a last clean share κ", self.last_clean_share, 0, 1)
+        if self.last_clean_share is not None and not self.bounded:
+            raise ValueError("expected a share that changes only where bounds are trained on, got one without bounds")
+        if self.frozen > 0 and (self.clean_share < 1 or self.bounded):
             raise ValueError(
-                "expected adversarial examples or frozen layers, got both: what stands on frozen layers "
+                "expected adversarial examples, bounds or frozen layers, got two of them: what stands on frozen layers "
                 "never sees the image that would have to be attacked"
             )
 
+    @property
+    def bounded(self) -> bool:
+        """Whether bounds are trained on."""
+        return self.within.maximum > 0
+
+    @property
+    def attacked(self) -> bool:
+        """Whether adversarial examples are trained on."""
+        return self.clean_share < 1 and not self.bounded
+
     def rate(self, epoch: int) -> float:
         """The learning rate in an epoch of the phase, counted from 0."""
-        if self.last_learning_rate is None:
-            return self.learning_rate
-        done = epoch / max(1, self.epochs - 1)
-        return self.learning_rate + done * (self.last_learning_rate - self.learning_rate)
+        return self._moved(self.learning_rate, self.last_learning_rate, epoch)
+
+    def share(self, epoch: int) -> float:
+        """α, or κ, in an epoch of the phase, counted from 0."""
+        return self._moved(self.clean_share, self.last_clean_share, epoch)
+
+    def _moved(self, first: float, last: float | None, epoch: int) -> float:
+        return first if last is None else first + epoch / max(1, self.epochs - 1) * (last - first)
 
 
 @dataclass(frozen=True)
@@ -106,7 +130,8 @@ class Recipe:
     phases              one after the other
     complementary       for each block the nonlinearity whose φ_c (Eq. 7) is the penalty; "identity": f(z) = z
     epsilon             size of the FGSM step that makes adversarial training examples
-    initial_scale       factor on the weights of PyTorch's initialisation
+    initial_scale       factor on the initial weights
+    for_bounds          whether those are drawn for interval bounds, and not as PyTorch does; see `networks.build`
     """
 
     family: str
@@ -116,6 +141,7 @@ class Recipe:
     complementary: tuple[str, ...]
     epsilon: float = 0.25
     initial_scale: float = 1.0
+    for_bounds: bool = False
 
     def __post_init__(self):
         if not (isinstance(self.family, str) and self.family) or self.training not in TRAININGS:
@@ -136,6 +162,8 @@ class Recipe:
         _check_whole("epochs in all", self.epochs, 1, MOST_EPOCHS)
         _check_number("FGSM's ε", self.epsilon, 0, 1)
         _check_number("an initial scale", self.initial_scale, 0)
+        if type(self.for_bounds) is not bool:
+            raise ValueError(f"expected whether weights are drawn for bounds, got {self.for_bounds!r}")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as what JSON holds."""
@@ -145,7 +173,10 @@ class Recipe:
     def from_json(cls, fields: dict[str, Any]) -> "Recipe":
         """The recipe that `to_json` gave. Raises ValueError, TypeError or KeyError for anything else."""
         fields = _as_they_are_now(fields)
-        phases = tuple(Phase(**(phase | {"penalty": Annealing(**phase["penalty"])})) for phase in fields["phases"])
+        phases = tuple(
+            Phase(**(phase | {name: Annealing(**phase.get(name, {})) for name in ("penalty", "within")}))
+            for phase in fields["phases"]
+        )
         made = {
             "architecture": networks.from_data(fields["architecture"]),
             "phases": phases,
@@ -213,7 +244,7 @@ def changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
 
 
 def _training(recipe: Recipe) -> str:
-    if any(phase.clean_share < 1 for phase in recipe.phases):
+    if any(phase.attacked for phase in recipe.phases):
         return "adversarial"
     if recipe.lambda_max > 0:
         return "saturated"

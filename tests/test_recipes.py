@@ -89,7 +89,7 @@ def test_a_recipe_survives_json(name):
         (lambda fields: fields.pop("phases"), KeyError),
         (lambda fields: fields.pop("architecture"), KeyError),
         (lambda fields: fields.update(colour="red"), TypeError),
-        (lambda fields: fields["phases"][0].pop("penalty"), KeyError),
+        (lambda fields: fields["phases"][0].update(penalty=3), TypeError),
         (lambda fields: fields["phases"][0].update(momentum=0.9), TypeError),
         (lambda fields: fields.update(phases=3), TypeError),
         (lambda fields: fields.update(training="other"), ValueError),
@@ -147,7 +147,7 @@ def test_a_recipe_that_fits_no_network_is_refused(change, message):
 
 
 def test_adversarial_examples_on_frozen_layers_are_refused():
-    with pytest.raises(ValueError, match="expected adversarial examples or frozen layers, got both"):
+    with pytest.raises(ValueError, match="expected adversarial examples, bounds or frozen layers, got two of them"):
         dataclasses.replace(SHORT, frozen=1, clean_share=0.5)
 
 

@@ -18,6 +18,7 @@ from satcore.attacks.fgsm import signed_step
 from satcore.networks import Network, build
 from satcore.recipes import TRAINING_IMAGES, Phase, Recipe
 from satcore.training import state as states
+from satcore.training.bounds import box, worst_logits
 from satcore.training.penalty import penalty, saturated_share
 from satcore.training.state import State
 
@@ -39,6 +40,8 @@ class EpochRecord:
                     shares of the same images: classified correctly; so after FGSM by float32 autograd;
                     met by a gradient of exactly zero
     saturation      by layer, the share of units with φ_c < 0.001, on the same images
+    proven          share of the same images that interval bounds prove to be right within the recipe's ε; None where
+                    bounds aren't trained on
     seconds         training time so far, earlier, interrupted runs included
     seen            what `watch` made of the network as it was then
     network         the trained network with the last record, else None
@@ -54,6 +57,7 @@ class EpochRecord:
     zero_gradient: float
     saturation: tuple[float, ...]
     seconds: float
+    proven: float | None = None
     seen: Any = None
     network: Network | None = None
 
@@ -89,8 +93,7 @@ def train(
     precision = precision or faster(recipe, device)
     if precision not in PRECISIONS:
         raise ValueError(f"expected a precision out of {', '.join(PRECISIONS)}, got {precision!r}")
-    network = build(recipe.architecture, seed, recipe.initial_scale)
-    _laid_out(network.to(where), torch.channels_last)
+    network = _untrained(recipe, seed, where)
     images, labels = (tensor.to(where) for tensor in data.load("train"))
     probe = data.Examples(*(tensor[:PROBED].to(where) for tensor in data.load("test")))
     belongs = states.Run(recipe, seed, where, precision)
@@ -114,7 +117,7 @@ def train(
             if state is not None and resumed is not None and epoch_of_phase > 0:
                 states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
-            loss = run.epoch(_order(seed, epoch), phase.rate(epoch_of_phase), phase.penalty(epoch_of_phase))
+            loss = run.epoch(_order(seed, epoch), epoch_of_phase)
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
@@ -150,7 +153,10 @@ def faster(recipe: Recipe, device: str | None = None) -> str:
     images, labels = (tensor[: TIMED_STEPS * phase.batch_size].to(where) for tensor in data.load("train"))
     took = {}
     for precision in PRECISIONS:
-        network = _laid_out(build(recipe.architecture, 0, recipe.initial_scale).to(where), torch.channels_last)
+        network = _laid_out(
+            build(recipe.architecture, 0, recipe.initial_scale, for_bounds=recipe.for_bounds).to(where),
+            torch.channels_last,
+        )
         run = _PhaseRun(network, recipe, phase, precision, images, labels)
         took[precision] = min(_seconds_of_steps(run, phase) for _ in range(1 + TIMINGS))  # the first one warms up
     return min(PRECISIONS, key=took.__getitem__)
@@ -159,8 +165,13 @@ def faster(recipe: Recipe, device: str | None = None) -> str:
 def _seconds_of_steps(run: "_PhaseRun", phase: Phase) -> float:
     started = time.monotonic()
     with _flushed_denormals():
-        run.epoch(torch.arange(len(run.labels)), phase.learning_rate, phase.penalty.maximum)
+        run.epoch(torch.arange(len(run.labels)), phase.epochs - 1)
     return time.monotonic() - started
+
+
+def _untrained(recipe: Recipe, seed: int, device: torch.device) -> Network:
+    network = build(recipe.architecture, seed, recipe.initial_scale, for_bounds=recipe.for_bounds)
+    return _laid_out(network.to(device), torch.channels_last)
 
 
 def _device(asked: str | None) -> torch.device:
@@ -177,8 +188,7 @@ class _PhaseRun:
         self.network, self.recipe, self.phase, self.precision = network, recipe, phase, precision
         self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
         device = labels.device
-        self.rate, self.lam = torch.zeros((), device=device), torch.zeros((), device=device)
-        self.total_loss = torch.zeros((), device=device)
+        self.rate, self.lam, self.share, self.within, self.total_loss = torch.zeros(5, device=device).unbind()
         self.trained = [
             *network.layers[phase.frozen :].parameters(),
             *network.nonlinearities[phase.frozen :].parameters(),
@@ -208,10 +218,12 @@ class _PhaseRun:
         }
         return {name: p.data for name, p in self.network.named_parameters()} | moments
 
-    def epoch(self, order: Tensor, rate: float, lam: float) -> float:
-        """One pass over the training set; the mean loss. Synchronises only at its end."""
-        self.rate.fill_(rate)
-        self.lam.fill_(lam)
+    def epoch(self, order: Tensor, number: int) -> float:
+        """One pass over the training set, the phase's epoch of this number; the mean loss. Synchronises at its end."""
+        self.rate.fill_(self.phase.rate(number))
+        self.lam.fill_(self.phase.penalty(number))
+        self.share.fill_(self.phase.share(number))
+        self.within.fill_(self.phase.within(number))
         self.total_loss.zero_()
         for batch in order.to(self.labels.device).split(self.phase.batch_size):
             (self.replay or self._step)(batch)
@@ -219,14 +231,17 @@ class _PhaseRun:
 
     def _step(self, batch: Tensor) -> None:
         x, labels = self.inputs.index_select(0, batch), self.labels.index_select(0, batch)
-        adversarial = self.phase.clean_share < 1
-        pre_activations = self._pre_activations(x.requires_grad_(adversarial))
+        pre_activations = self._pre_activations(x.requires_grad_(self.phase.attacked))
         loss = cross_entropy(pre_activations[-1], labels)
-        if adversarial:
+        if self.phase.attacked:
             (gradient,) = torch.autograd.grad(loss, x, retain_graph=True)
             attacked = signed_step(x.detach(), gradient, self.recipe.epsilon)
             attacked_loss = cross_entropy(self._pre_activations(attacked)[-1], labels)
-            loss = self.phase.clean_share * loss + (1 - self.phase.clean_share) * attacked_loss  # Eq. 4
+            loss = self.share * loss + (1 - self.share) * attacked_loss  # Eq. 4
+        if self.phase.bounded:
+            with self._autocast(x):
+                worst = worst_logits(self.network, *box(x, self.within), labels)
+            loss = self.share * loss + (1 - self.share) * cross_entropy(worst.float(), labels)
         if self.phase.penalty.maximum > 0:
             complementary = self.recipe.complementary[self.phase.frozen :]  # of frozen layers it is a constant
             loss = loss + self.lam * penalty(pre_activations, complementary)  # Eq. 8
@@ -236,9 +251,13 @@ class _PhaseRun:
         self.total_loss += loss.detach()
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
-        with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False, enabled=self.precision == "bfloat16"):
+        with self._autocast(x):
             pre_activations = self.network.pre_activations_above(self.phase.frozen, x)
         return [h.float() for h in pre_activations]
+
+    def _autocast(self, x: Tensor) -> torch.autocast:
+        enabled = self.precision == "bfloat16"
+        return torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False, enabled=enabled)
 
     def _captured(self) -> Callable[[Tensor], None]:
         """`_step` as one CUDA graph, so that the host doesn't limit the small networks."""
@@ -291,8 +310,16 @@ def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures
         saturation=tuple(
             saturated_share(h, name).item() for h, name in zip(pre_activations, recipe.complementary, strict=True)
         ),
+        proven=_proven(network, probe, recipe.epsilon) if any(phase.bounded for phase in recipe.phases) else None,
         **figures,
     )
+
+
+@torch.no_grad()
+def _proven(network: Network, probe: data.Examples, epsilon: float) -> float:
+    worst = worst_logits(network, *box(probe.images, epsilon), probe.labels)
+    others = worst.scatter(1, probe.labels[:, None], -math.inf)
+    return (others.amax(1) < 0).float().mean().item()
 
 
 def _finished(network: Network) -> Network:

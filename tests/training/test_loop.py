@@ -115,9 +115,9 @@ def test_training_is_the_literal_loop(name):
 
 def test_training_starts_from_the_recipes_initial_scale(monkeypatch):
     asked = []
-    monkeypatch.setattr(loop, "build", lambda *arguments: asked.append(arguments) or build(*arguments))
+    monkeypatch.setattr(loop, "build", lambda *said, **more: asked.append((said, more)) or build(*said, **more))
     next(train(dataclasses.replace(LITERAL["vanilla"], initial_scale=0.25), "cpu", seed=3))
-    assert asked == [(LITERAL["vanilla"].architecture, 3, 0.25)]
+    assert asked == [((LITERAL["vanilla"].architecture, 3, 0.25), {"for_bounds": False})]
 
 
 def test_frozen_layers_keep_their_bits_and_the_others_move():
