@@ -190,3 +190,18 @@ def test_networks_say_what_was_measured_on_their_cards():
     table = next(text.value for text in page.markdown[at:] if text.value.startswith("| right"))
     shown = [float(number) for number in re.findall(r"\*\*([\d.]+)\N{NO-BREAK SPACE}%\*\*", table)]
     assert shown == pytest.approx(under_fgsm(SIGMOID), abs=0.021)
+
+
+def test_over_seeds_rings_the_network_that_ships_where_it_stands():
+    panels = told(opened("over_seeds", first=True, family="sigmoid-mlp"), "panels")
+    ringed = {
+        (panel["title"], dot["says"].split(",")[0]): dot["values"][-1]
+        for panel in panels
+        for lane in panel["columns"][0]["lanes"]
+        for dot in lane["dots"]
+        if dot["ringed"]
+    }
+    right, after, zero = under_fgsm(SIGMOID)
+    assert ringed["accuracy", "saturated"] == pytest.approx(right, abs=0.011)
+    assert ringed["right after FGSM", "saturated"] == pytest.approx(after, abs=0.021)
+    assert ringed["gradient exactly zero", "saturated"] == pytest.approx(zero, abs=0.021)
