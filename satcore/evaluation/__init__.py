@@ -1,6 +1,6 @@
 """How good a network is, and how robust: Table 1, the ladder of attacks, the checks, the grids, what is real of it."""
 
-from satcore.evaluation.checking import Check, Signal, checks, signals, zero_gradients
+from satcore.evaluation.attack_checks import Check, Signal, checks, signals, zero_gradients
 from satcore.evaluation.rungs import (
     Bracket,
     Rung,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from satcore import data, library
 from satcore.evaluation import rungs
-from satcore.evaluation.checking import MEANINGS, Check, Signal, checks, masked, signals
+from satcore.evaluation.attack_checks import MEANINGS, Check, Signal, checks, masked, signals
 from satcore.evaluation.strongest import worst_case, wrong
 from satcore.files import read_whole, write_whole
 from satcore.networks import Network
@@ -63,7 +63,7 @@ CNN = Plan(  # some forty times as slow
 
 @dataclass(frozen=True)
 class Dying:
-    """At one layer, of how many images the gradient's norm lies where; see `satcore.evaluation.checking.Signal`.
+    """At one layer, of how many images the gradient's norm lies where; see `satcore.evaluation.attack_checks.Signal`.
 
     counts  of log₁₀ norm between `EDGES`; below: under the first edge; zero: truly zero
     """

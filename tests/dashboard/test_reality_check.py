@@ -14,7 +14,7 @@ from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.style import COLOURS, styles
 from satcore.evaluation import reality
-from satcore.evaluation.checking import MEANINGS, Check
+from satcore.evaluation.attack_checks import MEANINGS, Check
 from satcore.evaluation.reality import Decided, Reality
 from satcore.evaluation.rungs import PUBLISHED
 from satcore.paper import TABLE_1

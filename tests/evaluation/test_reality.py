@@ -4,7 +4,7 @@ import pytest
 
 from satcore import attacks, data, library
 from satcore.evaluation import reality, rungs, strongest
-from satcore.evaluation.checking import MEANINGS
+from satcore.evaluation.attack_checks import MEANINGS
 from satcore.evaluation.reality import EDGES, EPSILON, Plan, Reality
 from satcore.evaluation.rungs import PUBLISHED
 from satcore.networks import build, mlp

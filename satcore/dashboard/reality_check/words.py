@@ -5,7 +5,7 @@ import pandas as pd
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.shared.style import Style
 from satcore.evaluation import reality
-from satcore.evaluation.checking import MEANINGS, TOLERANCE
+from satcore.evaluation.attack_checks import MEANINGS, TOLERANCE
 from satcore.evaluation.reality import EPSILON, Reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.library import Card

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from satcore import data
-from satcore.evaluation.checking import MEANINGS, checks, signals, zero_gradients
+from satcore.evaluation.attack_checks import MEANINGS, checks, signals, zero_gradients
 from tests import literal
 from tests.examples import load, of_family
 
