@@ -4,6 +4,7 @@
 """
 
 from satcore.attacks.adam import adam, adam_steps
+from satcore.attacks.cube import cube, cube_steps
 from satcore.attacks.fgsm import fgsm, fgsm_steps
 from satcore.attacks.lbfgs import lbfgs, lbfgs_steps
 from satcore.attacks.pgd import pgd, pgd_steps
@@ -16,6 +17,8 @@ __all__ = [
     "Step",
     "adam",
     "adam_steps",
+    "cube",
+    "cube_steps",
     "fgsm",
     "fgsm_steps",
     "lbfgs",
