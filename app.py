@@ -20,17 +20,17 @@ def main() -> None:
     st.html(SHARED / "legible.css")
     page = st.navigation(
         [
-            st.Page("pages/home.py", title="Table 1", icon=":material/home:", default=True),
-            st.Page("pages/interpolation.py", title="Interpolation", icon=":material/timeline:"),
-            st.Page("pages/representations.py", title="Representations", icon=":material/grid_on:"),
-            st.Page("pages/weights.py", title="Weights", icon=":material/bar_chart:"),
-            st.Page("pages/live_attack.py", title="Live attack", icon=":material/bolt:"),
-            st.Page("pages/attack_grid.py", title="Attack grid", icon=":material/apps:"),
-            st.Page("pages/reality_check.py", title="Reality check", icon=":material/fact_check:"),
-            st.Page("pages/claims.py", title="Claims", icon=":material/gavel:"),
-            st.Page("pages/over_seeds.py", title="Over seeds", icon=":material/scatter_plot:"),
-            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-            st.Page("pages/networks.py", title="Networks", icon=":material/hub:"),
+            st.Page("pages/home.py", title="Table 1", default=True),
+            st.Page("pages/interpolation.py", title="Interpolation"),
+            st.Page("pages/representations.py", title="Representations"),
+            st.Page("pages/weights.py", title="Weights"),
+            st.Page("pages/live_attack.py", title="Live attack"),
+            st.Page("pages/attack_grid.py", title="Attack grid"),
+            st.Page("pages/reality_check.py", title="Reality check"),
+            st.Page("pages/claims.py", title="Claims"),
+            st.Page("pages/over_seeds.py", title="Over seeds"),
+            st.Page("pages/train.py", title="Train"),
+            st.Page("pages/networks.py", title="Networks"),
         ],
         position="top",
     )
