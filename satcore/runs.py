@@ -135,9 +135,16 @@ def begin(run: Run, *, in_turn: bool = True, ship: bool = False, device: str | N
 
     `in_turn`: only once no other run of this shelf is under way. Raises OSError where it can't be begun.
     """
-    _put_down(run)
+    put_down(run)
     options = [*(["--ship"] if ship else []), *(["--device", device] if device else [])]
     return background.start(run.key, ["run", run.key, *options], in_turn=in_turn)
+
+
+def put_down(run: Run) -> None:
+    """Make the run's folder, with what it is, where there is none."""
+    sweep(background.folder(""))
+    if not (run.folder / RUN).exists():
+        write_whole(run.folder / RUN, _described(run, None))
 
 
 def pause(run: Run) -> None:
@@ -199,7 +206,7 @@ def carry_out(
     Raises ValueError where another process is at it, or where its state can't be read, and OSError where nothing can be
     written.
     """
-    _put_down(run)
+    put_down(run)
     with background.at_work(run.key, in_turn=in_turn) as report, _told_to_stop() as told:
         _, precision = _read(run.key)
         if precision is None:
@@ -335,13 +342,6 @@ def _described_epoch(record: EpochRecord) -> dict[str, Any]:
 
 def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode() + b"\n"
-
-
-def _put_down(run: Run) -> None:
-    """Make the run's folder, with what it is, where there is none."""
-    sweep(background.folder(""))
-    if not (run.folder / RUN).exists():
-        write_whole(run.folder / RUN, _described(run, None))
 
 
 def _described(run: Run, precision: str | None) -> bytes:

@@ -228,7 +228,7 @@ sys.exit(main(["run", sys.argv[1]]))
 
 def begun(run: Run) -> subprocess.Popen:
     """As `runs.begin`, but with a state after every epoch."""
-    runs._put_down(run)
+    runs.put_down(run)
     return subprocess.Popen([sys.executable, "-c", FREQUENTLY, run.key], cwd=ROOT, stderr=subprocess.PIPE)
 
 
