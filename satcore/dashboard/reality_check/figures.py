@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -17,6 +17,7 @@ FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest num
 NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
 LIGHT, FULL = 0.25, 0.75  # how opaque areas are
+Point = tuple[float, float]  # ε, and a share
 
 
 def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> go.Figure:
@@ -25,8 +26,8 @@ def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: s
     for name, there in found.items():
         if rung in there.right:
             left, style = _by_epsilon(there, there.right[rung]), styles[name]
-            low, high = zip(*(share.interval for share in left.values()), strict=True)
-            _area(figure, left, low, high, style.colour, LIGHT)
+            low, high = ([(epsilon, share.interval[end]) for epsilon, share in left.items()] for end in (0, 1))
+            _area(figure, low, high, style.colour, LIGHT)
             _curve(figure, style.label, left, color=style.colour, dash=style.dash)
     _against_epsilon(figure)
     return _finished(figure, [styles[name].label for name in found], rung, 316)
@@ -136,18 +137,11 @@ def _by_epsilon(found: Reality, counts: Iterable[int | None]) -> dict[float, Pro
     return {epsilon: Proportion(count, found.images) for epsilon, count in every if count is not None}
 
 
-def _area(
-    figure: go.Figure,
-    epsilons: Iterable[float],
-    low: Sequence[float],
-    high: Sequence[float],
-    colour: str,
-    opacity: float,
-) -> None:
-    x = _rooted(epsilons)
+def _area(figure: go.Figure, low: list[Point], high: list[Point], colour: str, opacity: float) -> None:
+    epsilons, shares = zip(*low, *reversed(high), strict=True)
     figure.add_scatter(
-        x=[*x, *reversed(x)],
-        y=[100 * share for share in (*low, *reversed(high))],
+        x=_rooted(epsilons),
+        y=[100 * share for share in shares],
         mode="none",
         fill="toself",
         fillcolor=colour,
@@ -179,17 +173,30 @@ def _edges(figure: go.Figure, found: Reality, colour: str) -> tuple[str, str]:
     """What no attack breaks, what linear bounds prove, and the areas beneath; gives their lines of the legend."""
     images = f"{found.images:,} images"
     standing, proven = (_by_epsilon(found, counts) for counts in (found.right["worst case"], found.proven))
-    top, bottom = ([share.share for share in edge.values()] for edge in (standing, proven))
-    nothing, above = [0.0] * len(top), f"not broken by any attack ({images})"
-    _curve(figure, above, standing, color=colour)
+    nothing, above = [(epsilon, 0.0) for epsilon in standing], f"not broken by any attack ({images})"
+    _curve(figure, above, standing, color=colour, shape="hv")
     if None in found.proven:
-        _area(figure, standing, nothing, top, colour, LIGHT)
+        _area(figure, nothing, _at_most(standing), colour, LIGHT)
         return above, _mention(figure, "linear bounds: not tried")
     below = f"proven by linear bounds ({images})"
-    _area(figure, standing, bottom, top, colour, LIGHT)
-    _area(figure, standing, nothing, bottom, colour, FULL)
-    _curve(figure, below, proven, color=colour, dash="dot")
+    _area(figure, _at_least(proven), _at_most(standing), colour, LIGHT)
+    _area(figure, nothing, _at_least(proven), colour, FULL)
+    _curve(figure, below, proven, color=colour, dash="dot", shape="vh")
     return above, below
+
+
+def _at_most(standing: dict[float, Proportion]) -> list[Point]:
+    """The steps of an edge from above: what a ball has broken is broken in all larger ones."""
+    points = [(epsilon, share.share) for epsilon, share in standing.items()]
+    steps = [((here, share), (there, share)) for (here, share), (there, _) in itertools.pairwise(points)]
+    return [*itertools.chain(*steps), points[-1]]
+
+
+def _at_least(proven: dict[float, Proportion]) -> list[Point]:
+    """The steps of an edge from below: what is proven of a ball is proven of all smaller ones."""
+    points = [(epsilon, share.share) for epsilon, share in proven.items()]
+    steps = [((here, share), (there, share)) for (here, _), (there, share) in itertools.pairwise(points)]
+    return [points[0], *itertools.chain(*steps)]
 
 
 def _uprights(figure: go.Figure, decided: list[Decided]) -> str:
