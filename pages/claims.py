@@ -5,7 +5,8 @@ from satcore.dashboard.claims.claims_view import claims_view
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.style import COLOURS, Style
-from satcore.evaluation import claims
+from satcore.evaluation import claims, seeds
+from satcore.evaluation.claims.over_seeds import over_seeds
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -22,7 +23,7 @@ with one_readable_line():
         shown = controls.filtered(found)
     with colours:
         legend({training: Style(colour, "solid", training) for training, colour in COLOURS.items()})
-    claims_view(shown, key="claims")
+    claims_view(shown, over_seeds(seeds.load()[0]), key="claims")
     st.caption(words.HOW)
     st.caption(words.NOT_ON_TRIAL)
     downloads.of_claims(found)

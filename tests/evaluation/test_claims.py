@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from satcore import __main__, data, library, representations
-from satcore.evaluation import claims, grids, reality
+from satcore.evaluation import claims, grids, reality, seeds
 from satcore.evaluation.claims import AS_PUBLISHED, CLAIMS, FAILED, HELD, VERDICTS, Finding, evidence, kept
 from satcore.evaluation.claims.evidence import Chase, Evidence, Line
+from satcore.evaluation.claims.over_seeds import in_words, over_seeds
 from satcore.evaluation.grids import Setting
+from satcore.evaluation.seeds import Trained
 from satcore.paper import TABLE_1
 from satcore.recipes import FAMILIES, TRAININGS
 from tests.examples import load
@@ -501,3 +503,52 @@ def test_the_verdicts_are_three_and_none_is_missing(shipped):
     assert [finding.verdict in VERDICTS for finding in shipped.values()] == [True] * len(CLAIMS)
     counts = claims.tally(shipped.values())
     assert set(counts) <= set(VERDICTS) and all(counts[verdict] > 0 for verdict in VERDICTS)
+
+
+# Over seeds.
+
+
+def of_seed(recipe: str, seed: int, settings: dict | None = None, **figures) -> Trained:
+    plain = {
+        "accuracy": 0.9999,
+        "fgsm_accuracy": 0.9999,
+        "worst_case": 0.3,
+        "kurtosis": [1.0, None],
+        "within": [0.1, 0.1],
+        "between": [1.0, 1.0],
+    }
+    return Trained(recipe, settings or {}, "", seed, plain | figures)
+
+
+def a_family(seed: int, **saturated) -> list[Trained]:
+    return [
+        of_seed(f"relu-mlp/{training}", seed, **(saturated if training == "saturated" else {}))
+        for training in TRAININGS
+    ]
+
+
+def test_seeds_are_judged_by_the_same_rules():
+    trained = [*a_family(0), *a_family(1, fgsm_accuracy=0.5), *a_family(2, accuracy=0.1)]
+    found = over_seeds(trained)
+    assert found["saturated-fgsm"] == {"relu-mlp": {AS_PUBLISHED: 2, FAILED: 1}}
+    assert found["saturated-accuracy"] == {"relu-mlp": {HELD: 2, FAILED: 1}}
+    assert found["vanilla-accuracy"] == {"relu-mlp": {HELD: 3}}
+    assert "weights-reach" not in found  # which rests on quantiles, that aren't measured of seeds
+    assert in_words(found["saturated-accuracy"]["relu-mlp"]) == "2 of 3 seeds held, 1 did not hold here"
+    assert in_words(found["vanilla-accuracy"]["relu-mlp"]) == "3 of 3 seeds held"
+
+
+def test_a_seed_counts_once_all_its_trainings_are_there_and_other_settings_never():
+    assert in_words(over_seeds(a_family(0))["vanilla-accuracy"]["relu-mlp"]) == ""
+    assert over_seeds(a_family(0)[:3])["vanilla-accuracy"] == {}
+    varied = [dataclasses.replace(one, settings={"lambda_max": 1.0}) for one in a_family(1)]
+    assert over_seeds([*a_family(0), *varied])["vanilla-accuracy"] == {"relu-mlp": {HELD: 1}}
+
+
+def test_the_seed_that_ships_comes_to_the_verdicts_that_ship():
+    shipped = [one for one in seeds.load()[0] if one.seed == 0]
+    found, verdicts = over_seeds(shipped), claims.load()
+    assert {family for there in found.values() for family in there} == set(FAMILIES)
+    for name, of_family in found.items():
+        for family, counts in of_family.items():
+            assert counts == {verdicts[name].outcomes[family].verdict: 1}, (name, family)

@@ -21,12 +21,12 @@ function row(claim) {
     <figure><figcaption>${safe(claim.of_what)}</figcaption>${drawn(claim)}</figure></article>`
 }
 
-function line({ family, kind, icon, verdict, says, control, link, counts }) {
+function line({ family, kind, icon, verdict, says, seeds, control, link, counts }) {
   const chip = ` <span class="control">the control has it too</span>`
   const too = { true: chip, false: " · not the control" }[control] ?? ""
   return `<li class="${counts ? "" : "beside"}"><i class="${kind}" aria-hidden="true">${icon}</i>
     <span class="hidden">${verdict}: </span><a href="${safe(link)}" target="_self">${safe(family)}</a>
-    ${safe(says)}${too}</li>`
+    ${safe(says)}${too}${seeds ? ` <span class="seeds">${safe(seeds)}</span>` : ""}</li>`
 }
 
 // Bars, group by group, those of each family in the middle of its share of the width; a line where the paper's lie.

@@ -6,8 +6,9 @@ HOW = (
     "Each verdict follows, by code, from the rule beneath the claim. A claim about several networks gets the worst of "
     "their verdicts; pale ones, of which the paper doesn't speak, don't count. *Control*: the saturated recipe with "
     "λ = 0, all else equal; what it does too, by the same rule beside the vanilla network, is not saturation's doing. "
-    "A network's name leads to the screen that shows it. In the figures a line across a bar is the paper's. Each "
-    "network is of one seed. Adam ran 100,000 iterations, not 30 million."
+    "A network's name leads to the screen that shows it. In the figures a line across a bar is the paper's. The "
+    "verdicts are those of one seed a network; where others have been trained, and a rule rests on what is measured of "
+    "them, it says how many of them come to which verdict. Adam ran 100,000 iterations, not 30 million."
 )
 NOT_ON_TRIAL = (
     "Not on trial, as each would take many trainings: that annealing λ is essential, that the penalty does best on "

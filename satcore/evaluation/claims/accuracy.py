@@ -171,6 +171,7 @@ CLAIMS = (
         says=f"Vanilla networks get {_paper('vanilla', CLEAN)} % of the test images right.",
         rule=f"{_REACHED}.",
         find=_accurate("vanilla"),
+        of_seeds=True,
     ),
     _on_table_1(
         "vanilla-falls",
@@ -178,6 +179,7 @@ CLAIMS = (
         says=f"FGSM (ε = {EPSILON:g}) leaves vanilla networks next to nothing: {_paper('vanilla', FGSM)} %.",
         rule=f"it leaves at most {100 * LOST:.0f} %.",
         find=_falls,
+        of_seeds=True,
     ),
     _on_table_1(
         "adversarial-accuracy",
@@ -185,6 +187,7 @@ CLAIMS = (
         says=f"Networks trained on FGSM images as well get {_paper('adversarial', CLEAN)} % right.",
         rule=f"{_REACHED}.",
         find=_accurate("adversarial"),
+        of_seeds=True,
     ),
     _on_reality(
         "adversarial-fgsm",
@@ -192,6 +195,7 @@ CLAIMS = (
         says=f"After FGSM these still get {_paper('adversarial', FGSM)} % right.",
         rule=f"{_REACHED}; {_SOUNDLY}.",
         find=_withstands("adversarial"),
+        of_seeds=True,
     ),
     _on_table_1(
         "saturated-accuracy",
@@ -199,6 +203,7 @@ CLAIMS = (
         says=f"Saturated networks get {_paper('saturated', CLEAN)} % right.",
         rule=f"{_REACHED}.",
         find=_accurate("saturated"),
+        of_seeds=True,
     ),
     _on_table_1(
         "little-degradation",
@@ -206,6 +211,7 @@ CLAIMS = (
         says="Saturation costs little of the vanilla network's accuracy.",
         rule=f"at most {100 * LITTLE:.0f} point of it is lost.",
         find=_little_is_lost,
+        of_seeds=True,
         unit="points",
     ),
     _on_reality(
@@ -215,6 +221,7 @@ CLAIMS = (
         "training.",
         rule=f"{_REACHED}; {_SOUNDLY}.",
         find=_withstands("saturated"),
+        of_seeds=True,
     ),
     _on_reality(
         "outperforms-adversarial",
@@ -229,6 +236,7 @@ CLAIMS = (
         says="Saturated networks make 2–7 % errors on gradient-based adversarial examples.",
         rule=f"at most {100 * MOST_ERRORS:.0f} % errors; {_SOUNDLY}.",
         find=_few_errors,
+        of_seeds=True,
     ),
 )
 REPLIES = (

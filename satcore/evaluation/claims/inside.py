@@ -105,6 +105,7 @@ CLAIMS = (
             "Excess kurtosis, by layer",
         ),
         parameters={"view": "Weights"},
+        of_seeds=True,
     ),
     _of_weights(
         "inputs-extreme",
@@ -139,6 +140,7 @@ CLAIMS = (
         says="In both networks and every layer, dissimilarities within a class are close to zero.",
         rule=f"in every layer of both they are below {NEAR_ZERO:g} of those between classes.",
         find=compared(_within, _near_zero, "Within / between, by layer, the softmax p last", credits=False),
+        of_seeds=True,
     ),
     _of_layers(
         "between-larger",
@@ -151,6 +153,7 @@ CLAIMS = (
             "Mean dissimilarity between classes, by hidden layer",
         ),
         logarithmic=True,
+        of_seeds=True,
     ),
     _of_layers(
         "between-deeper",
@@ -164,6 +167,7 @@ CLAIMS = (
             "Mean dissimilarity between classes, by hidden layer",
         ),
         logarithmic=True,
+        of_seeds=True,
     ),
     _of_layers(
         "clusters-apart",
@@ -175,5 +179,6 @@ CLAIMS = (
             lambda there, vanilla: every(_ratios(there), _ratios(vanilla), times=LARGER),
             "Between / within, by hidden layer",
         ),
+        of_seeds=True,
     ),
 )

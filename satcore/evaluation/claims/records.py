@@ -83,6 +83,7 @@ class Claim:
     page, parameters       the screen that shows it; the line-up is added for each family
     lined_up               the trainings on that screen
     unit, logarithmic      of its small figure
+    of_seeds               whether it rests on nothing but what is measured of every seed
     """
 
     name: str
@@ -97,6 +98,7 @@ class Claim:
     lined_up: tuple[str, ...] = BESIDE
     unit: str = ""
     logarithmic: bool = False
+    of_seeds: bool = False
 
     def judge(self, there: There) -> Finding:
         """What comes out, by what is known of the networks."""
