@@ -8,7 +8,7 @@ arithmetic over all images that are no farther away than that.
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from satcore.attacks.adam import BETAS, TINY
 from satcore.networks import Dense, Network
@@ -20,17 +20,17 @@ ROUNDED = 1 + 2.0**-9  # more than all roundings of a gradient, or of the steps,
 
 
 def drift(
-    network: Network, images: Tensor, targets: Tensor, means: Tensor, *, taken: int, left: int, learning_rate: float
+    network: nn.Module, images: Tensor, targets: Tensor, means: Tensor, *, taken: int, left: int, learning_rate: float
 ) -> Tensor:
     """By how much any pixel can change, at most, in the `left` steps of Adam that follow on the `taken`; (N,) float64.
 
-    No image on the way is classified as its target (N,). ∞ where that isn't proven; of other networks than dense ones
-    of sigmoid units, and of none after fewer than 1 steps, nothing is. `images` (N, 1, 28, 28) are where Adam stands,
-    `means` (N,) at least the size of its moving average of the gradient, in any pixel. Gradients are those of the
-    cross-entropy by autograd in the network's own dtype: whatever is proven holds for any order of summation.
+    No image on the way is classified as its target (N,). ∞ where that isn't proven, as for every network that isn't
+    one of dense layers with sigmoids between them. `images` (N, 1, 28, 28) are where Adam stands after 1 or more steps,
+    `means` (N,) at least the size of its moving average of the gradient in any pixel. Gradients are those of the
+    cross-entropy by autograd, in the network's own dtype: what is proven holds for any order of summation.
     """
     moved = torch.full((len(images),), torch.inf, dtype=torch.float64)
-    if not _can_be_bounded(network) or len(images) == 0:
+    if not (isinstance(network, Network) and _can_be_bounded(network)) or len(images) == 0:
         return moved
     plateau = _Plateau(network)
     largest_mean = means.double() / (1 - BETAS[0] ** taken)

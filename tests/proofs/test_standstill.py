@@ -74,7 +74,8 @@ def test_adam_stays_where_it_is_proven_to():
 
 def test_nothing_is_proven_where_gradients_are_large_or_a_network_is_no_mlp_of_sigmoids():
     images, targets = data.load("test").images[:5], torch.arange(5)
-    for network in (load("sigmoid-mlp/vanilla"), load("relu-mlp/saturated"), load("cnn/saturated")):
+    others = load("relu-mlp/saturated"), load("cnn/saturated"), torch.nn.Sequential(load("sigmoid-mlp/saturated"))
+    for network in (load("sigmoid-mlp/vanilla"), *others):
         found = drift(network, images, targets, torch.ones(5), taken=1, left=100, learning_rate=RATE)
         assert found.dtype == torch.float64 and np.isinf(found.numpy()).all()
     quiet = load("sigmoid-mlp/saturated")
