@@ -81,13 +81,14 @@ def test_every_start_can_be_begun_with_as_it_is(start):
 
 
 def test_another_start_sets_everything_as_it_is_there():
-    page = opened(train_rate="0.5", train_epochs="7")
+    page = opened(train_learning_rate="0.5", train_epochs="7", train_seed="3")
     assert page.text_input(key="train_epochs").value == "7"
     page.button_group(key="train_start").set_value("ReLU MLP").run()
-    vanilla = page.button_group(key="train_which").set_value("vanilla").run()
+    vanilla = page.selectbox(key="train_which").set_value("vanilla").run()
     assert vanilla.text_input(key="train_epochs").value == "20"
     assert vanilla.text_input(key="train_learning_rate").value == "0.003"
     assert vanilla.text_input(key="train_lambda_max").value == "0" and not vanilla.error
+    assert vanilla.text_input(key="train_seed").value == "3"  # which is no recipe's
 
 
 @pytest.mark.parametrize(
@@ -155,10 +156,9 @@ def test_the_address_says_which_training_is_shown():
 def test_one_can_look_back():
     put_down(Run(SMALL), 3)
     page = opened(**of_small())
-    page.slider(key="epoch").set_value(1).run()
-    assert any("After epoch **1**" in there.value for there in page.markdown)
-    page.slider(key="epoch").set_value(2).run()
-    assert any("After epoch **2**" in there.value for there in page.markdown)
+    for share, epoch in ((0, 1), (66, 1), (67, 2), (100, 3)):
+        page.slider(key="look_back").set_value(share).run()
+        assert any(f"After epoch **{epoch}**" in there.value for there in page.markdown)
 
 
 def test_what_has_been_trained_is_not_trained_again_but_shown_and_linked_to():

@@ -13,7 +13,7 @@ from satcore.networks import Dense
 from satcore.recipes import STEP, TRAININGS, Annealing, Phase, Recipe, changed
 from satcore.runs import Run
 
-START, WHICH = "train_start", "train_which"
+START, WHICH, BEGUN = "train_start", "train_which", "training begun with"  # the last is of the session's state
 NONLINEARITIES = ("sigmoid", "relu", "tanh", "ramp")
 
 
@@ -27,23 +27,19 @@ def start() -> Recipe:
         wrap=True,
         key=START,
         bind="query-params",
-        on_change=_as_it_is,
         label_visibility="collapsed",
         width="content",
     )
     if begun in PRESETS:
         return PRESETS[begun]
-    training = st.pills(
+    training = st.selectbox(
         "Training of the paper's",
         TRAININGS,
-        default=TRAINING,
-        required=True,
-        wrap=True,
+        TRAININGS.index(TRAINING),
         key=WHICH,
         bind="query-params",
-        on_change=_as_it_is,
         label_visibility="collapsed",
-        width="content",
+        width=145,
     )
     return recipe_of(begun, training)
 
@@ -51,6 +47,7 @@ def start() -> Recipe:
 def run(recipe: Recipe) -> Run:
     """What the settings make of the `recipe`. Raises ValueError where that can't be trained."""
     there = _shown(recipe)
+    _begun_with(there)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         asked: dict[str, Any] = {
             "widths": _text("Widths", there, "widths", 112, words.WIDTHS, disabled=not there["widths"]),
@@ -69,10 +66,15 @@ def run(recipe: Recipe) -> Run:
     return Run(changed(recipe, settings), seed)
 
 
-def _as_it_is() -> None:
-    """Set everything as it is in the recipe that is begun with now."""
-    recipe = recipe_of(st.session_state[START], st.session_state.get(WHICH, TRAINING))
-    st.session_state.update({_key(name): value for name, value in _shown(recipe).items()})
+def _begun_with(there: dict[str, Any]) -> None:
+    """Set everything but the seed as it is in the recipe that is begun with, once that is another one.
+
+    Not in a callback: while a fragment runs again and again, one may be lost.
+    """
+    begun = (st.session_state[START], st.session_state.get(WHICH))
+    if st.session_state.setdefault(BEGUN, begun) != begun:
+        st.session_state.update({_key(name): value for name, value in there.items() if name != "seed"})
+        st.session_state[BEGUN] = begun
 
 
 def _shown(recipe: Recipe) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def _widths(said: str) -> tuple[int, ...]:
 def phase_by_phase(run: Run) -> Run:
     """The `run` with what is changed in the table of its phases. Raises ValueError where that can't be trained."""
     recipe = run.recipe
-    with st.popover("Phase by phase", key="train_phases"):
+    with st.popover("Phases", key="train_phases"):
         st.caption(words.PHASES)
         edited = st.data_editor(
             pd.DataFrame([_row(phase) for phase in recipe.phases]),

@@ -29,22 +29,28 @@ PAGES = {
 
 
 def shown(run: Run | None, known: Mapping[str, Training]) -> Training | None:
-    """The training that the address asks for; else that of the settings' `run`, else one that is under way."""
-    wanted = [st.query_params.get(SHOWN, ""), run.key if run else ""]
-    under_way = [key for key, training in known.items() if training.standing and training.standing.report]
-    return next((known[key] for key in (*wanted, *under_way) if key in known), None)
+    """The training that the address asks for; else that of the settings' `run`; else one that is under way, which is
+    then in the address.
+    """
+    asked = (st.query_params.get(SHOWN, ""), run.key if run else "")
+    if found := next((known[key] for key in asked if key in known), None):
+        return found
+    going = next((key for key, training in known.items() if training.standing and training.standing.report), None)
+    if going is None:
+        return None
+    st.query_params[SHOWN] = going
+    return known[going]
 
 
 def start(run: Run, known: Mapping[str, Training]) -> None:
     """The button that begins with the `run`, or, where it has been begun and another one is shown, shows it."""
     if run.key in known:
-        if st.query_params.get(SHOWN, run.key) != run.key:
-            st.button("Show it", key="show", on_click=_show, args=(run.key,))
-    else:
-        busy = any(training.standing and training.standing.report for training in known.values())
-        st.button(
-            "Start, in its turn" if busy else "▶ Start", key="start", type="primary", on_click=_begin, args=(run,)
-        )
+        if st.query_params.get(SHOWN, run.key) != run.key and st.button("Show it", key="show"):
+            _show(run.key)
+        return
+    busy = any(training.standing and training.standing.report for training in known.values())
+    if st.button("▶ Queue" if busy else "▶ Start", key="start", type="primary", help=words.QUEUE if busy else None):
+        _begin(run)
 
 
 def others(known: Mapping[str, Training]) -> None:
@@ -53,19 +59,22 @@ def others(known: Mapping[str, Training]) -> None:
         st.subheader("On this machine")
     with st.container(horizontal=True, gap="medium"):
         for key, training in known.items():
-            said = words.listed(training, _goes(key))
-            st.button(said, key=f"show {key}", type="tertiary", on_click=_show, args=(key,))
+            if st.button(words.listed(training, _goes(key)), key=f"show {key}", type="tertiary"):
+                _show(key)
 
 
 def controls(training: Training) -> None:
     """Pause or resume, and cancel."""
     if _goes(training.run.key):
-        st.button("❚❚ Pause", key="pause", on_click=runs.pause, args=(training.run,))
-    else:
-        st.button("▶ Resume", key="resume", type="primary", on_click=_begin, args=(training.run,))
+        if st.button("❚❚ Pause", key="pause"):
+            runs.pause(training.run)
+            st.toast(words.STOPS)
+    elif st.button("▶ Resume", key="resume", type="primary"):
+        _begin(training.run)
     with st.popover("Cancel", key="ask about cancelling"):
         st.markdown("This forgets all that the training has come to.")
-        st.button("Forget it", key="cancel", type="primary", on_click=_cancel, args=(training.run,))
+        if st.button("Forget it", key="cancel", type="primary"):
+            _cancel(training.run)
 
 
 def links(training: Training) -> None:
@@ -121,8 +130,8 @@ def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour
     curved = [i for i, block in enumerate(recipe.architecture) if block.nonlinearity not in ("identity", "step")]
     course, *columns = st.columns([5, *[3] * len(curved[:AT_ONCE])], gap="small")
     said, back = st.columns([5, 6], gap="medium", vertical_alignment="center")
-    asked = back.slider(words.LOOK_BACK, 1, last, last, key="epoch", bind="query-params") if last > 1 else last
-    now = next((there for there in reversed(epochs) if there.epoch <= asked), first)
+    asked = back.slider(words.LOOK_BACK, 0, 100, 100, key="look_back", bind="query-params", format="%d %%")
+    now = next((there for there in reversed(epochs) if 100 * there.epoch <= asked * last), first)
 
     def curve(layer: int) -> Drawn:
         phi = recipe.architecture[layer].nonlinearity
@@ -167,18 +176,17 @@ def _goes(key: str) -> bool:
 
 
 def _begin(run: Run) -> None:
-    with one_sentence():
-        st.session_state.setdefault(BEGUN, {})[run.key] = runs.begin(run)
-        _show(run.key)
+    st.session_state.setdefault(BEGUN, {})[run.key] = runs.begin(run)
+    _show(run.key)
 
 
 def _cancel(run: Run) -> None:
-    with one_sentence():
-        runs.cancel(run)
-        if st.query_params.get(SHOWN) == run.key:
-            del st.query_params[SHOWN]
+    runs.cancel(run)
+    if st.query_params.get(SHOWN) == run.key:
+        del st.query_params[SHOWN]
+    st.rerun()
 
 
 def _show(key: str) -> None:
     st.query_params[SHOWN] = key
-    st.session_state.pop("epoch", None)  # of the training that was shown
+    st.rerun()

@@ -15,7 +15,7 @@ from satcore.dashboard.train.presets import PRESETS
 from satcore.evaluation import seeds
 from satcore.evaluation.seeds import Stage
 from satcore.files import read_whole
-from satcore.recipes import Recipe, control
+from satcore.recipes import RECIPES, Recipe, control
 from satcore.runs import Run, Standing
 
 
@@ -146,9 +146,9 @@ def _on_record() -> tuple[list[seeds.Trained], list[str]]:
 
 
 def called(run: Run) -> str:
-    """What a training is called: as the preset that it is, or as its recipe."""
-    preset = next((name for name, recipe in PRESETS.items() if recipe.identity == run.recipe.identity), None)
-    return f"{preset or run.recipe.name}, seed {run.seed}"
+    """What a training is called: as the preset or the recipe that it is by, or that it was made from."""
+    known = {recipe.identity: name for name, recipe in (RECIPES | PRESETS).items()}
+    return f"{known.get(run.recipe.identity, f'{run.recipe.name}, changed')}, seed {run.seed}"
 
 
 def seconds_an_epoch(recipe: Recipe, known: Mapping[str, Training]) -> float | None:

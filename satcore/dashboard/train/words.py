@@ -35,8 +35,10 @@ ON_THE_CURVE = (
     "φ is flat (φ′ < 10⁻³). Dotted, here and below: after epoch {first}. Histograms are drawn to one height."
 )
 RAMP = " The knee of a ramp, which is learned, is drawn where it began."
-LOOK_BACK = "Look back: the network after epoch …"
+LOOK_BACK = "Look back: the network after … of its epochs"
 BEGINS = "It begins: the digits are read, and it is measured in which precision this machine is faster."
+QUEUE = "Another training is under way: this one begins once it has ended or pauses."
+STOPS = "It pauses after the epoch that is under way."
 WAITS = "It waits for its turn: one trains at a time."
 
 
@@ -134,7 +136,7 @@ def listed(training: Training, goes: bool) -> str:
         where = "waits"
     else:
         where = f"{100 * standing.report.done:.0f} %"
-    return f"{called(training.run)}: {where}"
+    return f"{called(training.run)}, {networks.described(training.run.recipe.architecture)}: {where}"
 
 
 def grey(beside: Beside | None) -> str:

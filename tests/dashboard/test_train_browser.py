@@ -1,0 +1,76 @@
+"""A network trained on the page, in a real browser: left, reloaded, paused, resumed, cancelled, and found elsewhere."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import LAPTOP, PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+
+TINY = "/train?train_widths=16&train_batch_size=6000"
+
+
+def press(page: Page, name: str, until: str) -> None:
+    """Press a button, and again where a press was lost to a run of a fragment, until another one is there."""
+    awaited = page.get_by_role("button", name=until)
+    for _ in range(5):
+        if page.get_by_role("button", name=name).is_visible():
+            page.get_by_role("button", name=name).click()
+        try:
+            return expect(awaited).to_be_visible(timeout=PATIENCE / 5)
+        except AssertionError:
+            continue
+    expect(awaited).to_be_visible()
+
+
+def under_way(page: Page) -> None:
+    expect(page.get_by_text(re.compile(r"Epoch [\d,]+ of 9,000"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(visit):
+    page = visit(f"{TINY}&train_epochs=9000")
+    press(page, "▶ Start", until="Pause")
+    under_way(page)
+    expect(page).to_have_url(re.compile(r"run=train-[0-9a-f]{16}-0"))
+
+    page.get_by_role("link", name="Claims").click()
+    expect(page.get_by_role("heading", name="claim by claim")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Train").click()
+    under_way(page)
+    page.reload()
+    under_way(page)
+    elsewhere = visit("/train")  # another session sees it without being told
+    under_way(elsewhere)
+
+    press(page, "Pause", until="Resume")
+    expect(page.get_by_text(re.compile(r"After epoch \d+"))).to_be_visible()
+    press(elsewhere, "Resume", until="Pause")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=PATIENCE)  # here, too
+    under_way(page)
+
+    page.get_by_role("button", name="Cancel").click()
+    press(page, "Forget it", until="▶ Start")
+    expect(page).not_to_have_url(re.compile("run="))
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert page.asked_elsewhere == elsewhere.asked_elsewhere == []
+
+
+def test_what_has_been_trained_is_on_every_page(visit):
+    page = visit(f"{TINY}&train_epochs=2&train_seed=1")
+    press(page, "▶ Start", until="Cancel")
+    expect(page.get_by_text("Trained, and on every page")).to_be_visible(timeout=PATIENCE)
+    page.get_by_test_id("stMain").get_by_role("link", name="Interpolation").click()
+    expect(page.locator("section[data-network='mine/relu-mlp-saturated-seed-1']")).to_be_visible(timeout=PATIENCE)
+    assert page.asked_elsewhere == []
+
+
+@pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_nothing_has_to_be_scrolled_sideways_and_what_is_bad_is_refused(visit, viewport):
+    page = visit("/train?train_epochs=0", viewport)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("expected epochs as a whole number", timeout=PATIENCE)
+    expect(page.get_by_role("button", name="▶ Start")).to_have_count(0)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
