@@ -28,7 +28,7 @@ def test_it_says_from_which_iteration_on_nothing_changes(grid):
 
 @pytest.mark.parametrize(
     "seven, says",
-    [(3e-7, "3 → 7 is proven not to be: no pixel changes by more than 3.0·10⁻⁷"), (np.inf, "3 → 7 is open")],
+    [(3e-7, "3 → 7 is proven not to be fooled: no pixel changes by more than 3.0·10⁻⁷"), (np.inf, "3 → 7 is open")],
 )
 def test_it_tells_what_is_nearly_at_rest_from_what_is_open(monkeypatch, grid, seven, says):
     drift = np.where(grid.resists, np.inf, 0)

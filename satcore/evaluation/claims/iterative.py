@@ -96,13 +96,15 @@ def _to_come(name: str) -> str:
     resting, drifting = int(grid.rests.sum()), int(grid.drifts.sum())
     others = int(grid.resists.sum())
     said = (
-        f"; up to {PAPERS_ADAM:,} iterations, of the other {others} pairs {resting} are proven at rest, {drifting} "
+        f"; up to {PAPERS_ADAM:,} iterations of Adam, of the other {others} pairs {resting} are proven at rest, {drifting} "
         f"proven not to be fooled, and {others - resting - drifting} open"
     )
     if grid.rests[3, 7]:
         return f"{said}; 3 → 7 is at rest from iteration {grid.iterations[3, 7]:,} on: nothing changes a bit"
     if grid.drifts[3, 7]:
-        return f"{said}; 3 → 7 is proven not to be: no pixel changes by more than {short(float(grid.drift[3, 7]))}"
+        return (
+            f"{said}; 3 → 7 is proven not to be fooled: no pixel changes by more than {short(float(grid.drift[3, 7]))}"
+        )
     return f"{said}; 3 → 7 is open" if grid.resists[3, 7] else said
 
 
@@ -129,7 +131,7 @@ def _go_on_moving(there: There) -> Found:
     for family, chases in _chased(there, ADAM).items():
         (saturated,), (control,) = chases["saturated"], chases["control"]
         failed, moving = ALL - saturated.fooled, saturated.moving
-        outcomes[family] = outcome(moving > failed / 2, f"{moving} of {failed}")
+        outcomes[family] = outcome(moving > failed / 2, f"{moving} of {failed}" if failed else "it failed on none")
         bars += [
             Bars(family, "failed", {"saturated": failed, "control": ALL - control.fooled}),
             Bars(family, "moving", {"saturated": moving, "control": control.moving}),
