@@ -93,11 +93,10 @@ def _to_come(name: str) -> str:
     grid = grids.load(name, ADAM)
     if grid is None or not grid.resists.any():
         return ""
-    resting, drifting = int(grid.rests.sum()), int(grid.drifts.sum())
-    others = int(grid.resists.sum())
+    others, resting, drifting = (int(pairs.sum()) for pairs in (grid.resists, grid.rests, grid.drifts))
     said = (
-        f"; up to {PAPERS_ADAM:,} iterations of Adam, of the other {others} pairs {resting} are proven at rest, {drifting} "
-        f"proven not to be fooled, and {others - resting - drifting} open"
+        f"; up to {PAPERS_ADAM:,} iterations of Adam, of the other {others} pairs {resting} are proven at rest, "
+        f"{drifting} proven not to be fooled, and {others - resting - drifting} open"
     )
     if grid.rests[3, 7]:
         return f"{said}; 3 → 7 is at rest from iteration {grid.iterations[3, 7]:,} on: nothing changes a bit"
