@@ -33,7 +33,7 @@ with one_readable_line():
             with st.container(horizontal=True, vertical_alignment="center", gap=None):
                 st.markdown(words.done(training), width="content")
                 live.links(training)
-        live.follow(training, beside(training.run.recipe, known))
+        live.follow(training, beside(training.run, known))
     elif run:
-        live.before(run, beside(run.recipe, known))
+        live.before(run, beside(run, known))
     live.others(known)

@@ -199,7 +199,9 @@ def test_why_a_run_ended_badly_is_one_line():
 def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():
     kept(Run(control(SMALL)))
     known = trainings()
-    found = beside(SMALL, known)
+    kept(Run(control(SMALL), 4))
+    assert beside(Run(SMALL, 4), trainings()).called.endswith("seed 4")
+    found = beside(Run(SMALL), known)
     assert found and [stage.epoch for stage in found.stages] == [1, 2, 3]
     assert seconds_an_epoch(SMALL, known) == 2.0
     assert seconds_an_epoch(changed(SMALL, {"widths": (8,)}), known) is None

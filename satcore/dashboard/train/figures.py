@@ -18,6 +18,7 @@ CURVES = {  # by field: what it is called, and its line; hatched where the gradi
 }
 FLAT, PALE = 1e-3, 0.3  # φ is called flat where φ′ is below; the opacity of bars where it still rises
 MIDDLE = 0.99  # share of the inputs that a curve of φ shows
+HEIGHT = 285  # of what stands on the first screen, in pixels
 DECADES = 8  # of the length element
 
 
@@ -67,7 +68,7 @@ def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: i
         yaxis2={"domain": [0, 0.16]} | _of_lambda(max((there.lam for there in epochs), default=0.0)),
         xaxis={"range": [0, _reach(epochs, beside, last)], "anchor": "y2"},
     )
-    return _finished(figure, "epoch", height=320, legend=True)
+    return _finished(figure, "epoch", height=HEIGHT, legend=True)
 
 
 def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:
@@ -163,7 +164,7 @@ def saturation(now: Epoch, first: Epoch, latest: Epoch, layer: int, nonlinearity
         bargap=0,
     )
     figure.update_yaxes(range=[value.min() - space, value.max() + space], selector={"title.text": "φ(h)"})
-    return _finished(figure, "input h of a unit", height=320)
+    return _finished(figure, "input h of a unit", height=HEIGHT)
 
 
 def weights(now: Counts, first: Counts, title: str, colour: str) -> go.Figure:

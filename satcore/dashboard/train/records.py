@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,24 +120,35 @@ class Beside(NamedTuple):
     stages: Sequence[Stage | Epoch]
 
 
-def beside(recipe: Recipe, known: Mapping[str, Training]) -> Beside | None:
-    """What a training by this `recipe` is to be compared with: the network that ships and came of the recipe; else,
-    where it was trained here, the same recipe with the penalty or without it; else the network that ships by the name.
+def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
+    """What a training is to be compared with: the network that ships and came of its recipe; else, where it was trained
+    here, the same recipe with the penalty or without it; else the network that ships by the recipe's name.
     """
     shipped, _ = _on_record()
-    named = {(one.identity, one.recipe): one for one in reversed(shipped) if one.history}
-    exact = next((one for (identity, _), one in named.items() if identity == recipe.identity), None)
-    if exact:
-        return Beside(f"{exact.recipe}, seed {exact.seed}", exact.history)
-    without = control(recipe).identity
-    for other in known.values():
-        same_but_penalty = (
-            other.run.recipe.identity != recipe.identity and control(other.run.recipe).identity == without
-        )
-        if same_but_penalty and (stages := record(other.path).epochs()):
-            return Beside(called(other.run), stages)
-    alike = next((one for (_, name), one in named.items() if name == recipe.name and not one.settings), None)
-    return Beside(f"{alike.recipe}, seed {alike.seed}", alike.history) if alike else None
+    found = [
+        *(_of_seeds(one) for one in shipped if one.history and one.identity == run.recipe.identity),
+        *_counterparts(run, known),
+        *(_of_seeds(one) for one in shipped if one.history and one.recipe == run.recipe.name and not one.settings),
+    ]
+    return next(iter(found), None)
+
+
+def _of_seeds(trained: seeds.Trained) -> Beside:
+    """A network of those that were trained many times."""
+    return Beside(f"{trained.recipe}, seed {trained.seed}", trained.history)
+
+
+def _counterparts(run: Run, known: Mapping[str, Training]) -> Iterator[Beside]:
+    """Trainings here that differ in the penalty alone, one of the same seed first."""
+    alike = [
+        other
+        for other in known.values()
+        if control(other.run.recipe).identity == control(run.recipe).identity
+        and other.run.recipe.identity != run.recipe.identity
+    ]
+    for other in sorted(alike, key=lambda other: other.run.seed != run.seed):
+        if stages := record(other.path).epochs():
+            yield Beside(called(other.run), stages)
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)

@@ -136,12 +136,15 @@ def listed(training: Training, goes: bool) -> str:
         where = "waits"
     else:
         where = f"{100 * standing.report.done:.0f} %"
-    return f"{called(training.run)}, {networks.described(training.run.recipe.architecture)}: {where}"
+    return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
 
 
 def grey(beside: Beside | None) -> str:
-    """What is drawn in grey in the figure of the course."""
-    return f" In grey: {beside.called}." if beside else ""
+    """What is drawn in grey in the figure of the course, and what that came to."""
+    if beside is None:
+        return ""
+    last = beside.stages[-1]
+    return f" In grey: {beside.called}, after epoch {last.epoch:,} {100 * last.fgsm_accuracy:.1f} % right after FGSM."
 
 
 def caption(recipe: Recipe) -> str:
