@@ -8,7 +8,8 @@ HOW = (
     "λ = 0, all else equal; what it does too, by the same rule beside the vanilla network, is not saturation's doing. "
     "A network's name leads to the screen that shows it. In the figures a line across a bar is the paper's. The "
     "verdicts are those of one seed a network; where others have been trained, and a rule rests on what is measured of "
-    "them, it says how many of them come to which verdict. Adam ran 100,000 iterations, not 30 million."
+    "them, it says how many of them come to which verdict. Adam ran 100,000 iterations; of those "
+    "that would follow, up to the paper's 30 million, it is proven what they can do, where it can be."
 )
 NOT_ON_TRIAL = (
     "Not on trial, as each would take many trainings: that annealing λ is essential, that the penalty does best on "

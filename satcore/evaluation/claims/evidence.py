@@ -51,6 +51,10 @@ class Chase:
     reaches_7  whether the pair 3 → 7 was fooled
     anyhow     on how many pairs an image was found by any attack, those included that don't stumble over the gradient
     anyhow_7   whether the pair 3 → 7 was
+    rests, drifts          of the pairs not fooled, up to the paper's 30 million iterations of Adam: how many are proven
+                           at rest, and how many others proven not to be fooled
+    rests_7, drifts_7      from which iteration on 3 → 7 is at rest; or at most how far it is proven to go; None where it
+                           isn't
     """
 
     fooled: int
@@ -59,6 +63,10 @@ class Chase:
     reaches_7: bool
     anyhow: int
     anyhow_7: bool
+    rests: int = 0
+    drifts: int = 0
+    rests_7: int | None = None
+    drifts_7: float | None = None
 
     @property
     def median(self) -> float:
@@ -223,6 +231,10 @@ def _chase(name: str, network: Network, setting: Setting) -> Chase:
         reaches_7=bool(grid.found[3, 7]),
         anyhow=int(anyhow[others].sum()),
         anyhow_7=bool(anyhow[3, 7]),
+        rests=int(grid.rests.sum()),
+        drifts=int(grid.drifts.sum()),
+        rests_7=int(grid.iterations[3, 7]) if grid.rests[3, 7] else None,
+        drifts_7=float(grid.drift[3, 7]) if grid.drifts[3, 7] else None,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from satcore.evaluation import grids
 from satcore.evaluation.claims.evidence import ADAM, CARRIED, LBFGS, WITHIN, Chase
 from satcore.evaluation.claims.records import BESIDE, MLPS, Bars, Claim, Found, There, outcome, short
 from satcore.evaluation.grids import PAIRS, PAPERS_ADAM, Setting
@@ -70,7 +69,7 @@ def _withstands(
             seven = to_come = ""
             if setting == ADAM:
                 seven = f", 3 → 7 {'' if saturated.reaches_7 else 'not '}among them"
-                to_come = _to_come(f"{family}/saturated")
+                to_come = _to_come(saturated)
             outcomes[family] = outcome(
                 holds(saturated.fooled, saturated.reaches_7),
                 f"{saturated.fooled}{seven} (vanilla {chases['vanilla'].fooled}; control {control.fooled}); by any "
@@ -88,23 +87,20 @@ def _withstands(
     return find
 
 
-def _to_come(name: str) -> str:
-    """What is known of Adam's iterations that were not run on the network `name`, up to the paper's."""
-    grid = grids.load(name, ADAM)
-    if grid is None or not grid.resists.any():
+def _to_come(chase: Chase) -> str:
+    """What is known of Adam's iterations that were not run, up to the paper's."""
+    others = ALL - chase.fooled
+    if not others:
         return ""
-    others, resting, drifting = (int(pairs.sum()) for pairs in (grid.resists, grid.rests, grid.drifts))
     said = (
-        f"; up to {PAPERS_ADAM:,} iterations of Adam, of the other {others} pairs {resting} are proven at rest, "
-        f"{drifting} proven not to be fooled, and {others - resting - drifting} open"
+        f"; up to {PAPERS_ADAM:,} iterations of Adam, of the other {others} pairs {chase.rests} are proven at rest, "
+        f"{chase.drifts} proven not to be fooled, and {others - chase.rests - chase.drifts} open"
     )
-    if grid.rests[3, 7]:
-        return f"{said}; 3 → 7 is at rest from iteration {grid.iterations[3, 7]:,} on: nothing changes a bit"
-    if grid.drifts[3, 7]:
-        return (
-            f"{said}; 3 → 7 is proven not to be fooled: no pixel changes by more than {short(float(grid.drift[3, 7]))}"
-        )
-    return f"{said}; 3 → 7 is open" if grid.resists[3, 7] else said
+    if chase.rests_7 is not None:
+        return f"{said}; 3 → 7 is at rest from iteration {chase.rests_7:,} on: nothing changes a bit"
+    if chase.drifts_7 is not None:
+        return f"{said}; 3 → 7 is proven not to be fooled: no pixel changes by more than {short(chase.drifts_7)}"
+    return said if chase.reaches_7 else f"{said}; 3 → 7 is open"
 
 
 def _harder(there: There) -> Found:
