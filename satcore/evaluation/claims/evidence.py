@@ -53,8 +53,7 @@ class Chase:
     anyhow_7   whether the pair 3 → 7 was
     rests, drifts          of the pairs not fooled, up to the paper's 30 million iterations of Adam: how many are proven
                            at rest, and how many others proven not to be fooled
-    rests_7, drifts_7      from which iteration on 3 → 7 is at rest; or at most how far it is proven to go; None where it
-                           isn't
+    rests_7, drifts_7      from which iteration on 3 → 7 is at rest; or at most how far it is proven to go; or None
     """
 
     fooled: int
