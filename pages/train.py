@@ -35,5 +35,6 @@ with one_readable_line():
                 live.links(training)
         live.follow(training, beside(training.run, known))
     elif run:
+        st.markdown(words.INTRODUCTION)
         live.before(run, beside(run, known))
     live.others(known)

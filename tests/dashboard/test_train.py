@@ -73,7 +73,7 @@ def test_presets_differ_in_the_penalty_alone():
 
 @pytest.mark.parametrize("start", STARTS)
 def test_every_start_can_be_begun_with_as_it_is(start):
-    page = opened(train_start=start)
+    page = opened(train_start=start, train_seed="9")
     assert not page.error and button(page, "Start")
     expected = recipe_of(start, "saturated")
     said = "\n".join(there.value for there in page.caption)
@@ -168,6 +168,13 @@ def test_what_has_been_trained_is_not_trained_again_but_shown_and_linked_to():
     assert any(name in there.value for there in page.markdown)
     links = [there.proto.query_string for there in page.get("page_link")]
     assert links and all("mine%2Ftrained" in query and "relu-mlp%2Fcontrol" in query for query in links)
+
+
+def test_what_ships_is_linked_to_and_not_trained_again():
+    page = opened(train_start="ReLU MLP")
+    assert not [there for there in page.button if "Start" in there.label] and not page.error
+    assert any("**relu-mlp/saturated**" in there.value for there in page.markdown)
+    assert "On this machine" not in [there.value for there in page.subheader]
 
 
 def test_start_begins_the_run_that_the_settings_say_and_puts_it_in_the_address(monkeypatch):

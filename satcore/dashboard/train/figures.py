@@ -10,6 +10,7 @@ import torch
 from satcore import nonlinearities
 from satcore.dashboard.shared.style import DASHES, NEUTRAL, TEXT_SIZE
 from satcore.dashboard.train.records import Beside, Counts, Epoch
+from satcore.evaluation.seeds import Stage
 
 CURVES = {  # by field: what it is called, and its line; hatched where the gradient is exactly zero, as in Table 1
     "zero_gradient": ("zero gradient", {"width": 1.5, "dash": "dot"}),
@@ -27,48 +28,47 @@ def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: i
 
     `shown` is the epoch that the other figures show, `last` the last one of the recipe.
     """
-    figure = go.Figure()
-    at = [there.epoch for there in epochs]
-    for field, (name, line) in CURVES.items():
-        hatched = {"fill": "tozeroy", "fillpattern": {"shape": "/", "size": 9, "solidity": 0.25, "fgcolor": colour}}
-        figure.add_scatter(
-            x=at,
-            y=[100 * getattr(there, field) for there in epochs],
-            name=name,
-            mode="lines" if len(at) > 1 else "markers",
-            line=line | {"color": colour},
-            hovertemplate=f"%{{y:.1f}} % {name}<extra></extra>",
-            **(hatched if field == "zero_gradient" else {}),
-        )
-        if beside:
-            figure.add_scatter(
-                x=[there.epoch for there in beside.stages],
-                y=[100 * getattr(there, field) for there in beside.stages],
-                name=name,
-                showlegend=not epochs,
-                mode="lines",
-                line={"color": NEUTRAL, "width": 0.6 * line["width"], "dash": line.get("dash", "solid")},
-                hovertemplate=f"%{{y:.1f}} % {name}<extra>{beside.called}</extra>",
-            )
-    figure.add_scatter(
-        x=at,
-        y=[there.lam for there in epochs],
-        showlegend=False,
-        yaxis="y2",
-        mode="lines",
-        fill="tozeroy",
-        line={"color": colour, "width": 2},
-        hovertemplate="λ = %{y:.3g}<extra></extra>",
-    )
+    figure, stages = go.Figure(), beside.stages if beside else ()
+    if beside:
+        _add_course(figure, stages, NEUTRAL, beside.called, filled=False, legend=not epochs)
+    _add_course(figure, epochs, colour, "", filled=True, legend=bool(epochs))
     if epochs:
         figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
     figure.update_layout(
         hovermode="x unified",
         yaxis={"domain": [0.27, 1], "range": [0, 101], "title_text": "% of images", "dtick": 25},
-        yaxis2={"domain": [0, 0.16]} | _of_lambda(max((there.lam for there in epochs), default=0.0)),
+        yaxis2={"domain": [0, 0.16]} | _of_lambda(max((there.lam for there in (*epochs, *stages)), default=0.0)),
         xaxis={"range": [0, _reach(epochs, beside, last)], "anchor": "y2"},
     )
     return _finished(figure, "epoch", height=HEIGHT, legend=True)
+
+
+def _add_course(
+    figure: go.Figure, stages: Sequence[Epoch | Stage], colour: str, whose: str, *, filled: bool, legend: bool
+) -> None:
+    at = [there.epoch for there in stages]
+    hatched = {"fill": "tozeroy", "fillpattern": {"shape": "/", "size": 9, "solidity": 0.25, "fgcolor": colour}}
+    for field, (name, line) in CURVES.items():
+        figure.add_scatter(
+            x=at,
+            y=[100 * getattr(there, field) for there in stages],
+            name=name,
+            showlegend=legend,
+            mode="lines" if len(at) > 1 else "markers",
+            line={"dash": "solid"} | line | {"color": colour, "width": line["width"] * (1 if filled else 0.6)},
+            hovertemplate=f"%{{y:.1f}} % {name}<extra>{whose}</extra>",
+            **(hatched if filled and field == "zero_gradient" else {}),
+        )
+    figure.add_scatter(
+        x=at,
+        y=[there.lam for there in stages],
+        showlegend=False,
+        yaxis="y2",
+        mode="lines",
+        line={"color": colour, "width": 2},
+        fill="tozeroy" if filled else "none",
+        hovertemplate=f"λ = %{{y:.3g}}<extra>{whose}</extra>",
+    )
 
 
 def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:

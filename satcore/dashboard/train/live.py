@@ -54,11 +54,16 @@ def start(run: Run, known: Mapping[str, Training]) -> None:
 
 
 def others(known: Mapping[str, Training]) -> None:
-    """All trainings on this machine, each shown at a press."""
-    if known:
+    """All trainings on this machine but those of the networks that ship, each shown at a press."""
+    own = {
+        key: training
+        for key, training in known.items()
+        if not training.name or training.name.startswith(f"{library.OWN}/")
+    }
+    if own:
         st.subheader("On this machine")
-    with st.container(horizontal=True, gap="medium"):
-        for key, training in known.items():
+    with st.container(horizontal=True, gap="small"):
+        for key, training in own.items():
             if st.button(words.listed(training, _goes(key)), key=f"show {key}", type="tertiary"):
                 _show(key)
 
@@ -80,18 +85,17 @@ def controls(training: Training) -> None:
 def links(training: Training) -> None:
     """The network that came of a training, on other pages, beside those of its family that ship."""
     family = [f"{training.run.recipe.family}/{other}" for other in ("vanilla", "saturated", "control")]
-    line_up = [training.name, *[name for name in library.names() if name in family]]
+    line_up = [training.name, *[name for name in library.names() if name in family and name != training.name]]
     for page, title in PAGES.items():
         st.page_link(f"pages/{page}.py", label=title, query_params={LINE_UP: line_up}, width="content")
 
 
 def before(run: Run, beside: Beside | None) -> None:
-    """What is there to see before the `run` has begun: the course of what it is to be compared with."""
-    st.markdown(words.INTRODUCTION)
+    """What there is to see without a record of the `run`: the course of what it is to be compared with."""
     if beside:
         figure = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe.epochs)
         draw(st.container(), "before", figure, words.course_alt([], beside))
-        st.caption(words.grey(beside))
+        st.caption(f"{words.grey(beside)} {words.caption(run.recipe)}")
 
 
 def follow(training: Training, beside: Beside | None) -> None:
@@ -110,7 +114,10 @@ def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
             _progress(run, epochs)
         elif complaint := "" if training.name else background.complaint(run.key):
             st.error(complaint, icon=":material/error:")
-        if epochs:
+        if training.name and not epochs:
+            st.caption(words.NO_RECORD)
+            before(run, beside)
+        elif epochs:
             _draw(epochs, training, beside, COLOURS[recipe.training])
 
 
@@ -181,6 +188,10 @@ def _begin(run: Run) -> None:
 
 
 def _cancel(run: Run) -> None:
+    process: subprocess.Popen | None = st.session_state.get(BEGUN, {}).pop(run.key, None)
+    if process:
+        process.kill()  # which may not have come so far that `runs` knows of it
+        process.wait()
     runs.cancel(run)
     if st.query_params.get(SHOWN) == run.key:
         del st.query_params[SHOWN]

@@ -97,17 +97,19 @@ class Record:
             return list(self._epochs)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def record(path: Path) -> Record:
     """The record in the file `path`, one for all sessions."""
     return Record(path)
 
 
 def trainings() -> dict[str, Training]:
-    """All trainings that aren't finished, the latest first, and those whose network and record are on a shelf."""
+    """All trainings on this machine: those that aren't finished, the latest first, and those whose network is on a
+    shelf, some of them without a record of their epochs.
+    """
     found = {key: Training(standing.run, standing) for key, standing in runs.unfinished().items()}
     for name, card in library.catalogue().cards.items():
-        if card.recipe is not None and card.seed is not None and library.kept(name, library.RECORDS).exists():
+        if card.recipe is not None and card.seed is not None:
             training = Training(Run(card.recipe, card.seed), name=name)
             found.setdefault(training.run.key, training)
     return found

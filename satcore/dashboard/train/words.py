@@ -39,6 +39,7 @@ LOOK_BACK = "Look back: the network after … of its epochs"
 BEGINS = "It begins: the digits are read, and it is measured in which precision this machine is faster."
 QUEUE = "Another training is under way: this one begins once it has ended or pauses."
 STOPS = "It pauses after the epoch that is under way."
+NO_RECORD = "Of its epochs nothing was kept. Another seed trains such a network anew."
 WAITS = "It waits for its turn: one trains at a time."
 
 
@@ -144,7 +145,7 @@ def grey(beside: Beside | None) -> str:
     if beside is None:
         return ""
     last = beside.stages[-1]
-    return f" In grey: {beside.called}, after epoch {last.epoch:,} {100 * last.fgsm_accuracy:.1f} % right after FGSM."
+    return f" In grey: {beside.called}; after epoch {last.epoch:,}: {100 * last.fgsm_accuracy:.1f} % right after FGSM."
 
 
 def caption(recipe: Recipe) -> str:
