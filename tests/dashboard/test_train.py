@@ -13,6 +13,7 @@ from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
+from satcore.training import train
 from tests.dashboard.pages import button
 from tests.dashboard.pages import opened as opened_page
 
@@ -69,6 +70,12 @@ def test_presets_differ_in_the_penalty_alone():
     saturates, without = PRESETS.values()
     assert saturates.training == "saturated" and saturates.lambda_max > 0
     assert without == control(saturates)
+
+
+@pytest.mark.slow
+def test_the_quick_preset_saturates_as_it_says():
+    *_, last = train(QUICK, "cpu")
+    assert last.accuracy > 0.94 and last.fgsm_accuracy > 0.8 and last.zero_gradient > 0.8
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -32,7 +32,7 @@ def under_way(page: Page) -> None:
 
 def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(visit):
     page = visit(f"{TINY}&train_epochs=9000")
-    press(page, "▶ Start", until="Pause")
+    press(page, "▶ Start", until="❚❚ Pause")
     under_way(page)
     expect(page).to_have_url(re.compile(r"run=train-[0-9a-f]{16}-0"))
 
@@ -45,10 +45,10 @@ def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(
     elsewhere = visit("/train")  # another session sees it without being told
     under_way(elsewhere)
 
-    press(page, "Pause", until="Resume")
+    press(page, "❚❚ Pause", until="▶ Resume")
     expect(page.get_by_text(re.compile(r"After epoch \d+"))).to_be_visible()
-    press(elsewhere, "Resume", until="Pause")
-    expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=PATIENCE)  # here, too
+    press(elsewhere, "▶ Resume", until="❚❚ Pause")
+    expect(page.get_by_role("button", name="❚❚ Pause")).to_be_visible(timeout=PATIENCE)  # here, too
     under_way(page)
 
     page.get_by_role("button", name="Cancel").click()
