@@ -17,9 +17,9 @@ with one_readable_line():
         recipe = controls.start()
         begin = st.container(horizontal=True, width="content")
     with one_sentence():
-        run = controls.run(recipe)
+        asked = controls.run(recipe)
         with begin:
-            run = controls.phase_by_phase(run)
+            run = controls.phase_by_phase(asked)
             live.start(run, known)
     if run and run.key not in known:
         st.caption(words.will_be(run, seconds_an_epoch(run.recipe, known)))

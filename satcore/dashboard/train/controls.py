@@ -142,9 +142,10 @@ def _read(name: str, said: Any) -> Any:
 
 
 def _widths(said: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\s*\d{1,9}(\s*[,\s–-]\s*\d{1,9})*\s*", said):
+    parts = re.split(r"[,\s–-]+", said.strip())
+    if not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise ValueError(f"expected the widths of the hidden layers, such as 200, 200, got {said!r}")
-    return tuple(map(int, re.findall(r"\d+", said)))
+    return tuple(map(int, parts))
 
 
 def phase_by_phase(run: Run) -> Run:

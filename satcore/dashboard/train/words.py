@@ -32,7 +32,8 @@ FGSM = (
 )
 ON_THE_CURVE = (
     "Thick line: φ(h). Bars: where the inputs of the layer's units lie on it, on 200 test images, in full colour where "
-    "φ is flat (φ′ < 10⁻³). Dotted, here and below: after epoch {first}. Histograms are drawn to one height."
+    "φ is flat (φ′ < 10⁻³). Saturated: φ_c (Eq. 7) below 0.001. Dotted, here and below: after epoch {first}. "
+    "Histograms are drawn to one height."
 )
 RAMP = " The knee of a ramp, which is learned, is drawn where it began."
 LOOK_BACK = "Look back: the network after … of its epochs"
