@@ -219,7 +219,7 @@ def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():
     assert found and [stage.epoch for stage in found.stages] == [1, 2, 3]
     assert seconds_an_epoch(SMALL, known) == 2.0
     assert seconds_an_epoch(changed(SMALL, {"widths": (8,)}), known) is None
-    figure = figures.course([], found, "#000000", 0, 3)
+    figure = figures.course([], found, "#000000", 0, SMALL)
     assert any(list(curve.y or []) == [75.0] * 3 for curve in figure.data)
     assert "about 6 s" in words.will_be(Run(SMALL), 2.0)
 

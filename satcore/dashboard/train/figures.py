@@ -11,6 +11,7 @@ from satcore import nonlinearities
 from satcore.dashboard.shared.style import DASHES, NEUTRAL, TEXT_SIZE
 from satcore.dashboard.train.records import Beside, Counts, Epoch
 from satcore.evaluation.seeds import Stage
+from satcore.recipes import Recipe
 
 CURVES = {  # by field: what it is called, and its line; hatched where the gradient is exactly zero, as in Table 1
     "zero_gradient": ("zero gradient", {"width": 1.5, "dash": "dot"}),
@@ -23,10 +24,10 @@ HEIGHT = 285  # of what stands on the first screen, in pixels
 DECADES = 8  # of the length element
 
 
-def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: int, last: int) -> go.Figure:
-    """Accuracy, FGSM accuracy and zero gradients over the epochs, with λ below them; `beside` in grey.
+def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: int, recipe: Recipe) -> go.Figure:
+    """Accuracy, FGSM accuracy and zero gradients over the epochs of a `recipe`, with λ below them; `beside` in grey.
 
-    `shown` is the epoch that the other figures show, `last` the last one of the recipe.
+    `shown` is the epoch that the other figures show.
     """
     figure, stages = go.Figure(), beside.stages if beside else ()
     if beside:
@@ -37,8 +38,8 @@ def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: i
     figure.update_layout(
         hovermode="x unified",
         yaxis={"domain": [0.27, 1], "range": [0, 101], "title_text": "% of images", "dtick": 25},
-        yaxis2={"domain": [0, 0.16]} | _of_lambda(max((there.lam for there in (*epochs, *stages)), default=0.0)),
-        xaxis={"range": [0, _reach(epochs, beside, last)], "anchor": "y2"},
+        yaxis2={"domain": [0, 0.16]} | _of_lambda(max(recipe.lambda_max, *(there.lam for there in stages), 0.0)),
+        xaxis={"range": [0, _reach(epochs, beside, recipe.epochs)], "anchor": "y2"},
     )
     return _finished(figure, "epoch", height=HEIGHT, legend=True)
 

@@ -93,7 +93,7 @@ def links(training: Training) -> None:
 def before(run: Run, beside: Beside | None) -> None:
     """What there is to see without a record of the `run`: the course of what it is to be compared with."""
     if beside:
-        figure = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe.epochs)
+        figure = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
         draw(st.container(), "before", figure, words.course_alt([], beside))
         st.caption(f"{words.grey(beside)} {words.caption(run.recipe)}")
 
@@ -149,7 +149,7 @@ def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour
         title = words.weights_title(now, layer)
         return f"weights {layer}", figures.weights(now.weights[layer], first.weights[layer], title, colour), title
 
-    draw(course, "course", figures.course(epochs, beside, colour, now.epoch, last), words.course_alt(epochs, beside))
+    draw(course, "course", figures.course(epochs, beside, colour, now.epoch, recipe), words.course_alt(epochs, beside))
     for layer, column in zip(curved, columns, strict=False):
         draw(column, *curve(layer))
     said.markdown(words.figures(now))
