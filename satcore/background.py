@@ -26,6 +26,7 @@ LOCK, REPORT, COMPLAINTS = "lock", "report.json", "complaints.txt"
 MOST = 1 << 16  # bytes, of a report or of complaints
 WAITS = "waits for its turn"
 PATIENCE = 5  # seconds, with a process that was killed
+GLANCE = 0.5  # seconds, in which whoever only looks whether the lock is held has let go of it
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str
 
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(place / LOCK, timeout=0))
+            stack.enter_context(FileLock(place / LOCK, timeout=GLANCE))
         except Timeout:
             raise ValueError(
                 "expected work that nobody does yet, got some that is under way in another process"
