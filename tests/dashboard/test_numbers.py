@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
-from satcore import data, library
+from satcore import data, library, runs
+from satcore.recipes import RECIPES, changed
+from satcore.runs import Run
 from tests.dashboard.pages import ROOT, button, opened, told
 
 SIGMOID, RELU = "sigmoid-mlp/saturated", "relu-mlp/saturated"
@@ -205,3 +207,23 @@ def test_over_seeds_rings_the_network_that_ships_where_it_stands():
     assert ringed["accuracy", "saturated"] == pytest.approx(right, abs=0.011)
     assert ringed["right after FGSM", "saturated"] == pytest.approx(after, abs=0.021)
     assert ringed["gradient exactly zero", "saturated"] == pytest.approx(zero, abs=0.021)
+
+
+def test_train_says_what_the_last_epoch_came_to(monkeypatch):
+    monkeypatch.setattr("satcore.training.loop.TRAINING_IMAGES", 6_000)
+    recipe = changed(RECIPES[RELU], {"widths": (16, 12), "epochs": 2, "initial_scale": 4.0})
+    finished = runs.carry_out(Run(recipe, 4))
+    name = finished.keep()
+    page = opened("train", run=finished.run.key)
+    images, labels = (there[:1_000] for there in data.load("test"))
+    x = images.flatten(1)
+    moved = gradient(name, x, labels)
+    right = logits(name, x).argmax(1) == labels
+    after = right & (logits(name, (x + EPSILON * moved.sign()).clamp(0, 1)).argmax(1) == labels)
+    shares = [100 * float(there.double().mean()) for there in (right, after, (moved == 0).all(1))]
+    assert 0 < shares[1] < shares[0] and shares[2] > 0
+    figure = r"\*\*([\d.]+) ?%\*\*"
+    text = " ".join(there.value for there in page.markdown)
+    said = re.search(f"{figure} right, {figure} after FGSM, zero gradient on {figure}", text)
+    assert said is not None
+    assert [float(figure) for figure in said.groups()] == pytest.approx(shares, abs=0.051)
