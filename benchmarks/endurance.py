@@ -37,8 +37,9 @@ sys.exit(main(["run", sys.argv[1]]))
 """
 
 
-def bits(network: Network) -> bytes:
+def bits(network: Network | None) -> bytes:
     """All parameters, as they lie in memory."""
+    assert network is not None
     return b"".join(parameter.detach().contiguous().numpy().tobytes() for parameter in network.parameters())
 
 
