@@ -163,8 +163,9 @@ def test_the_worst_case_is_bracketed(name, shipped):
         assert set(there.proven) == {None}
     else:
         assert all(proven <= least for proven, least in zip(there.proven, worst, strict=True))
-    for decided in there.decided:
-        assert 0 < decided.proven + decided.broken <= decided.images
+    for decided in there.decided:  # none of them may be, within the seconds given
+        assert decided.proven + decided.broken <= decided.images
+    assert [one.broken for one in there.decided] == sorted(one.broken for one in there.decided)
 
 
 @pytest.mark.shipped
