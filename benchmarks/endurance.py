@@ -1,6 +1,6 @@
 """What a siege leaves standing: a run of training that is killed at fifty random moments, its final save included.
 
-Run `python -m benchmarks.endurance` from the repository root: some five minutes on two idle cores. It prints figures,
+Run `python -m benchmarks.endurance` from the repository root: some ten minutes on two idle cores. It prints figures,
 and exits 1 where something was lost, half-written or another network came out.
 
 A process that goes on with the run is killed (SIGKILL) a random time after its start, from before its first epoch to
@@ -63,7 +63,6 @@ def siege(expected: dict[str, bytes], moments: random.Random) -> Counter:
             process.wait()
         damaged = library.catalogue().damaged
         found["damaged"] += len(damaged)
-        found["epochs on record"] = len(runs.records(RUN.folder / runs.RECORDS))
         if name := runs.trained(RUN):
             same = bits(library.load(name)) == expected[str(library.describe(name).precision)]
             found["bit-identical" if same else "another network"] += 1
