@@ -12,9 +12,11 @@ from satcore import networks, nonlinearities
 from satcore.networks import Architecture, Block, Convolution, Dense, Elementwise
 
 FAMILIES = ("sigmoid-mlp", "relu-mlp", "cnn")
-TRAININGS = ("vanilla", "adversarial", "saturated", "control")
+PAPER_TRAININGS = ("vanilla", "adversarial", "saturated", "control")
+TRAININGS = (*PAPER_TRAININGS, "dendritic")  # the last one: pixels that saturate, and bounds in the loss
 TRAINING_IMAGES = 60_000
 MOST_EPOCHS = 100_000
+MOST_SHIFT = 8  # pixels
 
 
 def _check_number(what: str, value: Any, least: float, most: float = math.inf) -> None:
@@ -63,6 +65,9 @@ class Phase:
     within              ε in each epoch of the phase, where bounds are trained on: the other share of the loss is that
                         of the worst that interval bounds allow within ε (Gowal et al. 2018); 0: no bounds
     frozen              so many blocks, from the image up, are left as they are
+    shift               each image is moved by up to so many pixels, up or down and sideways, anew in every epoch
+    narrow              the boxes that are bounded are so much narrower than the ball within ε, and lie anywhere in it:
+                        bounds are looser than the truth, and what is true is for branch and bound to prove
     """
 
     epochs: int
@@ -76,6 +81,8 @@ class Phase:
     frozen: int = 0
     within: Annealing = Annealing()
     last_clean_share: float | None = None
+    shift: int = 0
+    narrow: float = 1.0
 
     def __post_init__(self):
         _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
@@ -93,10 +100,12 @@ class Phase:
             _check_number("a last clean share κ", self.last_clean_share, 0, 1)
         if self.last_clean_share is not None and not self.bounded:
             raise ValueError("expected a share that changes only where bounds are trained on, got one without bounds")
-        if self.frozen > 0 and (self.clean_share < 1 or self.bounded):
+        _check_whole("pixels that images are moved by", self.shift, 0, MOST_SHIFT)
+        _check_number("a share of the ball's width", self.narrow, 0, 1)
+        if self.frozen > 0 and (self.clean_share < 1 or self.bounded or self.shift):
             raise ValueError(
-                "expected adversarial examples, bounds or frozen layers, got two of them: what stands on frozen layers "
-                "never sees the image that would have to be attacked"
+                "expected frozen layers, or adversarial examples, bounds or moved images, got both: what stands on "
+                "frozen layers never sees the image"
             )
 
     @property
@@ -246,6 +255,8 @@ def changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
 def _training(recipe: Recipe) -> str:
     if any(phase.attacked for phase in recipe.phases):
         return "adversarial"
+    if any(phase.bounded for phase in recipe.phases):
+        return "dendritic"
     if recipe.lambda_max > 0:
         return "saturated"
     return "control" if recipe.training in ("saturated", "control") else "vanilla"

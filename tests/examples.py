@@ -21,9 +21,9 @@ from satcore.networks import (
     cnn,
     mlp,
 )
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
-SHIPPED = [f"{family}/{training}" for family in FAMILIES for training in TRAININGS]
+SHIPPED = [f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS]
 EVERY = list(nonlinearities.BY_NAME)
 SMOOTH = [name for name, kind in nonlinearities.BY_NAME.items() if not kind.piecewise_linear]
 

@@ -114,7 +114,7 @@ def test_another_training_or_no_family_is_refused(family, training):
     with pytest.raises(ValueError) as refusal:
         Recipe(family, training, SMALL, (SHORT,), ("relu",) * 3)
     assert str(refusal.value) == (
-        "expected a family's name and a training out of vanilla, adversarial, saturated, control, "
+        "expected a family's name and a training out of vanilla, adversarial, saturated, control, dendritic, "
         f"got '{family}/{training}'"
     )
 
@@ -147,7 +147,7 @@ def test_a_recipe_that_fits_no_network_is_refused(change, message):
 
 
 def test_adversarial_examples_on_frozen_layers_are_refused():
-    with pytest.raises(ValueError, match="expected adversarial examples, bounds or frozen layers, got two of them"):
+    with pytest.raises(ValueError, match="expected frozen layers, or adversarial examples, bounds or moved images, got both"):
         dataclasses.replace(SHORT, frozen=1, clean_share=0.5)
 
 

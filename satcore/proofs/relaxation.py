@@ -192,6 +192,12 @@ class Relaxation:
         last = Bound(bound.value.detach(), bound.pixels.detach(), tuple(rows.detach() for rows in bound.outputs))
         return best, last, [lean.detach() for lean in leans], [multiplier.detach() for multiplier in free]
 
+    def interval_bound(self, arithmetic: Arithmetic, region: Region, rows: Tensor) -> Tensor:
+        """The least that rows·h can be, of h the logits, by the intervals of what they are summed up of, (N, K)."""
+        inputs = arithmetic.outputs(self.last - 1, region.ranges[-1]) if self.last else region.box
+        value, rows = self._pulled(region, self.last, rows)
+        return value + _least(rows, inputs)
+
     def tightened(self, region: Region, lines: Sequence[Lines], depth: int, interval: Interval) -> Interval:
         """The `interval` of the pre-activations at `depth`, by the usual lines for those units that need them."""
         low, high = (end.clone() for end in interval)
@@ -254,8 +260,10 @@ def relaxed(arithmetic: Arithmetic) -> Relaxation:
     return Relaxation(parts, arithmetic.roundoff)
 
 
-def known(arithmetic: Arithmetic, relaxation: Relaxation, low: Tensor, high: Tensor) -> tuple[Region, list[Lines]]:
-    """What is known, by intervals and the usual lines, of the boxes from `low` to `high` (N, 784)."""
+def known(
+    arithmetic: Arithmetic, relaxation: Relaxation, low: Tensor, high: Tensor, *, tighten: bool = True
+) -> tuple[Region, list[Lines]]:
+    """What is known of the boxes from `low` to `high` (N, 784), by intervals, and, where it `tighten`s them, lines."""
     inputs = low - SLACK * low.abs(), high + SLACK * high.abs()
     region, lines = Region(inputs, (), ()), []
     for depth in range(relaxation.last + 1):
@@ -263,7 +271,7 @@ def known(arithmetic: Arithmetic, relaxation: Relaxation, low: Tensor, high: Ten
         region = replace(region, errors=(*region.errors, errors))
         if depth < relaxation.last:
             interval = arithmetic.pre_activations(depth, inputs, errors)
-            if depth:  # of the first block, intervals know everything
+            if depth and tighten:  # of the first block, intervals know everything
                 interval = relaxation.tightened(region, lines, depth, interval)
             lines.append(relaxation.lines(depth, interval))
             region = replace(region, ranges=(*region.ranges, interval))

@@ -3,13 +3,13 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from satcore import data
@@ -26,6 +26,7 @@ PROBED = 1_000  # test images on which an epoch's record is measured
 SECONDS_BETWEEN_SAVES = 10
 PRECISIONS = ("float32", "bfloat16")
 TIMED_STEPS, TIMINGS = 2, 3  # of which the fastest counts
+_Batch = tuple[Tensor, Tensor, Tensor]  # see `_drawn`
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def train(
             if state is not None and resumed is not None and epoch_of_phase > 0:
                 states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
-            loss = run.epoch(_order(seed, epoch), epoch_of_phase)
+            loss = run.epoch(_drawn(seed, epoch, phase, TRAINING_IMAGES), epoch_of_phase)
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
@@ -165,7 +166,7 @@ def faster(recipe: Recipe, device: str | None = None) -> str:
 def _seconds_of_steps(run: "_PhaseRun", phase: Phase) -> float:
     started = time.monotonic()
     with _flushed_denormals():
-        run.epoch(torch.arange(len(run.labels)), phase.epochs - 1)
+        run.epoch(_drawn(0, 0, phase, len(run.labels)), phase.epochs - 1)
     return time.monotonic() - started
 
 
@@ -187,6 +188,9 @@ class _PhaseRun:
     def __init__(self, network: Network, recipe: Recipe, phase: Phase, precision: str, images: Tensor, labels: Tensor):
         self.network, self.recipe, self.phase, self.precision = network, recipe, phase, precision
         self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
+        self.places = torch.arange(28, device=labels.device)
+        if phase.shift:
+            self.inputs = nn.functional.pad(self.inputs, (phase.shift,) * 4)
         device = labels.device
         self.rate, self.lam, self.share, self.within, self.total_loss = torch.zeros(5, device=device).unbind()
         self.trained = [
@@ -218,19 +222,21 @@ class _PhaseRun:
         }
         return {name: p.data for name, p in self.network.named_parameters()} | moments
 
-    def epoch(self, order: Tensor, number: int) -> float:
-        """One pass over the training set, the phase's epoch of this number; the mean loss. Synchronises at its end."""
+    def epoch(self, batches: Sequence[_Batch], number: int) -> float:
+        """One pass over the training set in `batches`, the phase's epoch of this number; the mean loss. Synchronises at
+        its end.
+        """
         self.rate.fill_(self.phase.rate(number))
         self.lam.fill_(self.phase.penalty(number))
         self.share.fill_(self.phase.share(number))
         self.within.fill_(self.phase.within(number))
         self.total_loss.zero_()
-        for batch in order.to(self.labels.device).split(self.phase.batch_size):
-            (self.replay or self._step)(batch)
-        return self.total_loss.item() * self.phase.batch_size / len(order)
+        for batch in batches:
+            (self.replay or self._step)(*(part.to(self.labels.device) for part in batch))
+        return self.total_loss.item() / len(batches)
 
-    def _step(self, batch: Tensor) -> None:
-        x, labels = self.inputs.index_select(0, batch), self.labels.index_select(0, batch)
+    def _step(self, images: Tensor, moves: Tensor, places: Tensor) -> None:
+        x, labels = self._moved(self.inputs.index_select(0, images), moves), self.labels.index_select(0, images)
         pre_activations = self._pre_activations(x.requires_grad_(self.phase.attacked))
         loss = cross_entropy(pre_activations[-1], labels)
         if self.phase.attacked:
@@ -240,7 +246,7 @@ class _PhaseRun:
             loss = self.share * loss + (1 - self.share) * attacked_loss  # Eq. 4
         if self.phase.bounded:
             with self._autocast(x):
-                worst = worst_logits(self.network, *box(x, self.within), labels)
+                worst = worst_logits(self.network, *self._box(x, places), labels)
             loss = self.share * loss + (1 - self.share) * cross_entropy(worst.float(), labels)
         if self.phase.penalty.maximum > 0:
             complementary = self.recipe.complementary[self.phase.frozen :]  # of frozen layers it is a constant
@@ -249,6 +255,20 @@ class _PhaseRun:
         loss.backward()
         self.optimiser.step()
         self.total_loss += loss.detach()
+
+    def _moved(self, x: Tensor, moves: Tensor) -> Tensor:
+        """Of padded images the part that is the image, moved."""
+        if not self.phase.shift:
+            return x
+        rows, columns = (moves + self.phase.shift)[:, :, None].add(self.places).unbind(1)
+        image = torch.arange(len(x), device=x.device)[:, None, None]
+        return x[image, 0, rows[:, :, None], columns[:, None]][:, None]
+
+    def _box(self, x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The balls around the images, or narrower boxes in them, at their `places` (28, 28) from −1 to 1."""
+        centre = x + (1 - self.phase.narrow) * self.within * places
+        low, high = box(centre, self.phase.narrow * self.within)
+        return low, high
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
         with self._autocast(x):
@@ -259,25 +279,26 @@ class _PhaseRun:
         enabled = self.precision == "bfloat16"
         return torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False, enabled=enabled)
 
-    def _captured(self) -> Callable[[Tensor], None]:
+    def _captured(self) -> Callable[..., None]:
         """`_step` as one CUDA graph, so that the host doesn't limit the small networks."""
-        batch = torch.arange(self.phase.batch_size, device=self.labels.device)
+        batch = [part.to(self.labels.device) for part in _drawn(0, 0, self.phase, self.phase.batch_size)[0]]
         before = {name: tensor.clone() for name, tensor in self.tensors().items()}
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # PyTorch wants a few warm-up steps on a side stream before a capture
             for _ in range(3):
-                self._step(batch)
+                self._step(*batch)
         torch.cuda.current_stream().wait_stream(side)
         self.optimiser.zero_grad()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._step(batch)
+            self._step(*batch)
         for name, tensor in self.tensors().items():
             tensor.copy_(before[name])
 
-        def replay(order: Tensor) -> None:
-            batch.copy_(order)
+        def replay(*drawn: Tensor) -> None:
+            for part, new in zip(batch, drawn, strict=True):
+                part.copy_(new)
             graph.replay()
 
         return replay
@@ -293,9 +314,15 @@ def _outputs_below(network: Network, frozen: int, images: Tensor) -> Tensor:
         )
 
 
-def _order(seed: int, epoch: int) -> Tensor:
-    """The order of the training set in an epoch: a function of seed and epoch, so that nothing need be stored."""
-    return torch.randperm(TRAINING_IMAGES, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+def _drawn(seed: int, epoch: int, phase: Phase, images: int) -> list[_Batch]:
+    """The batches of an epoch, a function of seed and epoch, so that nothing need be stored: which of the `images`; by
+    how many pixels each is moved, (n, 2); where, from −1 to 1, the boxes lie in their balls, (28, 28).
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(images, generator=generator).split(phase.batch_size)
+    moves = torch.randint(-phase.shift, phase.shift + 1, (images, 2), generator=generator).split(phase.batch_size)
+    places = 2 * torch.rand(len(order), 28, 28, generator=generator) - 1
+    return list(zip(order, moves, places, strict=True))
 
 
 def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures) -> EpochRecord:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from satcore import library, networks
 from satcore.networks import Block, Convolution, Dense
+from satcore.recipes import STEP
 
 ROOT = Path(__file__).parent.parent.parent
 FAMILY = ("vanilla", "adversarial", "saturated", "control")
@@ -44,6 +45,12 @@ def own_cnn() -> str:
     """The name of a small untrained tanh CNN with a stride on the user's shelf."""
     blocks = (Block(Convolution(1, 4, (4, 4), (2, 2), (1, 1, 1, 1)), "tanh"), Block(Dense(784, 10)))
     return library.add(networks.build(blocks), "strided tanh cnn")
+
+
+def own_dendritic() -> str:
+    """The name of a small untrained network on the user's shelf that steps pixel by pixel before it sums."""
+    network = networks.build((STEP, *networks.mlp("ramp", (16,))), for_bounds=True)
+    return library.add(network, "dendritic", group="relu-mlp", training="dendritic")
 
 
 def damage(name: str) -> None:

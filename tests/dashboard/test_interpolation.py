@@ -17,11 +17,11 @@ from satcore import data, geometry, library, networks
 from satcore.dashboard.interpolation import compute, downloads, words
 from satcore.dashboard.interpolation.plane_figure import RANGE, plane_figure
 from satcore.dashboard.shared.downloads import npz
-from satcore.recipes import TRAININGS
+from satcore.recipes import PAPER_TRAININGS
 from tests.dashboard.pages import ROOT, damage, own_cnn, own_mlp
 from tests.dashboard.pages import opened as opened_page
 
-RELU = [f"relu-mlp/{training}" for training in TRAININGS]
+RELU = [f"relu-mlp/{training}" for training in PAPER_TRAININGS]
 QUICK = {"networks": RELU, "points": "51"}
 PLANE = {"networks": RELU, "view": "Plane", "grid": "50"}
 
@@ -260,7 +260,7 @@ def test_a_pair_of_the_papers_takes_one_press():
 
 def test_the_plane_is_drawn_once_a_network_and_can_be_hovered():
     specs = charts(opened(**PLANE))
-    for training, spec in zip(TRAININGS, specs, strict=True):
+    for training, spec in zip(PAPER_TRAININGS, specs, strict=True):
         assert f"relu-mlp/{training}" in spec["layout"]["title"]["text"]
         maps = [trace for trace in spec["data"] if trace["type"] == "heatmap"]
         assert len(maps) == 2 and all("%{z" in trace["hovertemplate"] for trace in maps)

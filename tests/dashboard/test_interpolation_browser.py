@@ -10,18 +10,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from satcore.dashboard.interpolation.words import FIGURES
-from satcore.recipes import TRAININGS
+from satcore.recipes import PAPER_TRAININGS
 from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, served
 
 pytestmark = pytest.mark.browser
 
-RELU = [f"relu-mlp/{training}" for training in TRAININGS]
+RELU = [f"relu-mlp/{training}" for training in PAPER_TRAININGS]
 PATHS = "/interpolation?points=51&" + "&".join(f"networks={name}" for name in RELU)
 
 
 def whole(page: Page) -> Page:
     """The interpolation page, once all is drawn and the server has nothing more to say."""
-    expect(page.locator("section[data-network]")).to_have_count(len(TRAININGS), timeout=PATIENCE)
+    expect(page.locator("section[data-network]")).to_have_count(len(PAPER_TRAININGS), timeout=PATIENCE)
     expect(page.get_by_role("button", name="CSV")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
     return page
@@ -76,7 +76,7 @@ def test_the_interpolation_page_is_whole(visit, viewport, scheme):
     page = whole(visit(PATHS, viewport=viewport, scheme=scheme))
     if viewport != PHONE:
         expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
-    for training in TRAININGS:
+    for training in PAPER_TRAININGS:
         section = page.locator(f"section[data-network='relu-mlp/{training}']")
         expect(section.get_by_role("img")).to_have_count(4)
         expect(section.locator(".label")).to_have_text(list(FIGURES))
@@ -193,7 +193,7 @@ def test_figures_and_numbers_can_be_saved(visit, tmp_path):
     assert drawing.tag.endswith("svg")
     said = " ".join(drawing.itertext())
     assert "From a 1 to a 7, t = 0.500" in said
-    assert all(f"relu-mlp/{training}" in said for training in TRAININGS)
+    assert all(f"relu-mlp/{training}" in said for training in PAPER_TRAININGS)
     assert png.path().read_bytes().startswith(b"\x89PNG\r\n\x1a\n") and png.path().stat().st_size > 50_000
     with np.load(npz.path(), allow_pickle=False) as arrays:
         assert {name.rpartition("/")[0] for name in arrays.files} == set(RELU)
@@ -204,7 +204,7 @@ def test_figures_and_numbers_can_be_saved(visit, tmp_path):
 def test_the_plane_is_one_press_away(visit):
     page = whole(visit(PATHS + "&grid=50"))
     page.get_by_role("tab", name="Plane").click()
-    expect(page.locator(".js-plotly-plot")).to_have_count(len(TRAININGS), timeout=PATIENCE)
+    expect(page.locator(".js-plotly-plot")).to_have_count(len(PAPER_TRAININGS), timeout=PATIENCE)
     expect(page).to_have_url(re.compile("view=Plane"))
     expect(page.get_by_text("top: a 8")).to_be_visible()
     assert saved(page, "NPZ").suggested_filename.startswith("relu-mlp-plane-")

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library, networks
 from satcore.dashboard.live_attack import downloads, run, words
-from satcore.dashboard.live_attack.run import SCALARS, Run, Settings
+from satcore.dashboard.live_attack.run import FREE, SCALARS, Run, Settings
 from tests.dashboard import pages
 from tests.dashboard.pages import MLPS, button
 from tests.examples import load
@@ -76,6 +76,39 @@ def test_what_a_step_does_not_let_through_is_said_in_its_column(gradient, says):
     seen = int(load(name)(images).argmax())
     run = Run(Settings((name,), INDEX, seen, None, "PGD", (("gradient", gradient),)), images)
     assert run.finished and run.traces[name].says == says
+
+
+def test_free_pixels_are_searched_behind_a_step_and_nowhere_else():
+    name = pages.own_dendritic()
+    images, _ = data.example("test", INDEX)
+    seen, settings = load(name)(images).argmax(1), (("epsilon", 0.3), ("steps", 30))
+    run = ended(Run(Settings((name, SATURATED), INDEX, int(seen), None, FREE, settings), images))
+    result = attacks.cube(load(name), images, seen, **dict(settings))
+    assert bool(result.success) and run.traces[name].says.startswith(f"Fooled after {int(result.iterations)} step")
+    assert run.traces[name].column("linf")[-1] <= 0.3 + 1e-6
+    assert run.refused == {SATURATED: words.NOT_FREE} and "attacks.cube(" in downloads.run_code(run)
+    assert downloads.file_name(run.settings) == f"free-pixels-{int(seen)}-other"
+
+
+def test_where_no_pixel_is_free_it_says_so():
+    name = pages.own_dendritic()
+    images = data.example("test", INDEX).images.round()
+    seen = int(load(name)(images).argmax())
+    run = Run(Settings((name,), None, seen, None, FREE, (("epsilon", 0.25), ("steps", 10))), images)
+    assert run.finished and run.traces[name].says == words.NONE_FREE
+
+
+def test_free_pixels_are_offered_where_a_network_of_the_line_up_steps_first():
+    name = pages.own_dendritic()
+    page = opened(networks=[name, SATURATED], attack=FREE)
+    assert not page.exception and not page.error
+    settings = page.session_state["run"].settings
+    assert settings.attack == FREE and dict(settings.parameters) == {"epsilon": 0.25, "steps": 60}
+    assert drawn(page)[SATURATED]["refused"] == words.NOT_FREE and not drawn(page)[name]["refused"]
+    page.session_state["networks"] = [SATURATED]
+    page = page.run()
+    offered = next(pills for pills in page.get("button_group") if pills.key == "attack")
+    assert not page.exception and FREE not in offered.options and page.session_state["run"].settings.attack == "PGD"
 
 
 def test_where_softening_changes_no_slope_it_says_so():

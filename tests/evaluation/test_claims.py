@@ -19,7 +19,7 @@ from satcore.evaluation.claims.over_seeds import in_words, over_seeds
 from satcore.evaluation.grids import Setting
 from satcore.evaluation.seeds import Trained
 from satcore.paper import TABLE_1
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS
 from tests.examples import load
 
 BY_NAME = {claim.name: claim for claim in CLAIMS}
@@ -51,7 +51,9 @@ def made_up(**changes) -> Evidence:
 def everywhere(**networks: dict) -> dict[str, Evidence]:
     """All networks the same but for what is said of a training."""
     return {
-        f"{family}/{training}": made_up(**networks.get(training, {})) for family in FAMILIES for training in TRAININGS
+        f"{family}/{training}": made_up(**networks.get(training, {}))
+        for family in FAMILIES
+        for training in PAPER_TRAININGS
     }
 
 
@@ -244,7 +246,7 @@ def test_table_1_is_judged_by_the_cards(shipped):
     cards = {
         f"{family}/{training}": library.describe(f"{family}/{training}").measurements
         for family in FAMILIES
-        for training in TRAININGS
+        for training in PAPER_TRAININGS
     }
     for training in ("vanilla", "adversarial", "saturated"):
         for column, share in ((0, "accuracy"), (1, "fgsm_accuracy")):
@@ -523,7 +525,7 @@ def of_seed(recipe: str, seed: int, settings: dict | None = None, **figures) -> 
 def a_family(seed: int, **saturated) -> list[Trained]:
     return [
         of_seed(f"relu-mlp/{training}", seed, **(saturated if training == "saturated" else {}))
-        for training in TRAININGS
+        for training in PAPER_TRAININGS
     ]
 
 

@@ -132,7 +132,7 @@ def test_a_proof_does_not_depend_on_who_else_is_in_the_batch(phi):
     assert phi == "step" or sum(alone) > 0
 
 
-@pytest.mark.parametrize("name, epsilon", [("sigmoid-mlp/saturated", 0.0025), ("relu-mlp/adversarial", 0.04)])
+@pytest.mark.parametrize("name, epsilon", [("sigmoid-mlp/saturated", 0.004), ("relu-mlp/adversarial", 0.04)])
 def test_no_attack_breaks_what_is_proven(name, epsilon):
     network, (images, labels) = load(name), first_examples(12)
     proven = certified(network, images, labels, epsilon=epsilon)

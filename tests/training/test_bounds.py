@@ -120,7 +120,7 @@ def test_a_share_and_bounds_fit_together_or_are_refused():
     assert [phase.within(epoch) for epoch in range(5)] == pytest.approx([0, 0.1, 0.2, 0.2, 0.2])
     for change, message in (
         ({"within": Annealing()}, "expected a share that changes only where bounds are trained on"),
-        ({"frozen": 1}, "expected adversarial examples, bounds or frozen layers, got two of them"),
+        ({"frozen": 1}, "expected frozen layers, or adversarial examples, bounds or moved images, got both"),
         ({"within": Annealing(maximum=2)}, "expected ε of the bounds from 0 to 1, got 2"),
         ({"last_clean_share": 3}, "expected a last clean share κ from 0 to 1, got 3"),
     ):

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from satcore.dashboard.shared.style import COLOURS, FAMILY_TITLES, NEUTRAL, TEXT_SIZE
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
 CLEAN = {"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": NEUTRAL}}
 PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width": 2, "color": "black"}}
@@ -26,7 +26,9 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     )
     for row, family in enumerate(FAMILIES, start=1):
         there = {
-            training: measured[f"{family}/{training}"] for training in TRAININGS if f"{family}/{training}" in measured
+            training: measured[f"{family}/{training}"]
+            for training in PAPER_TRAININGS
+            if f"{family}/{training}" in measured
         }
         for training, m in there.items():
             moved = 100 * (m["fgsm_accuracy"] - m["right_unmoved"])
@@ -81,12 +83,13 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
         barmode="stack",
         bargap=0.18,
         height=720,
-        margin={"l": 8, "r": 12, "t": 104, "b": 60},
+        margin={"l": 8, "r": 12, "t": 92, "b": 56},
         font_size=TEXT_SIZE,
         legend={
             "orientation": "h",
-            "yanchor": "bottom",
-            "y": 1.045,
+            "yref": "container",
+            "yanchor": "top",
+            "y": 1,
             "x": 0,
             "traceorder": "normal",
             "font_size": TEXT_SIZE - 2,
@@ -99,8 +102,9 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
         autorange="reversed",
         tickfont_size=TEXT_SIZE,
         ticklabelstandoff=6,
+        dtick=1,
         categoryorder="array",
-        categoryarray=TRAININGS,
+        categoryarray=PAPER_TRAININGS,
     )
     return figure
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from satcore.library import Catalogue
 from satcore.proportions import Proportion
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 TABLE_1 = (
@@ -25,7 +25,7 @@ def measured(catalogue: Catalogue) -> dict[str, dict]:
     return {
         name: card.measurements
         for name, card in catalogue.cards.items()
-        if card.shipped and card.group in FAMILIES and card.training in TRAININGS and card.measurements
+        if card.shipped and card.group in FAMILIES and card.training in PAPER_TRAININGS and card.measurements
     }
 
 
@@ -78,5 +78,5 @@ def numbers(
 
 def damaged(catalogue: Catalogue) -> list[str]:
     """Why networks of the paper can't be shown, a sentence each."""
-    papers = {f"{family}/{training}" for family in FAMILIES for training in TRAININGS}
+    papers = {f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS}
     return [why for name, why in catalogue.damaged.items() if name in papers]

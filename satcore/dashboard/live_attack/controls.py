@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from satcore.attacks.objective import LOSSES
+from satcore.dashboard.live_attack.run import FREE, STEPS
 from satcore.data import CLASSES
 
 ANY = "any other"
@@ -37,27 +39,39 @@ def goal(own: int) -> int | None:
     return None if chosen == ANY else int(chosen)
 
 
-def attack() -> tuple[str, dict]:
-    """An attack, and its parameters by their names in `satcore.attacks`."""
+def attack(steps_first: bool) -> tuple[str, dict]:
+    """An attack, and its parameters by their names in `satcore.attacks`.
+
+    A search over free pixels is there where any network of the line-up `steps_first`.
+    """
+    there = [name for name in STEPS if steps_first or name != FREE]
+    if st.session_state.get("attack") not in (None, *there):
+        st.session_state["attack"] = "PGD"  # in the address, too
     chosen = st.pills(
         "Attack",
-        ("FGSM", "PGD", "Adam", "L-BFGS", "Square"),
+        there,
         default="PGD",
         required=True,
         wrap=True,
         key="attack",
         bind="query-params",
         help="FGSM: one step. PGD: many small ones, within ε of the image. Adam and L-BFGS: as far as it takes. "
-        "Square: asks for no gradient.",
+        "Square: asks for no gradient."
+        + " Free pixels: behind a step, pixel by pixel, only those within ε of it can change."
+        * steps_first,
     )
     parameters, (left, right) = {}, st.columns(2, gap="medium")
-    if chosen in ("FGSM", "PGD", "Square"):
+    if chosen in ("FGSM", "PGD", "Square", FREE):
         parameters["epsilon"] = left.slider(
             "ε, a pixel's largest change", 0.0, 0.5, 0.25, 0.01, key="radius", bind="query-params"
         )
     if chosen == "PGD":
         parameters["steps"] = right.select_slider(
             "Steps", (10, 20, 40, 100, 200), 40, key="pgd_steps", bind="query-params"
+        )
+    if chosen == FREE:
+        parameters["steps"] = right.select_slider(
+            "Steps, at most", (10, 30, 60, 200, 1_000), 60, key="flips", bind="query-params"
         )
     if chosen in ("Adam", "L-BFGS"):
         parameters["steps"] = left.select_slider(
@@ -77,6 +91,8 @@ def attack() -> tuple[str, dict]:
 def gradient(attack: str) -> dict:
     """How the `attack`'s gradient is taken, by the names in `satcore.attacks`."""
     if attack == "Square":
+    """Which loss the `attack` follows and how its gradient is taken, by the names in `satcore.attacks`."""
+    if attack in ("Square", FREE):
         return {}
     chosen = st.pills(
         "Gradient",

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from satcore.dashboard.live_attack.run import SCALARS, Run, Settings
+from satcore.dashboard.live_attack.run import FREE, SCALARS, Run, Settings
 from satcore.dashboard.shared import downloads
 
 
@@ -19,7 +19,7 @@ def of_run(run: Run) -> None:
 def file_name(settings: Settings) -> str:
     """Such as "pgd-3-7", or "pgd-3-other"."""
     into = "other" if settings.into is None else settings.into
-    return f"{settings.attack}-{settings.source}-{into}".lower()
+    return f"{settings.attack}-{settings.source}-{into}".lower().replace(" ", "-")
 
 
 def arrays_of_run(run: Run) -> dict[str, np.ndarray]:
@@ -40,7 +40,7 @@ def csv_of_run(run: Run) -> str:
 def run_code(run: Run) -> str:
     """Python that repeats the attack on the test image, or on the drawing in the NPZ."""
     settings = run.settings
-    function = {"L-BFGS": "lbfgs"}.get(settings.attack, settings.attack.lower())
+    function = {"L-BFGS": "lbfgs", FREE: "cube"}.get(settings.attack, settings.attack.lower())
     arguments = {"targeted": settings.into is not None} | dict(settings.parameters)
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     names = [name for name in settings.names if name not in run.refused]

@@ -1,7 +1,8 @@
 """An attack on one image of several networks while it is looked at: state of one session, which dies with it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,17 +11,20 @@ from torch import Tensor
 
 from satcore import attacks
 from satcore.attacks import Step
+from satcore.attacks.cube import steps_first
 from satcore.dashboard.live_attack import words
 from satcore.dashboard.shared import digits
 
 FRAMES = 120  # images kept of each trace: every one at first, then every second, fourth, …
 SCALARS = ("iteration", "source", "target", "l2", "linf", "log10_gradient", "seen")
+FREE = "Free pixels"
 STEPS = {
     "FGSM": attacks.fgsm_steps,
     "PGD": attacks.pgd_steps,
     "Adam": attacks.adam_steps,
     "L-BFGS": attacks.lbfgs_steps,
     "Square": attacks.square_steps,
+    FREE: attacks.cube_steps,
 }
 
 
@@ -165,6 +169,8 @@ class Run:
         network, settings = digits.network(name), self.settings
         if settings.way == "softened" and not network.softens:
             self.notes[name] = words.NOT_SOFTER
+        if settings.attack == FREE and not steps_first(network):
+            raise ValueError(words.NOT_FREE)
         self._attacks[name] = STEPS[settings.attack](
             network,
             self.image,
@@ -176,6 +182,19 @@ class Run:
 
 def run_of(settings: Settings, image: Tensor, latest: Run | None) -> Run:
     """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one."""
+def any_steps_first(names: Iterable[str]) -> bool:
+    """Whether any of the networks `names` steps pixel by pixel before anything is summed; a damaged one doesn't."""
+    for name in names:
+        with suppress(ValueError, OSError):  # which its column says
+            if steps_first(digits.network(name)):
+                return True
+    return False
+
+
+def run_of(settings: Settings, image: Tensor, latest: Run | None, *, playing: bool = False) -> Run:
+    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one, which
+    begins to play at once where new ones are `playing`.
+    """
     if latest is not None and latest.settings == settings and torch.equal(latest.image, image):
         return latest
     return Run(settings, image)

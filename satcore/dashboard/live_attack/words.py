@@ -12,6 +12,8 @@ DRAW = "Draw a digit in the field, and say which it is."
 STUCK = "The gradient is exactly zero: this attack cannot move."
 TRULY_STUCK = "The gradient is truly zero, not only too small: this attack cannot move. Square asks for none."
 NOT_SOFTER = 'Its slopes are the same at any T: "softened" softens its softmax alone.'
+NOT_FREE = "Nothing to search: no step stands between its pixels and its first sum."
+NONE_FREE = "No pixel lies within ε of its step: behind it, every image there is this one."
 
 
 def with_article(digit: int) -> str:
@@ -42,6 +44,8 @@ def said(step: Step, attack: str, way: str, source: int, into: int | None, befor
         return f"It sees {with_article(before)} before any attack{after}"
     if bool(result.success[0]):
         return f"Fooled after {steps}: {with_article(seen)}."
+    if attack == "Free pixels" and not count:
+        return NONE_FREE
     missed = f"still {with_article(seen)}" if seen == source else f"it sees {with_article(seen)}"
     if seen != source and into is not None:
         missed += f", not {with_article(into)}"

@@ -7,7 +7,7 @@ from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import FAMILY_TITLES, Style, styles
 from satcore.library import Card
-from satcore.recipes import TRAININGS
+from satcore.recipes import PAPER_TRAININGS
 
 KEY, MOST, REMEMBERED = "networks", 4, "line-up"
 OLD_KEYS = ("family", "left", "right", "eyes")  # of links from before there were line-ups
@@ -57,9 +57,10 @@ def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
     shipped = [card for card in cards.values() if card.shipped]
     found = {}
     for family, title in FAMILY_TITLES.items():
-        found[title] = [card.name for card in shipped if card.group == family and card.training in TRAININGS]
+        found[title] = [card.name for card in shipped if card.group == family and card.training in PAPER_TRAININGS]
     pairs = [card.name for card in shipped if card.training in ("vanilla", "saturated") and card.group != "cnn"]
     found["vanilla | saturated"] = pairs
+    found["saturated | dendritic"] = [card.name for card in shipped if card.training in ("saturated", "dendritic")]
     found["Your own"] = [card.name for card in cards.values() if not card.shipped][-MOST:]
     return {title: names[:MOST] for title, names in found.items() if names}
 

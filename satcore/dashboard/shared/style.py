@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from satcore.library import Card
 
 # Told apart by colour-blind people too (after Okabe and Ito), on white and on black.
-COLOURS = {"vanilla": "#3B8BD4", "adversarial": "#E69F00", "saturated": "#C8589B", "control": "#17A085"}
+COLOURS = {
+    "vanilla": "#3B8BD4",
+    "adversarial": "#E69F00",
+    "saturated": "#C8589B",
+    "control": "#17A085",
+    "dendritic": "#D55E00",
+}
 FREE = ("#8C6BE0", "#D1495B", "#6B8E23", "#00A3B4", "#B07A4B", "#5B7083")  # for networks of no training of the paper's
 DASHES = ("solid", "dash", "dot", "dashdot")  # for networks of one colour
 FAMILY_TITLES = {"sigmoid-mlp": "Sigmoid MLP", "relu-mlp": "ReLU MLP", "cnn": "CNN"}

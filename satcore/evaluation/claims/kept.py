@@ -13,7 +13,7 @@ from satcore.evaluation.claims import accuracy, inside, iterative, mechanism, pa
 from satcore.evaluation.claims.evidence import Evidence, gather
 from satcore.evaluation.claims.records import VERDICTS, Bars, Claim, Finding, Outcome
 from satcore.files import read_whole, write_whole
-from satcore.recipes import FAMILIES, TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
 CLAIMS: tuple[Claim, ...] = (
     *accuracy.CLAIMS,
@@ -23,7 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
     *mechanism.CLAIMS,
     *accuracy.REPLIES,
 )
-NETWORKS = tuple(f"{family}/{training}" for family in FAMILIES for training in TRAININGS)
+NETWORKS = tuple(f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS)
 FILE, MOST_BYTES = "claims.json", 1 << 20
 AGAIN = "find them out again with `python -m satcore claims`"
 

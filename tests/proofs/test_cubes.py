@@ -1,0 +1,118 @@
+"""Behind a step, what is decided is what trying every corner decides."""
+
+import itertools
+import time
+
+import pytest
+import torch
+from torch import Tensor
+
+from satcore import data
+from satcore.attacks import cube, square
+from satcore.networks import Block, Convolution, Dense, Network, build
+from satcore.proofs import by_intervals, certified, decide, decide_boxes
+from satcore.proofs.cubes import CubeSearch, behind_step, stepped
+from satcore.recipes import STEP
+
+EPSILON = 0.25
+MOST_FREE = 14  # of which all corners are tried
+
+
+def made(phi: str) -> Network:
+    """A small network that steps first, with weights so large that some cubes hold and some don't."""
+    blocks = (Block(Convolution(1, 4, (5, 5), (2, 2), (2, 2, 2, 2)), phi), Block(Dense(784, 20), phi))
+    return build((STEP, *blocks, Block(Dense(20, 10))), 0, {"ramp": 3.0, "sigmoid": 12.0}[phi]).requires_grad_(False)
+
+
+def ends(images: Tensor, epsilon: float = EPSILON) -> tuple[Tensor, Tensor]:
+    x = images.double().flatten(1)
+    return (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
+
+
+@pytest.fixture(scope="module", params=["ramp", "sigmoid"])
+def network(request) -> Network:
+    return made(request.param)
+
+
+@pytest.fixture(scope="module")
+def examples(network) -> tuple[Tensor, Tensor]:
+    """Forty images with few free pixels, and what the network takes them for."""
+    images, _ = data.load("test")
+    low, high = stepped(network, *ends(images[:3_000]))
+    few = ((low < high).sum(1) <= MOST_FREE).nonzero().flatten()[:40]
+    return images[few], network(images[few]).argmax(1)
+
+
+def survives(network: Network, image: Tensor, label: Tensor) -> bool:
+    """Whether every corner of the image's cube is classified as the label, by trying them all."""
+    low, high = stepped(network, *ends(image[None]))
+    free = (low[0] < high[0]).nonzero().flatten()
+    corners = low.float().repeat(2 ** len(free), 1)
+    corners[:, free] = torch.tensor(list(itertools.product((0.0, 1.0), repeat=len(free))))
+    return bool((behind_step(network)(corners.view(-1, 1, 28, 28)).argmax(1) == label).all())
+
+
+def test_it_is_what_trying_every_corner_decides(network, examples):
+    decided = decide(network, *examples, epsilon=EPSILON, seconds=5)
+    expected = [survives(network, *one) for one in zip(*examples, strict=True)]
+    assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
+    assert 0 < sum(expected) < len(expected)
+
+
+def test_whoever_proves_more_cheaply_proves_nothing_else(network, examples):
+    proven = decide(network, *examples, epsilon=EPSILON, seconds=5).proven
+    assert not (by_intervals(network, *examples, epsilon=EPSILON) & ~proven).any()
+    assert not (certified(network, *examples, epsilon=EPSILON) & ~proven).any()
+
+
+def test_what_breaks_an_image_lies_in_its_ball_and_is_classified_wrongly(network, examples):
+    images, labels = examples
+    decided = decide(network, images, labels, epsilon=EPSILON, seconds=5)
+    moved, broken = decided.images, decided.broken
+    assert (network(moved[broken]).argmax(1) != labels[broken]).all()
+    assert (moved.double() - images.double()).abs().amax() <= EPSILON and moved.min() >= 0 and moved.max() <= 1
+    assert torch.equal(moved[~broken], images[~broken])
+    changed = network.output(0, network.affine(0, moved)) != network.output(0, network.affine(0, images))
+    assert torch.equal(changed, moved != images)  # nothing moves but what passes its step
+
+
+def test_no_attack_breaks_what_is_proven(network, examples):
+    proven = decide(network, *examples, epsilon=EPSILON, seconds=5).proven
+    images, labels = (part[proven] for part in examples)
+    for attacked in (
+        cube(network, images, labels, epsilon=EPSILON),
+        square(network, images, labels, epsilon=EPSILON, queries=300, seed=0),
+    ):
+        assert not attacked.success.any()
+
+
+def test_a_box_is_decided_as_its_ball_is(network, examples):
+    images, labels = examples
+    low, high = (end.view(-1, 1, 28, 28) for end in ends(images))
+    boxes = decide_boxes(network, low, high, labels, seconds=5)
+    assert boxes.verdicts == decide(network, images, labels, epsilon=EPSILON, seconds=5).verdicts
+
+
+def test_the_ends_of_a_ball_are_rounded_outwards_before_the_step():
+    network = made("ramp")
+    above = torch.tensor(0.5 + 2.0**-40, dtype=torch.float64)  # nearer to ½ than any other number of float32
+    low, high = stepped(network, torch.full((1, 784), 0.5, dtype=torch.float64), above.expand(1, 784))
+    assert not low.any() and high.all()
+    low, high = stepped(network, *(torch.full((1, 784), 0.5, dtype=torch.float64),) * 2)
+    assert not low.any() and not high.any()  # a tie counts as below
+
+
+def test_behind_the_step_stands_the_same_network(network, examples):
+    images, _ = examples
+    binary = (images > 0.5).float()
+    assert torch.equal(behind_step(network)(binary), network(images))
+
+
+def test_without_time_what_bounds_leave_open_stays_open(network, examples):
+    images, labels = examples
+    search = CubeSearch(behind_step(network), *stepped(network, *ends(images)), labels)
+    before = len(search.open)
+    assert before > 0
+    search.run(time.monotonic())
+    assert len(search.open) == before
+    assert sum(map(search.proven, range(len(labels)))) + before + len(search.broken) == len(labels)
