@@ -3,10 +3,8 @@ import streamlit as st
 from satcore.dashboard.live_attack import controls, downloads, words
 from satcore.dashboard.live_attack.attack_view import attack_view
 from satcore.dashboard.live_attack.draw_pad import draw_pad
-from satcore.dashboard.live_attack.run import Settings, run_of
-from satcore.dashboard.shared import digits
 from satcore.dashboard.live_attack.run import Settings, any_steps_first, run_of
-from satcore.dashboard.shared import digits, stage
+from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from satcore.attacks.objective import LOSSES
 from satcore.dashboard.live_attack.run import FREE, STEPS
 from satcore.data import CLASSES
 
@@ -90,8 +89,6 @@ def attack(steps_first: bool) -> tuple[str, dict]:
 
 def gradient(attack: str) -> dict:
     """How the `attack`'s gradient is taken, by the names in `satcore.attacks`."""
-    if attack == "Square":
-    """Which loss the `attack` follows and how its gradient is taken, by the names in `satcore.attacks`."""
     if attack in ("Square", FREE):
         return {}
     chosen = st.pills(

@@ -180,8 +180,6 @@ class Run:
         )
 
 
-def run_of(settings: Settings, image: Tensor, latest: Run | None) -> Run:
-    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one."""
 def any_steps_first(names: Iterable[str]) -> bool:
     """Whether any of the networks `names` steps pixel by pixel before anything is summed; a damaged one doesn't."""
     for name in names:
@@ -191,10 +189,8 @@ def any_steps_first(names: Iterable[str]) -> bool:
     return False
 
 
-def run_of(settings: Settings, image: Tensor, latest: Run | None, *, playing: bool = False) -> Run:
-    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one, which
-    begins to play at once where new ones are `playing`.
-    """
+def run_of(settings: Settings, image: Tensor, latest: Run | None) -> Run:
+    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one."""
     if latest is not None and latest.settings == settings and torch.equal(latest.image, image):
         return latest
     return Run(settings, image)
