@@ -15,13 +15,15 @@ from satcore.proofs.cubes import CubeSearch, behind_step, stepped
 from satcore.recipes import STEP
 
 EPSILON = 0.25
-MOST_FREE = 14  # of which all corners are tried
+MOST_FREE = 12  # of which all corners are tried
 
 
 def made(phi: str) -> Network:
-    """A small network that steps first, with weights so large that some cubes hold and some don't."""
+    """A small network that steps first, its classes so evenly balanced that some cubes hold and some don't."""
     blocks = (Block(Convolution(1, 4, (5, 5), (2, 2), (2, 2, 2, 2)), phi), Block(Dense(784, 20), phi))
-    return build((STEP, *blocks, Block(Dense(20, 10))), 0, {"ramp": 3.0, "sigmoid": 12.0}[phi]).requires_grad_(False)
+    network = build((STEP, *blocks, Block(Dense(20, 10))), 0, 3.0).requires_grad_(False)
+    network.get_parameter("layers.3.bias").sub_(network(data.load("test").images[:1_000]).mean(0))
+    return network
 
 
 def ends(images: Tensor, epsilon: float = EPSILON) -> tuple[Tensor, Tensor]:
