@@ -106,8 +106,7 @@ class Reality:
     epsilons      at which the ladder was climbed, ascending
     right         by rung of `satcore.evaluation.RUNGS`: what it left at each ε
     temperatures  by softened rung: its temperature at each ε
-    proven        at each ε: proven to be classified correctly whatever the attack, by linear bounds; None: no proof is
-                  to be had
+    proven        at each ε: proven to be classified correctly whatever the attack, as in `rungs`; None: not tried
     broken_by     at `EPSILON`, by the first attack of `worst_case` that broke them; what none broke is missing
     softening     what softened attacks leave, for each temperature
     checks        what would have to hold if the attacks' failure were to be believed

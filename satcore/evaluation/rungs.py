@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from satcore import data
 from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
+from satcore.attacks.cube import steps_first
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
 from satcore.evaluation.strongest import Attack, attacks_on, wrong
 from satcore.networks import Network
-from satcore.proofs import certified, refusal
+from satcore.proofs import by_intervals, certified, decide, refusal
 from satcore.proportions import Proportion
 
 ITERATED = {"FGSM": fgsm, "PGD": pgd}
@@ -25,6 +26,7 @@ PUBLISHED, ONE_WORD = "FGSM, cross-entropy, autograd", "FGSM, margin, autograd" 
 RUNGS = ("noise", *AIMED, "transfer", "Square", "worst case")
 TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0)
 SOFTENINGS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
+SECONDS = 0.05  # an image, for branch and bound behind a step, where most need milliseconds
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
 
 
@@ -76,23 +78,20 @@ def ladder(
 def accuracy_against_epsilon(
     network: Network, images: Tensor, labels: Tensor, *, epsilons: tuple[float, ...], source: nn.Module | None = None
 ) -> Iterator[Bracket]:
-    """The ladder at each of the ascending `epsilons`, and, for an MLP, what is proven; the rest as in `ladder`.
+    """The ladder at each of the ascending `epsilons`, and what is proven; the rest as in `ladder`.
 
-    The worst case counts what a smaller ε has broken, which lies within the larger one too. What is proven to stand is
-    spared the slowest attacks, and what isn't proven within a small ε isn't tried within a larger one.
+    Proven by linear bounds; of a network that convolves by intervals, since these would take seconds an image; of one
+    that steps first by branch and bound, which is complete there, `SECONDS` an image. The worst case counts what a
+    smaller ε has broken, which lies within the larger one too. What is proven to stand is spared the slowest attacks,
+    and what isn't proven within a small ε isn't tried within a larger one.
     """
     for epsilon in epsilons:
         check_some(images, labels, epsilon)
     broken = wrong(network, images, labels)
-    proven = None if refusal(network) or network.convolves else torch.ones_like(broken)  # seconds an image
+    proven = None if refusal(network) else torch.ones_like(broken)
     for epsilon in epsilons:
-        if proven is not None:
-            tried = proven.nonzero().flatten()
-            proven = (
-                proven.index_put((tried,), certified(network, images[tried], labels[tried], epsilon=epsilon))
-                if len(tried)
-                else proven
-            )
+        if proven is not None and len(tried := proven.nonzero().flatten()):
+            proven = proven.index_put((tried,), _proven(network, images[tried], labels[tried], epsilon))
         rungs = tuple(_ladder(network, images, labels, epsilon, source, broken, proven))
         broken = ~rungs[-1].right
         yield Bracket(epsilon, rungs, proven)
@@ -175,6 +174,15 @@ def best_temperature(attack: Callable[..., AttackResult], network: Network, **se
         for temperature in TEMPERATURES
     ]
     return TEMPERATURES[broken.index(max(broken))]
+
+
+def _proven(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+    """Which of `images` are proven to be classified as `labels` within `epsilon`, (N,) bool, in the way that suits the
+    `network`.
+    """
+    if steps_first(network):
+        return decide(network, images, labels, epsilon=epsilon, seconds=SECONDS).proven
+    return (by_intervals if network.convolves else certified)(network, images, labels, epsilon=epsilon)
 
 
 def _ladder(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks import square, transfer
+from satcore.attacks import cube, square, transfer
 from satcore.attacks.apgd import Taking, Towards, ball, descended, ranked_rivals
+from satcore.attacks.cube import steps_first
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
@@ -85,6 +86,7 @@ def worst_case(
 def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = None) -> Iterator[Attack]:
     """The attacks of `worst_case`, the cheapest and most effective first.
 
+    free pixels       where the network steps first: no gradient passes that, but the ball is a cube of few corners
     APGD              ten steps on the margin, which most images don't withstand
     APGD, each class  in `wide_rounds` towards each of the nine other classes, then in `close_rounds` towards those two
                       that came closest, all on the margin
@@ -101,6 +103,8 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
     else:
         ways, loss, queries = 100 * (Way("autograd"),), "cross-entropy", 5000
         wide, close = (Round(ways, seed=0),), (Round(ways), Round(ways, seed=1))
+    if isinstance(network, Network) and steps_first(network):
+        yield Attack("free pixels", network, lambda x, y: cube(network, x, y, epsilon=epsilon).images)
     yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, ways, loss))
     yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(wide, close))
     if source is not None:

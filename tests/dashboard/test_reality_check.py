@@ -176,7 +176,7 @@ def test_the_band_lies_between_what_is_proven_and_what_no_attack_breaks(found):
     drawn = [trace for trace in figure.data if trace.showlegend is not False]
     assert [trace.name for trace in drawn] == [
         "not broken by any attack (500 images)",
-        "proven by linear bounds (500 images)",
+        "proven (500 images)",
         "one by one (50 images, 2 s each)",
     ]
     for trace, counts in zip(drawn, (there.right["worst case"], there.proven), strict=False):
@@ -197,7 +197,7 @@ def test_where_no_proof_was_tried_the_band_says_so(found):
     there = dataclasses.replace(found["cnn/saturated"], decided=[])
     figure = figures.between_attack_and_proof(there, style)
     said = [trace.name for trace in figure.data if trace.showlegend is not False]
-    assert said == ["not broken by any attack (100 images)", "linear bounds: not tried", "one by one: not tried"]
+    assert said == ["not broken by any attack (100 images)", "proofs: not tried", "one by one: not tried"]
 
 
 def test_every_network_of_the_line_up_has_its_band(found):

@@ -5,12 +5,13 @@ import copy
 import pytest
 import torch
 
-from satcore import data
+from satcore import data, proofs
 from satcore.attacks import fgsm, fgsm_steps, pgd, square
 from satcore.evaluation import rungs, strongest
 from satcore.evaluation.rungs import RUNGS, ladder, one_rung
 from satcore.evaluation.strongest import WRONG_BEFORE, worst_case
 from satcore.networks import build, mlp
+from satcore.recipes import STEP
 from tests.examples import load, small
 
 
@@ -88,12 +89,26 @@ def test_the_worst_case_falls_as_epsilon_grows(tiny, examples, fewer_queries):
         assert (bracket.rungs[-1].right | ~bracket.proven).all()  # what is proven is right
 
 
-def test_a_network_with_convolutions_has_no_proof(examples, fewer_queries):
+def test_of_a_network_with_convolutions_intervals_prove_what_they_can(examples, fewer_queries):
     network = small("strides and means", "relu").float()
-    (bracket,) = rungs.accuracy_against_epsilon(network, examples.images[:2], examples.labels[:2], epsilons=(0.3,))
-    assert bracket.proven is None and [rung.name for rung in bracket.rungs] == [
+    images = examples.images[:3]
+    labels = network(images).argmax(1)
+    brackets = list(rungs.accuracy_against_epsilon(network, images, labels, epsilons=(1e-5, 0.3)))
+    for bracket, most in zip(brackets, (3, 2), strict=True):
+        assert torch.equal(bracket.proven, proofs.by_intervals(network, images, labels, epsilon=bracket.epsilon))
+        assert bracket.proven.sum() <= most
+    bracket = brackets[0]
+    assert bracket.proven.any() and [rung.name for rung in bracket.rungs] == [
         name for name in OF_RELUS if name != "transfer"
     ]
+
+
+def test_behind_a_step_what_no_search_breaks_is_proven(examples, fewer_queries):
+    network = build((STEP, *mlp("ramp", (16,))), seed=2, for_bounds=True).requires_grad_(False)
+    images = examples.images[:6]
+    labels = network(images).argmax(1)
+    for bracket in rungs.accuracy_against_epsilon(network, images, labels, epsilons=(0.02, 0.1)):
+        assert torch.equal(bracket.proven, bracket.rungs[-1].right), bracket.epsilon
 
 
 @pytest.mark.slow

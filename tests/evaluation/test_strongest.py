@@ -16,6 +16,7 @@ from satcore.attacks.smoothing import Smoothed
 from satcore.evaluation import strongest
 from satcore.evaluation.strongest import WRONG_BEFORE, Round, attacks_on, falling, worst_case, wrong
 from satcore.networks import Block, Dense, Elementwise, build, mlp
+from satcore.recipes import STEP
 from tests.examples import blends, first_examples, load, random_images
 
 STRANGER = Path(__file__).parents[1] / "proofs"
@@ -141,6 +142,18 @@ def test_a_step_that_no_gradient_passes_does_not_save_a_network(wrap, quick):
     found = worst_case(wrap(network), images, labels, epsilon=0.3)
     assert found.broken.sum() >= 6
     assert_shown(found, network, images, labels, 0.3)
+
+
+def test_behind_a_step_a_search_over_free_pixels_comes_first(quick):
+    network = build((STEP, *mlp("ramp", (16,))), seed=2, for_bounds=True).requires_grad_(False)
+    images, _ = first_examples(12)
+    labels = network(images).argmax(1)
+    names = [attack.name for attack in attacks_on(network, 0.1)]
+    assert names == [WRONG_BEFORE, "free pixels", "APGD", "APGD, each class", "Square"]
+    found = worst_case(network, images, labels, epsilon=0.1)
+    assert set(found.by) <= {"free pixels", None} and "free pixels" in found.by
+    assert torch.equal(found.broken, proofs.decide(network, images, labels, epsilon=0.1, seconds=5.0).broken)
+    assert_shown(found, network, images, labels, 0.1)
 
 
 def test_every_violated_instance_of_the_strangers_network_is_broken():

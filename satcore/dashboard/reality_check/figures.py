@@ -170,15 +170,15 @@ def _said(epsilon: float, share: Proportion) -> str:
 
 
 def _edges(figure: go.Figure, found: Reality, colour: str) -> tuple[str, str]:
-    """What no attack breaks, what linear bounds prove, and the areas beneath; gives their lines of the legend."""
+    """What no attack breaks, what is proven, and the areas beneath; gives their lines of the legend."""
     images = f"{found.images:,} images"
     standing, proven = (_by_epsilon(found, counts) for counts in (found.right["worst case"], found.proven))
     nothing, above = [(epsilon, 0.0) for epsilon in standing], f"not broken by any attack ({images})"
     _curve(figure, above, standing, color=colour, shape="hv")
     if None in found.proven:
         _area(figure, nothing, _at_most(standing), colour, LIGHT)
-        return above, _mention(figure, "linear bounds: not tried")
-    below = f"proven by linear bounds ({images})"
+        return above, _mention(figure, "proofs: not tried")
+    below = f"proven ({images})"
     _area(figure, _at_least(proven), _at_most(standing), colour, LIGHT)
     _area(figure, nothing, _at_least(proven), colour, FULL)
     _curve(figure, below, proven, color=colour, dash="dot", shape="vh")

@@ -21,11 +21,12 @@ LADDER = (
 )
 CURVES = "Bands: 95 % intervals (Wilson)."
 BETWEEN = (
-    "Full colour: images proven right whatever the attack (linear bounds, CROWN). Blank: images that some attack has "
-    "broken. The truth lies in the light band between them, and nobody knows where. Its edges are steps: what is "
-    "broken stays so in larger balls, and what is proven in smaller ones. Grey: the first of these images, decided one "
-    "by one: attacked by the worst case, and where they stand given to branch and bound for so many seconds; from the "
-    "share proven up to the share not broken. Point at a mark for its 95 % interval."
+    "Full colour: images proven right whatever the attack (by linear bounds, CROWN; of CNNs by intervals; behind a "
+    "step by branch and bound over free pixels). Blank: images that some attack has broken. The truth lies in the "
+    "light band between them, and nobody knows where. Its edges are steps: what is broken stays so in larger balls, "
+    "and what is proven in smaller ones. Grey: the first of these images, decided one by one: attacked by the worst "
+    "case, and where they stand given to branch and bound for so many seconds; from the share proven up to the share "
+    "not broken. Point at a mark for its 95 % interval."
 )
 SOFTENED = (
     f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}. A ReLU's slope is 0 or 1 at any T: there only "
