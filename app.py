@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from satcore.dashboard.shared.address import forget_infinities
+from satcore.dashboard.story import stage
 
 SHARED = Path(__file__).parent / "satcore" / "dashboard" / "shared"
 ICON = SHARED / "icon.png"  # a named icon would be fetched
@@ -18,6 +19,7 @@ def main() -> None:
     """Run the page that is asked for; each page's first lines ask whether it came this way."""
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
     st.html(SHARED / "legible.css")
+    st.html(SHARED / "stage.css")
     page = st.navigation(
         [
             st.Page("pages/home.py", title="Table 1", default=True),
@@ -38,6 +40,7 @@ def main() -> None:
     st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
     st.session_state["page turned"] = st.session_state.get("page") not in (None, page.url_path)
     st.session_state["page"] = page.url_path
+    stage.enter(page.url_path)
     st.session_state["through the front door"] = True
     page.run()
 

@@ -2,7 +2,7 @@ import streamlit as st
 
 from satcore import library
 from satcore.dashboard.home import cards, compute, controls, figures, words
-from satcore.dashboard.shared import digits, pictures
+from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
 from satcore.dashboard.shared.line_up import MOST, line_up
@@ -16,24 +16,25 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("Saturated networks, seen through")
 with one_readable_line():
     catalogue = library.catalogue()
     measured = words.measured(catalogue)
     worst_case = compute.left(measured, "worst case")
     story = words.story(measured, compute.left(measured, ONE_WORD), worst_case)
 
-st.markdown(story)
+stage.heading("Saturated networks, seen through", story)
 for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:
     st.plotly_chart(
         figures.table_1(measured, TABLE_1),
         key="table_1",
+        height=stage.height(),
         config={"displayModeBar": False},
         alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
         "only because the gradient was exactly zero",
     )
+    stage.ends("Table 1")
     st.caption(words.TABLE_1)
     with st.expander("The numbers"):
         st.dataframe(words.numbers(measured, TABLE_1, worst_case), hide_index=True, key="numbers")

@@ -3,7 +3,7 @@ import streamlit as st
 from satcore.dashboard.interpolation import compute, controls, downloads, words
 from satcore.dashboard.interpolation.path_view import path_view
 from satcore.dashboard.interpolation.plane_figure import plane_figure
-from satcore.dashboard.shared import digits, pictures
+from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.downloads import file_name
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
@@ -16,9 +16,8 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("Between two digits")
-st.markdown(words.INTRODUCTION)
-with one_readable_line():
+stage.heading("Between two digits", words.INTRODUCTION)
+with one_readable_line(), stage.controls():
     chosen = line_up()
     convolves = compute.convolves(chosen)
     left, middle, right, last = st.columns([15, 39, 31, 21], gap="small")
@@ -47,6 +46,8 @@ with one_readable_line(), line:
             scale=scale,
             file=file_name(chosen, source, target),
         )
+        if len(paths) == len(chosen):
+            stage.ends("Line")
         downloads.of_paths(paths, source, target, points)
         if len(paths) < len(chosen):
             st.rerun()

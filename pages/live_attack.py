@@ -4,7 +4,7 @@ from satcore.dashboard.live_attack import controls, downloads, words
 from satcore.dashboard.live_attack.attack_view import attack_view
 from satcore.dashboard.live_attack.draw_pad import draw_pad
 from satcore.dashboard.live_attack.run import Settings, any_steps_first, run_of
-from satcore.dashboard.shared import digits
+from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
@@ -15,19 +15,23 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
+DRAWN = "draw one"
+
 controls.follow_old_link()
-st.title("Watch an attack try")
-st.markdown(words.INTRODUCTION)
+stage.heading("Watch an attack try", words.INTRODUCTION)
 with one_readable_line():
-    chosen = line_up()
-    first, second, third = st.columns([30, 40, 38], gap="medium")
-    with second:
-        how, needs = choice_of_example(chosen, more=("draw one",))
-        if how == "draw one":
+    with stage.controls():
+        chosen = line_up()
+        first, second, third = st.columns([30, 40, 38], gap="medium")
+        with second:
+            how, needs = choice_of_example(chosen, more=(DRAWN,))
+    beside, view = st.columns([1, 2], gap="large") if how == DRAWN and stage.on_stage() else (second, st.container())
+    if how == DRAWN:
+        with beside:
             index, source, image = None, needs["digit"], draw_pad(key="pad")
-        else:
-            index = digits.index_of(how, needs)
-            source, image = digits.label_of(index), digits.example(index)
+    else:
+        index = digits.index_of(how, needs)
+        source, image = digits.label_of(index), digits.example(index)
     with first:
         into = controls.goal(source)
         if index is not None:
@@ -36,10 +40,11 @@ with one_readable_line():
         attack, parameters = controls.attack(any_steps_first(chosen))
         parameters |= controls.gradient(attack)
     if image is None:
-        st.info(words.DRAW, icon=":material/draw:")
+        view.info(words.DRAW, icon=":material/draw:")
         st.stop()
     settings = Settings(tuple(chosen), index, source, into, attack, tuple(sorted(parameters.items())))
-    run = st.session_state["run"] = run_of(settings, image, st.session_state.get("run"))
+    run = run_of(settings, image, st.session_state.get("run"), playing=stage.on_stage())
+    st.session_state["run"] = run
 
 
 def play_or_pause() -> None:
@@ -49,7 +54,7 @@ def play_or_pause() -> None:
     run.running = not run.running
 
 
-with third.container(horizontal=True):
+with view.container(horizontal=True):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",
@@ -67,9 +72,10 @@ def attack_as_it_runs() -> None:
         run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
-    attack_view(run, chosen, key="attack_view")
-    if not run.running:
+    attack_view(run, chosen, key="attack_view", brief=how == DRAWN and stage.on_stage())
+    if not run.running and not stage.on_stage():
         downloads.of_run(run)
 
 
-attack_as_it_runs()
+with view:
+    attack_as_it_runs()

@@ -2,6 +2,7 @@ import streamlit as st
 
 from satcore.dashboard.over_seeds import compute, controls, downloads, figures, words
 from satcore.dashboard.over_seeds.dots_view import dots_view
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.style import COLOURS, Style
@@ -12,8 +13,8 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("Over seeds")
-with one_readable_line():
+stage.heading("Over seeds")
+with one_readable_line(), stage.controls():
     found, complaints = compute.on_record()
     for sentence in complaints:
         st.error(sentence, icon=":material/error:")
@@ -33,6 +34,7 @@ with one_readable_line():
         st.markdown(words.headline(by_training, family))
         legend({training: Style(COLOURS[training], "solid", training) for training in by_training})
         dots_view(figures.over_seeds(by_training, family), height=134, key="seeds")
+        stage.ends("dots")
         st.markdown(words.worst(by_training))
         st.caption(words.how(by_training))
         st.dataframe(words.table(by_training, family), hide_index=True, key="spreads")

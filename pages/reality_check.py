@@ -4,6 +4,7 @@ from satcore import library
 from satcore.dashboard.reality_check import anew, compute, controls, downloads, figures, why, words
 from satcore.dashboard.reality_check.checks_view import checks_view
 from satcore.dashboard.reality_check.ladder_view import ATTACKS, ladder_view
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 from satcore.evaluation import reality
@@ -15,7 +16,6 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("How much of it is real")
 with one_readable_line():
     everything, damaged = reality.known()
     found = compute.climbed(everything)
@@ -24,8 +24,9 @@ with one_readable_line():
     if not found:
         raise ValueError(words.NOTHING)
     cards = {name: library.describe(name) for name in found}
-    st.markdown(words.headline(found, cards, TABLE_1))
-    epsilon = controls.epsilon(compute.epsilons(found))
+    stage.heading("How much of it is real", words.headline(found, cards, TABLE_1))
+    with stage.controls("ladder"):
+        epsilon = controls.epsilon(compute.epsilons(found))
     ladder_view(
         found,
         cards,
@@ -34,6 +35,7 @@ with one_readable_line():
         lambda name, rung: anew.begin_as_in_table(name, rung, found[name], epsilon),
         key="ladder",
     )
+    stage.ends("ladder")
     st.caption(f"{words.LADDER} {words.beside_table_1(found, cards)}")
     anew.panel(found, epsilon)
 

@@ -1,5 +1,6 @@
 import streamlit as st
 
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.figures import draw
@@ -14,11 +15,9 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-
-st.title("Inside the weights")
-st.markdown(words.INTRODUCTION)
+stage.heading("Inside the weights", words.INTRODUCTION)
 controls.follow_old_link()
-with one_readable_line():
+with one_readable_line(), stage.controls():
     chosen = line_up()
 saturation, distribution, inputs, mechanism = st.tabs(
     controls.VIEWS, key="view", on_change="rerun", bind="query-params"
@@ -26,12 +25,14 @@ saturation, distribution, inputs, mechanism = st.tabs(
 
 with one_readable_line(), saturation:
     if saturation.open:
-        what, which = st.columns([5, 1], gap="large")
-        what.markdown(words.SATURATION)
-        with which:
-            curves = each(chosen, compute.curves)
-            layer = controls.layer(max(1, *map(len, curves.values())))
+        curves = each(chosen, compute.curves)
+        with stage.controls("curves"):
+            what, which = st.columns([5, 1], gap="large")
+            what.markdown(words.SATURATION)
+            with which:
+                layer = controls.layer(max(1, *map(len, curves.values())))
         figures.draw_curves(curves, layer, chosen)
+        stage.ends("Saturation")
         st.caption(words.ON_THE_CURVE)
         st.markdown(about_the_control(chosen))
         downloads.of_curves(curves)

@@ -33,7 +33,7 @@ def opened(**parameters) -> AppTest:
 def payload(page: AppTest) -> dict:
     """What the component gets to draw."""
     assert not page.exception and not page.error
-    (component,) = page.get("bidi_component")
+    _, component = page.get("bidi_component")  # after the stage's
     return json.loads(component.proto.json)
 
 
@@ -217,7 +217,7 @@ def test_a_link_says_how_much_is_drawn_and_how():
 
 def test_a_link_leads_to_the_plane():
     page = opened(**PLANE)
-    assert len(charts(page)) == 4 and not page.get("bidi_component")
+    assert len(charts(page)) == 4 and len(page.get("bidi_component")) == 1
     assert page.query_params == PLANE
 
 
@@ -351,7 +351,7 @@ def test_a_damaged_network_is_one_sentence_and_the_others_are_shown():
     assert not page.exception
     (error,) = page.error
     assert "damaged" in error.value and "\n" not in error.value
-    (view,) = page.get("bidi_component")
+    _, view = page.get("bidi_component")
     drawn = json.loads(view.proto.json)
     assert [network["name"] for network in drawn["networks"]] == ["relu-mlp/control", "relu-mlp/vanilla"]
 

@@ -27,7 +27,7 @@ def opened(**parameters) -> AppTest:
 
 def drawn(page: AppTest) -> dict:
     assert not page.exception
-    (there,) = page.get("bidi_component")
+    _, there = page.get("bidi_component")  # after the stage's
     return json.loads(there.proto.json)
 
 

@@ -1,11 +1,13 @@
 // The straight path between two images, as several networks see it side by side: one cursor t moves through all panels.
 // All that it shows was computed in Python; here it is drawn, and the cursor snaps to the nearest point computed.
 
-const WIDTH = 300, HEIGHT = 174, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
+const WIDTH = 300, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
 const PLAY_SECONDS = 10
 const STILLS = 20  // shown one after the other where motion is to be reduced
 const SUBSCRIPTS = "₁₂"
+
+let tall = 174  // a panel; less where each network is a row
 
 const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
 
@@ -14,6 +16,7 @@ export default function ({ data, parentElement }) {
   const cursor = cursors.get(root) ?? { t: tOfAddress(), frame: 0 }
   cursors.set(root, cursor)
   const networks = data.networks.map(decoded)
+  tall = few(data) ? 138 : 174
   data = { ...data, sourcePixels: bytes(data.sourcePixels), targetPixels: bytes(data.targetPixels) }
   const view = drawn(root, data, networks)
   const show = (t) => { cursor.t = Math.min(1, Math.max(0, t)); moved(root, view, data, networks, cursor.t) }
@@ -61,6 +64,8 @@ export default function ({ data, parentElement }) {
   if (wasPlaying) start()
   return () => cancelAnimationFrame(cursor.frame)
 }
+
+function few({ networks, waiting }) { return networks.length + waiting.length < 3 }
 
 // ---- numbers
 
@@ -138,10 +143,10 @@ function axis(largest, scale) {
 function place(t) { return LEFT + t * (WIDTH - LEFT - RIGHT) }
 
 function panel(spec, network, data, last) {
-  const bottom = last ? LAST_BOTTOM : BOTTOM, height = HEIGHT + bottom - BOTTOM
+  const bottom = last ? LAST_BOTTOM : BOTTOM, height = tall + bottom - BOTTOM
   const top = TOP + (spec.band ? 20 : 0), level = (share) => height - bottom - share * (height - bottom - top)
   const text = (x, y, content, more = "") =>
-    `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
+    `<text x="${x}" y="${y}" fill="currentColor" font-size="16.5" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   out += text(WIDTH - RIGHT, 17, "", 'text-anchor="end" class="reads"')
   for (const [share, label] of spec.axis.ticks) {
@@ -208,9 +213,11 @@ function drawn(root, data, networks) {
       <canvas class="strip" role="img"
         aria-label="Images along the way from the ${data.source} to the ${data.target}"></canvas>
       <div class="bar"><button class="play" type="button">▶ Play</button>
-        <input type="range" min="0" max="1" step="0.001" aria-label="t, share of the way"><output></output></div>
+        <input type="range" min="0" max="1" step="0.001" aria-label="t, share of the way"><output></output>
+        <span class="save">Save <button type="button" class="svg">SVG</button>
+          <button type="button" class="png">PNG</button></span></div>
     </div>
-    <div class="columns">${networks.map((n) => `
+    <div class="columns ${few(data) ? "few" : ""}">${networks.map((n) => `
       <section style="--regime: ${n.colour}" data-network="${n.name}">
         <h3>${n.name}</h3>
         <div class="answer"></div>
@@ -223,9 +230,7 @@ function drawn(root, data, networks) {
           return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${markup}</svg>` }).join("")}
       </section>`).join("")}${data.waiting.map((name) => `
       <section style="--regime: #888888"><h3>${name}</h3><div class="answer">computing …</div></section>`).join("")}
-    </div>
-    <div class="save">Save this figure: <button type="button" class="svg">SVG</button>
-      <button type="button" class="png">PNG</button></div>`
+    </div>`
   const strip = root.querySelector(".strip"), find = (selector) => root.querySelector(selector)
   drawStrip(strip, data)
   const inner = (WIDTH - LEFT - RIGHT) / WIDTH

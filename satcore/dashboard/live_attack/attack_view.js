@@ -1,19 +1,22 @@
 // An attack on several networks side by side: the image now, what was changed, and the curves; one scrubber goes
 // through all traces. All that it shows was computed in Python; the scrubber moves in the browser alone.
 
-const WIDTH = 300, HEIGHT = 180, LEFT = 58, RIGHT = 12, TOP = 54, BOTTOM = 26
+const WIDTH = 300, LEFT = 58, RIGHT = 12, TOP = 54, BOTTOM = 26
 const RED = "#E03131"
+let height = 180  // of a chart; higher where one network has the screen for itself
 const scrubbed = new WeakMap()  // where the scrubber is, as a share of each trace: it outlives a redraw
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
   const networks = data.networks.map(decoded)
-  const specs = chartsOf(data, networks)
+  height = networks.length > 1 ? 180 : 360
+  const specs = chartsOf(data, networks).slice(0, data.brief ? 0 : 3)
   const last = Math.max(...networks.map((n) => n.frames.length)) - 1
   root.innerHTML = `
     <label class="scrub">Back through the trace
       <input type="range" min="0" max="${Math.max(1, last)}" step="1" ${last < 1 ? "disabled" : ""}></label>
-    <div class="columns">${networks.map((n) => column(n, specs, data.unit)).join("")}</div>
+    <div class="columns ${networks.length < 3 && !data.brief ? "few" : ""}">
+      ${networks.map((n) => column(n, specs, data.unit)).join("")}</div>
     <div class="note"><b class="raised">Orange</b>: pixels raised, <b class="lowered">blue</b>: lowered, the largest
       change drawn full. <b class="floor">Red</b>: a gradient below the dotted line loses digits in float32; in the band
       float32 has only zero.</div>`
@@ -37,7 +40,7 @@ function column(n, specs, unit) {
       <figure>${picture("now", `The image of ${n.name} now`)}<figcaption>now</figcaption></figure>
       <figure>${picture("change", "What was changed in it, magnified")}<figcaption class="magnified"></figcaption>
       </figure></div>
-    <div class="known">${n.note}</div><div>${specs.map((spec) => chart(n, spec, unit)).join("")}</div>`}
+    <div class="known">${n.note}</div><div class="charts">${specs.map((spec) => chart(n, spec, unit)).join("")}</div>`}
   </section>`
 }
 
@@ -108,21 +111,21 @@ function gradientChart(floors, networks) {
   return { title: "Size of the gradient", unit: "L2 norm, log axis", ticks, curves, under }
 }
 
-function level(share) { return HEIGHT - BOTTOM - Math.min(1, Math.max(0, share)) * (HEIGHT - BOTTOM - TOP) }
+function level(share) { return height - BOTTOM - Math.min(1, Math.max(0, share)) * (height - BOTTOM - TOP) }
 
 function place(n, i) { return LEFT + n.iteration[i] / (n.iteration.at(-1) || 1) * (WIDTH - LEFT - RIGHT) }
 
 function chart(n, spec, unit) {
   const text = (x, y, content, more = "") =>
-    `<text x="${x}" y="${y}" fill="currentColor" font-size="16" ${more}>${content}</text>`
+    `<text x="${x}" y="${y}" fill="currentColor" font-size="16.5" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   for (const [share, label] of spec.ticks) {
     const y = level(share)
     out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="currentColor" stroke-opacity="0.18"/>`
     out += text(LEFT - 6, y + 5, label, 'text-anchor="end"')
   }
-  out += text(LEFT, HEIGHT - 7, "0") + text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, unit, 'text-anchor="middle"')
-  out += text(WIDTH - RIGHT, HEIGHT - 7, n.iteration.at(-1).toLocaleString("en"), 'text-anchor="end"')
+  out += text(LEFT, height - 7, "0") + text((LEFT + WIDTH - RIGHT) / 2, height - 7, unit, 'text-anchor="middle"')
+  out += text(WIDTH - RIGHT, height - 7, n.iteration.at(-1).toLocaleString("en"), 'text-anchor="end"')
   out += spec.under ? spec.under(n, (i) => place(n, i)) : ""
   spec.curves.forEach((curve, k) => {
     const drawn = (d) => `d="${d}" fill="none" stroke="${n.colour}" stroke-width="3" stroke-linejoin="round"
@@ -130,9 +133,9 @@ function chart(n, spec, unit) {
     const from = [2, 126][k]
     out += `<path ${drawn(`M${from} 34h24`)}/>` + text(from + 30, 39, "", 'class="reads"') + curveDrawn(n, curve, drawn)
   })
-  out += `<line class="cursor" visibility="hidden" y1="${TOP - 4}" y2="${HEIGHT - BOTTOM}" stroke="currentColor"
+  out += `<line class="cursor" visibility="hidden" y1="${TOP - 4}" y2="${height - BOTTOM}" stroke="currentColor"
     stroke-width="1.8"/>`
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${out}</svg>`
+  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${out}</svg>`
 }
 
 function curveDrawn(n, curve, drawn) {

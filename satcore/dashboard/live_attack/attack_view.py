@@ -17,10 +17,11 @@ FLOORS = {
 _component = component(__file__)
 
 
-def attack_view(run: Run, styles: dict[str, Style], *, key: str) -> None:
+def attack_view(run: Run, styles: dict[str, Style], *, key: str, brief: bool = False) -> None:
     """Draw where the `run` stands, each network in its style.
 
-    While it is running only the last image of each trace is drawn, or else all that were kept.
+    While it is running only the last image of each trace is drawn, or else all that were kept. In `brief`:
+    without its curves.
     """
     original = run.image[0, 0].float().numpy()
     _component(
@@ -29,6 +30,7 @@ def attack_view(run: Run, styles: dict[str, Style], *, key: str) -> None:
             "source": run.settings.source,
             "target": run.settings.into,
             "floors": FLOORS,
+            "brief": brief,
             "unit": "queries" if run.settings.attack == "Square" else "steps",
             "networks": [
                 {

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from satcore.attacks.objective import LOSSES
 from satcore.dashboard.live_attack.run import FREE, STEPS
 from satcore.data import CLASSES
 
@@ -88,10 +89,23 @@ def attack(steps_first: bool) -> tuple[str, dict]:
 
 
 def gradient(attack: str) -> dict:
-    """How the `attack`'s gradient is taken, by the names in `satcore.attacks`."""
+    """Which loss the `attack` follows and how its gradient is taken, by the names in `satcore.attacks`."""
     if attack in ("Square", FREE):
         return {}
-    chosen = st.pills(
+    left, right = st.columns(2, gap="medium")
+    parameters: dict = {}
+    if attack in ("FGSM", "PGD"):
+        parameters["loss"] = right.pills(
+            "Loss",
+            LOSSES,
+            default=LOSSES[0],
+            required=True,
+            wrap=True,
+            key="objective",
+            bind="query-params",
+            help="cross-entropy: as published. margin: the label's logit minus the largest other one.",
+        )
+    chosen = left.pills(
         "Gradient",
         ("autograd", "exact", "softened"),
         default="autograd",
@@ -101,9 +115,10 @@ def gradient(attack: str) -> dict:
         help="autograd: as published, it may underflow to zero. exact: the true direction, however small. "
         "softened: as exact, with every derivative taken at h/T.",
     )
+    parameters["gradient"] = chosen
     if chosen != "softened":
-        return {"gradient": chosen}
-    temperature = st.pills(
+        return parameters
+    temperature = left.pills(
         "Temperature T", (3, 10, 30, 100), default=30, required=True, key="temperature", bind="query-params"
     )
-    return {"gradient": chosen, "temperature": float(temperature)}
+    return parameters | {"temperature": float(temperature)}

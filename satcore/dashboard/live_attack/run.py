@@ -189,8 +189,12 @@ def any_steps_first(names: Iterable[str]) -> bool:
     return False
 
 
-def run_of(settings: Settings, image: Tensor, latest: Run | None) -> Run:
-    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one."""
+def run_of(settings: Settings, image: Tensor, latest: Run | None, *, playing: bool = False) -> Run:
+    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one, which
+    begins to play at once where new ones are `playing`.
+    """
     if latest is not None and latest.settings == settings and torch.equal(latest.image, image):
         return latest
-    return Run(settings, image)
+    run = Run(settings, image)
+    run.running = playing and not run.finished
+    return run

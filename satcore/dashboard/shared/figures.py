@@ -3,6 +3,8 @@
 import plotly.graph_objects as go
 from streamlit.delta_generator import DeltaGenerator
 
+from satcore.dashboard.shared import stage
+
 CONFIG = {  # one button, which saves the figure as SVG
     "displaylogo": False,
     "modeBarButtons": [["toImage"]],
@@ -17,4 +19,4 @@ def titled(label: str, colour: str) -> str:
 
 def draw(place: DeltaGenerator, key: str, figure: go.Figure, alt: str) -> None:
     """Draw a figure, which `alt` says in words."""
-    place.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+    place.plotly_chart(figure, key=key, height=stage.height(), config=CONFIG, alt=alt)

@@ -1,0 +1,39 @@
+"""A page on stage: what of it a scene of the story shows, and what can be folded away.
+
+`stage.css` hides what is folded; whether anything is, the story's view in the browser says.
+"""
+
+from typing import Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+PART = "part on stage"  # of the session's state: how far down a scene shows its page; "" where there is no scene
+
+
+def on_stage() -> bool:
+    """Whether the page is seen as a scene: by its figure alone, which then begins to move by itself."""
+    return bool(st.session_state.get(PART))
+
+
+def heading(title: str, introduction: str = "") -> None:
+    """The page's title and introduction; in a scene the scene has its own."""
+    if not on_stage():
+        st.title(title)
+        st.markdown(introduction)
+
+
+def controls(of: str = "page") -> DeltaGenerator:
+    """A container for the controls of a page, or `of` a view of it, which a key folds away."""
+    return st.container(key=f"controls of {of}")
+
+
+def height() -> Literal["stretch", "content"]:
+    """Of a figure of Plotly's: in a scene it fills the screen, on its page it has its own."""
+    return "stretch" if on_stage() else "content"
+
+
+def ends(part: str) -> None:
+    """End the page here in a scene that shows no more of it than this `part`."""
+    if st.session_state.get(PART) == part:
+        st.stop()

@@ -1,0 +1,84 @@
+"""The figures that the story quotes, as its sentences write them: each computed from what is stored."""
+
+from satcore import library
+from satcore.evaluation import reality
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
+from satcore.library import Card
+from satcore.paper import TABLE_1
+from satcore.proportions import Proportion
+
+SIGMOID, RELU = "sigmoid-mlp", "relu-mlp"
+TOLD_OF = tuple(
+    f"{family}/{training}" for family in (SIGMOID, RELU) for training in ("vanilla", "saturated", "control")
+)
+LEFT = {  # by rung of the ladder: the name that sentences give to what it leaves
+    PUBLISHED: "left",
+    ONE_WORD: "left by the margin",
+    "PGD, cross-entropy, exact": "left by exact PGD",
+    "PGD, cross-entropy, softened": "left by softened PGD",
+    "worst case": "left by all",
+}
+BOUNDED = "dendritic"  # the training that bounds are proven of
+
+
+def quoted() -> dict[str, str]:
+    """The figures by what sentences call them, such as "sigmoid-mlp/saturated left by all".
+
+    What isn't stored is left out. Raises ValueError as `satcore.evaluation.reality.load`.
+    """
+    cards = library.catalogue().cards
+    figures = {"epsilon": f"{reality.EPSILON:g}"}
+    figures |= {f"{name} published": _number(after) for name, (_, after) in TABLE_1.items()}
+    for name in TOLD_OF:
+        if name in cards:
+            figures |= _measured(cards[name]) | _found_out(name)
+    papers = [name for name, card in cards.items() if card.shipped and card.training != BOUNDED]
+    if left := [share for name in papers if (share := _left(name, "worst case"))]:
+        figures["most left by all"] = _percent(max(share.share for share in left))
+    return figures | _bounded(cards)
+
+
+def _left(name: str, rung: str) -> Proportion | None:
+    found = reality.load(name)
+    return found.left(rung) if found else None
+
+
+def _measured(card: Card) -> dict[str, str]:
+    """Table 1's figures of a network."""
+    measured = {
+        "clean": "accuracy",
+        "after FGSM": "fgsm_accuracy",
+        "zero gradients": "zero_gradient",
+    }
+    there = {f"{card.name} {name}": _percent(card.measurements[key]) for name, key in measured.items()}
+    return there | {f"{card.name} images": f"{card.measurements['images']:,}"} if card.measurements else {}
+
+
+def _found_out(name: str) -> dict[str, str]:
+    """What the ladder leaves of a network."""
+    found = reality.load(name)
+    if found is None:
+        return {}
+    left = {called: share for rung, called in LEFT.items() if (share := found.left(rung))}
+    return {f"{name} {called}": _percent(share.share) for called, share in left.items()} | {
+        f"{name} attacked": f"{found.images:,}"
+    }
+
+
+def _bounded(cards: dict[str, Card]) -> dict[str, str]:
+    """The network whose robustness is proven, and what is; nothing where there is no such network."""
+    for name, card in cards.items():
+        found = reality.load(name) if card.training == BOUNDED else None
+        if found and reality.EPSILON in found.epsilons:
+            proven = found.proven[found.epsilons.index(reality.EPSILON)]
+            if proven is not None:
+                return {"bounded": name, "bounded proven": _percent(proven / found.images)}
+    return {}
+
+
+def _percent(share: float) -> str:
+    return f"{_number(100 * share)} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}"

@@ -1,0 +1,193 @@
+"""The story: a dozen scenes, each a page of the dashboard with its settings, and what is said of it.
+
+In braces: figures by their names in `quoted.py`. A scene whose figures aren't stored isn't shown.
+"""
+
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from satcore.dashboard.story.quoted import quoted
+
+VANILLA, SATURATED, CONTROL = (f"sigmoid-mlp/{training}" for training in ("vanilla", "saturated", "control"))
+DIGIT = {"pick": "by index", "index": "63"}  # a 3 on which each attack of the story does what it does on most
+Settings = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene.
+
+    says      one sentence, below the title
+    look      what to look at
+    notes     for the speaker alone
+    page      of the dashboard, as in its address; "" is the first
+    part      how far down the page is shown, as the page calls it
+    settings  of the page, as in its address
+    """
+
+    title: str
+    says: str
+    look: str
+    notes: str
+    page: str
+    part: str
+    settings: Settings = field(default_factory=dict)
+
+    def address(self, number: int) -> str:
+        """Of this scene, the `number`-th from 1, below the dashboard's own address."""
+        return f"{self.page}?{urlencode({'scene': number, **self.settings}, doseq=True)}"
+
+
+SCENES = (
+    Scene(
+        title="The promise",
+        says="Trained to saturate, a network withstands the attack: the paper reports "
+        "{sigmoid-mlp/saturated published} % right after FGSM, ours gets {sigmoid-mlp/saturated after FGSM}.",
+        look="saturated, in pink, reaches nearly as far as without any attack; vanilla is gone. What is the hatching?",
+        notes="Nayebi and Ganguli, 2017: a penalty drives every unit into the flat part of its nonlinearity. Vanilla "
+        "keeps {sigmoid-mlp/vanilla after FGSM}. Adversarial training gets there too, but by training on the attack. "
+        "Promise the hatching for later: there the gradient was exactly zero, on "
+        "{sigmoid-mlp/saturated zero gradients} of the images.",
+        page="",
+        part="Table 1",
+    ),
+    Scene(
+        title="What saturation is",
+        says="A unit is saturated where its nonlinearity is flat: there a small change of its input changes nothing.",
+        look="the bars, where the units' inputs lie on the curve. In full colour: flat. Mind the axes: saturated works "
+        "far further out.",
+        notes="Same architecture, same data, same nonlinearity. The penalty pushes the inputs out until the sigmoid is "
+        "a step. What an attack follows, the gradient, is multiplied by the slope at every layer.",
+        page="weights",
+        part="Saturation",
+        settings={"networks": [VANILLA, SATURATED]},
+    ),
+    Scene(
+        title="Between a 3 and a 7",
+        says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
+        "jumps.",
+        look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps.",
+        notes="Play it, or drag the cursor. Resting is what the paper calls robust; but there are jumps all along the "
+        "way, and the path is no shorter for them. Flat between jumps is not far from a jump.",
+        page="interpolation",
+        part="Line",
+        settings={"networks": [VANILLA, SATURATED], "source": "3", "target": "7"},
+    ),
+    Scene(
+        title="One step fools the vanilla network",
+        says="FGSM: every pixel by at most ε = {epsilon}, along the sign of the gradient. Vanilla gets "
+        "{sigmoid-mlp/vanilla clean} right before, {sigmoid-mlp/vanilla after FGSM} after.",
+        look="the verdict, and the gradient: it is large enough to be followed.",
+        notes="One step, one image, live. The change looks like noise and is not: each pixel is moved the way that "
+        "hurts most.",
+        page="live_attack",
+        part="attack",
+        settings={"networks": [VANILLA], "attack": "FGSM", **DIGIT},
+    ),
+    Scene(
+        title="The same step on the saturated one: nothing happens",
+        says="The gradient is exactly zero, so FGSM hands the image back; so it is on "
+        "{sigmoid-mlp/saturated zero gradients} of all {sigmoid-mlp/saturated images} test images.",
+        look="no change at all, and the red cross: float32 has only zero there.",
+        notes="This was the hatching. Nothing was withstood: nothing was tried. Ask the room what they would change "
+        "about the attack.",
+        page="live_attack",
+        part="attack",
+        settings={"networks": [SATURATED], "attack": "FGSM", **DIGIT},
+    ),
+    Scene(
+        title="Change one word: its loss",
+        says="From cross-entropy to margin, all else the same: of {sigmoid-mlp/saturated attacked} random test images "
+        "{sigmoid-mlp/saturated left by the margin} are still right, not {sigmoid-mlp/saturated left}.",
+        look="the same network, the same float32 autograd, one step. It moves, and it is fooled.",
+        notes="The cross-entropy multiplies by one minus the probability of the right class, which is zero where the "
+        "network is sure. The margin, the label's logit minus the largest other one, doesn't. Press X to go through "
+        "the ways of taking the gradient, and the losses.",
+        page="live_attack",
+        part="attack",
+        settings={"networks": [SATURATED], "attack": "FGSM", "objective": "margin", **DIGIT},
+    ),
+    Scene(
+        title="Exact, softened: it was only underflow",
+        says="The cross-entropy's own gradient, taken exactly, isn't zero but tiny: PGD along it leaves "
+        "{sigmoid-mlp/saturated left by exact PGD}, and softened {sigmoid-mlp/saturated left by softened PGD}.",
+        look="the gradient's size: deep in the red band, where float32 has only zero, and still it points the way.",
+        notes="Nothing about the network was changed, only the arithmetic of the attacker. Softened: every derivative "
+        "is taken at h/T, the forward pass is untouched. X: softened; and on.",
+        page="live_attack",
+        part="attack",
+        settings={"networks": [SATURATED], "attack": "PGD", "gradient": "exact", **DIGIT},
+    ),
+    Scene(
+        title="Nothing is left",
+        says="Under all attacks together the saturated network gets {sigmoid-mlp/saturated left by all} right, and "
+        "none of the paper's more than {most left by all}.",
+        look="a row from left to right, each attack stronger or sounder than the last; then the last column.",
+        notes="All at the paper's ε. Square asks for no gradient at all, and transfer takes another network's: neither "
+        "can stumble over an underflow. Point at a figure for its interval.",
+        page="reality_check",
+        part="ladder",
+    ),
+    Scene(
+        title="It wasn't even the penalty",
+        says="The control has the same recipe with the penalty left out: after FGSM it gets "
+        "{relu-mlp/control after FGSM} right, the saturated ReLU network {relu-mlp/saturated after FGSM}.",
+        look="pink and green overlap, seed by seed. Ringed: the networks that ship.",
+        notes="The recipe saturates without the penalty, too: the control's gradient is exactly zero on "
+        "{relu-mlp/control zero gradients} of the images, the saturated network's on "
+        "{relu-mlp/saturated zero gradients}. In the sigmoid MLP the penalty adds something, "
+        "{sigmoid-mlp/control after FGSM} without it, {sigmoid-mlp/saturated after FGSM} with it: more zeros.",
+        page="over_seeds",
+        part="dots",
+        settings={"family": "relu-mlp", "alone": "true"},
+    ),
+    Scene(
+        title="Saturation that is real, with its proof",
+        says="Where pixels saturate, and bounds are trained, it holds: {bounded proven} of the images are proven right "
+        "within ε = {epsilon}, whatever the attack.",
+        look="full colour: proven. Blank: broken. What lies between, nobody knows.",
+        notes="Saturation was no bad idea. It has to begin where the attack begins, at the pixels; and a claim about "
+        "all attacks takes a proof, not a list of attacks.",
+        page="reality_check",
+        part="proof",
+        settings={"networks": [SATURATED, "{bounded}"]},
+    ),
+    Scene(
+        title="Your digit, your network",
+        says="Draw a 3, and watch the attack find its way; choose other networks, or bring your own.",
+        look="which one falls first, and how far the image had to move.",
+        notes="Let someone from the room draw. For another digit, another attack or other networks press P: the whole "
+        "page. The page Networks takes ONNX files.",
+        page="live_attack",
+        part="attack",
+        settings={"networks": [VANILLA, SATURATED], "pick": "draw one", "gradient": "softened"},
+    ),
+)
+
+
+def story() -> list[Scene]:
+    """The scenes whose figures are there, with these written in.
+
+    Raises ValueError as `satcore.evaluation.reality.load`.
+    """
+    figures, told = quoted(), []
+    for scene in SCENES:
+        try:
+            told.append(_with(scene, figures))
+        except KeyError:  # a figure that isn't stored
+            continue
+    return told
+
+
+def _with(scene: Scene, figures: dict[str, str]) -> Scene:
+    """The `scene` with the `figures` written in. Raises KeyError where one isn't there."""
+
+    def written(text: str) -> str:
+        return text.format_map(figures)
+
+    settings: Settings = {
+        key: written(value) if isinstance(value, str) else [written(name) for name in value]
+        for key, value in scene.settings.items()
+    }
+    texts = {name: written(getattr(scene, name)) for name in ("says", "look", "notes")}
+    return replace(scene, settings=settings, **texts)

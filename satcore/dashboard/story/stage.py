@@ -1,0 +1,68 @@
+"""The story on the pages: which scene is shown, and the view that leads through them."""
+
+from html import escape
+
+import streamlit as st
+
+from satcore.dashboard.shared.component import component
+from satcore.dashboard.shared.stage import PART
+from satcore.dashboard.story import objection
+from satcore.dashboard.story.scenes import Scene, story
+
+NUMBER, FULL = "scene", "full"  # in the address: the scene, from 1; and whether all of its page is shown
+SHOWN = "scene shown"  # of the session's state
+
+_component = component(__file__)
+
+
+def enter(page: str) -> None:
+    """Begin the scene that the address asks for on this `page`, if it asks for one; and draw the story's view.
+
+    The view leads from scene to scene by their addresses. On the way from one page to another Streamlit takes out of
+    an address what belongs to a widget of either page: the scene's own settings are put back.
+    """
+    try:
+        scenes, complaint = story(), ""
+    except (ValueError, OSError) as error:
+        scenes, complaint = [], str(error)
+    number = _number(page, scenes)
+    scene = scenes[number - 1] if number else None
+    came_from = st.session_state.get(SHOWN, number)
+    st.session_state[SHOWN] = number
+    if scene and came_from != number and any(key not in st.query_params for key in scene.settings):
+        st.query_params.from_dict({NUMBER: str(number), **scene.settings})
+        st.rerun()
+    full = FULL in st.query_params
+    st.session_state[PART] = scene.part if scene and not full else ""
+    _view(scenes, complaint, number, full=full)
+
+
+def _number(page: str, scenes: list[Scene]) -> int:
+    """The number of the scene that is asked for, from 1; 0: none, or one of another page, which was left by a link."""
+    asked = st.query_params.get(NUMBER, "")
+    number = int(asked) if asked.isdecimal() and len(asked) < 4 else 0
+    if 1 <= number <= len(scenes) and scenes[number - 1].page == page:
+        return number
+    for key in (NUMBER, FULL):
+        if key in st.query_params:
+            del st.query_params[key]
+    return 0
+
+
+def _view(scenes: list[Scene], complaint: str, number: int, *, full: bool) -> None:
+    _component(
+        key="stage",
+        data={
+            "base": f"/{st.get_option('server.baseUrlPath').strip('/')}/".replace("//", "/"),
+            "scenes": [
+                {text: escape(getattr(scene, text)) for text in ("title", "says", "look")}
+                | {"notes": scene.notes, "address": scene.address(index)}
+                for index, scene in enumerate(scenes, start=1)
+            ],
+            "complaint": escape(complaint),
+            "number": number,
+            "full": full,
+            "objects": objection.possible(scenes[number - 1].page if number else ""),
+        },
+        on_objection_change=objection.next_way,
+    )

@@ -1,0 +1,106 @@
+"""The story: its scenes are what is stored, and open on their pages; without a browser."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from satcore import library
+from satcore.attacks.gradients import WAYS
+from satcore.attacks.objective import LOSSES
+from satcore.dashboard.shared.stage import PART
+from satcore.dashboard.story import quoted, scenes
+from satcore.dashboard.story.objection import ORDER
+from satcore.evaluation import reality
+from tests.dashboard.pages import ROOT, damage, opened, told
+
+TEXTS = ("title", "says", "look", "notes")
+STORY = scenes.story()
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """An empty folder in place of the shelf that ships."""
+    monkeypatch.setattr(library, "SHIPPED", tmp_path)
+    return tmp_path
+
+
+def at(number: int, **more: str):
+    scene = STORY[number - 1]
+    return opened(scene.page or "home", first=True, scene=str(number), **(scene.settings | more))
+
+
+def test_no_figure_is_typed():
+    for scene in scenes.SCENES:
+        for text in TEXTS:
+            typed = re.sub(r"\{[^}]*\}|2017|float32", "", getattr(scene, text))
+            assert not re.search(r"\d\s*%|\d\.\d|\d{2}", typed), typed
+
+
+def test_every_figure_is_what_is_stored():
+    figures, name = quoted.quoted(), "sigmoid-mlp/saturated"
+    measured, found = library.describe(name).measurements, reality.load(name)
+    assert found is not None
+    assert figures[f"{name} after FGSM"] == f"{100 * measured['fgsm_accuracy']:.1f} %"
+    assert figures[f"{name} zero gradients"] == f"{100 * measured['zero_gradient']:.1f} %"
+    for rung, called in quoted.LEFT.items():
+        left = found.left(rung)
+        assert left is not None and figures[f"{name} {called}"] == f"{100 * left.share:.1f} %"
+
+
+def test_a_scene_whose_figures_are_not_stored_is_left_out(shipped):
+    assert all("{" not in scene.says and "sigmoid-mlp/" not in scene.says for scene in scenes.story())
+    shutil.copytree(ROOT / "checkpoints" / "relu-mlp", shipped / "relu-mlp")
+    titles = [scene.title for scene in scenes.story()]
+    assert "The promise" not in titles and "Between a 3 and a 7" in titles
+
+
+def test_the_proof_is_shown_where_a_bounded_network_is_and_only_there(shipped):
+    shutil.copytree(ROOT / "checkpoints" / "sigmoid-mlp", shipped / "sigmoid-mlp")
+    cards = {name: card for name, card in library.catalogue().cards.items() if card.training != quoted.BOUNDED}
+    assert quoted._bounded(cards) == {}
+    name, card = next(iter(cards.items()))
+    figures = quoted._bounded({name: replace(card, training=quoted.BOUNDED)})
+    found = reality.load(name)
+    assert found is not None and figures["bounded"] == name
+    assert figures["bounded proven"] == f"{100 * found.proven[found.epsilons.index(0.25)] / found.images:.1f} %"
+
+
+@pytest.mark.parametrize("number", range(1, 1 + len(STORY)))
+def test_a_scene_opens_on_its_page_without_its_title_and_ends_with_its_figure(number):
+    page = at(number)
+    assert not page.exception and not page.error
+    assert page.session_state[PART] == STORY[number - 1].part
+    assert told(page, "number") == number and not page.title and not page.dataframe
+    for key, value in STORY[number - 1].settings.items():
+        shown = page.session_state[key]
+        assert [*map(str, shown)] == value if isinstance(value, list) else str(shown).lower() == value.lower()
+
+
+def test_the_whole_page_of_a_scene_has_its_title():
+    page = at(4, full="1")
+    assert page.title and told(page, "number") == 4 and not page.session_state[PART]
+
+
+@pytest.mark.parametrize("asked", ["0", "99", "-1", "three", "1" * 5000, "³", ""])
+def test_a_scene_that_is_not_there_is_the_page(asked):
+    page = opened("live_attack", first=True, scene=asked)
+    assert not page.exception and page.title and told(page, "number") == 0
+
+
+def test_a_scene_of_another_page_is_not_shown():
+    page = opened("live_attack", first=True, scene="1")
+    assert page.title and "scene" not in page.query_params
+
+
+def test_a_damaged_card_takes_its_scenes_along_and_no_more(shipped):
+    shutil.copytree(ROOT / "checkpoints" / "sigmoid-mlp", shipped / "sigmoid-mlp")
+    damage("sigmoid-mlp/saturated")
+    page = opened("home", first=True)
+    assert not page.exception
+    assert "The promise" not in [scene["title"] for scene in told(page, "scenes")]
+
+
+def test_the_objection_goes_through_all_ways_of_each_loss():
+    assert tuple((loss, way) for loss in LOSSES for way in WAYS) == ORDER

@@ -1,0 +1,158 @@
+"""The talk, given in a real browser."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from satcore.dashboard.story.scenes import story
+from tests.browser import LAPTOP, PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+STORY = story()
+FIGURES = {  # by page: what is there when a scene of it is
+    "": ".js-plotly-plot .barlayer",
+    "weights": ".js-plotly-plot .barlayer",
+    "interpolation": "section[data-network] svg path",
+    "live_attack": "section[data-network] canvas, canvas[aria-label='Draw a digit here']",
+    "reality_check": "td button",
+    "over_seeds": "figure svg circle",
+}
+
+
+def there(page: Page, number: int) -> None:
+    """Wait until a scene is: its title, its figure, and nothing more to come."""
+    scene = STORY[number - 1]
+    expect(page.get_by_role("heading", name=scene.title, exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(FIGURES[scene.page]).first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+
+
+def scrolls(page: Page) -> list[int]:
+    return page.get_by_test_id("stMain").evaluate(
+        "(main) => [main.scrollHeight - main.clientHeight, main.scrollWidth - main.clientWidth]"
+    )
+
+
+def whole(page: Page, number: int) -> None:
+    there(page, number)
+    assert re.search(rf"[?&]scene={number}(&|$)", page.url)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
+    page.wait_for_timeout(300)  # what is drawn may yet grow
+    assert scrolls(page) == [0, 0], f"scene {number}"
+
+
+def test_the_whole_talk_is_given_with_one_key(visit):
+    """Nothing is clicked, and no other host is asked. How long each scene took is printed, and not judged."""
+    page = visit("/?scene=1", viewport=LAPTOP)
+    whole(page, 1)
+    for number in range(2, len(STORY) + 1):
+        pressed = time.monotonic()
+        page.keyboard.press("PageDown")
+        there(page, number)
+        print(f"scene {number}: {time.monotonic() - pressed:.2f} s, {STORY[number - 1].title}")
+        whole(page, number)
+    page.keyboard.press("PageDown")
+    page.wait_for_timeout(500)
+    whole(page, len(STORY))
+    page.keyboard.press("Home")
+    whole(page, 1)
+    page.keyboard.press("End")
+    whole(page, len(STORY))
+    page.keyboard.press("ArrowLeft")
+    whole(page, len(STORY) - 1)
+    assert page.asked_elsewhere == [] and page.refused == []
+
+
+def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
+    page = visit(f"/{STORY[3].address(4)}", viewport=LAPTOP)
+    whole(page, 4)
+    expect(page.get_by_text("Which image")).to_be_hidden()
+    page.keyboard.press("p")
+    expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("radio", name="exact").click()
+    expect(page).to_have_url(re.compile("gradient=exact"), timeout=PATIENCE)
+    page.get_by_role("button", name="Back to the scene").click()
+    whole(page, 4)
+    expect(page).to_have_url(re.compile("gradient=exact"))
+    page.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
+    expect(page).not_to_have_url(re.compile("scene="))
+
+
+def test_the_objection_changes_way_and_loss(visit):
+    page = visit(f"/{STORY[4].address(5)}", viewport=LAPTOP)
+    whole(page, 5)
+    for address in ("gradient=exact", "gradient=softened", "objective=margin"):
+        page.keyboard.press("x")
+        expect(page).to_have_url(re.compile(address), timeout=PATIENCE)
+        whole(page, 5)
+    expect(page).not_to_have_url(re.compile("gradient"))
+
+
+def test_keys_of_the_stage_work_but_in_text_fields_and_only_in_the_story(visit):
+    page = visit("/live_attack?pick=by+index", viewport=LAPTOP)
+    expect(page.locator("section[data-network]")).to_have_count(4, timeout=PATIENCE)
+    page.keyboard.press("PageDown")
+    page.keyboard.press("o")
+    page.wait_for_timeout(500)
+    expect(page).not_to_have_url(re.compile("scene="))
+    expect(page.locator("dialog")).to_have_count(0)
+    page.keyboard.press("k")
+    expect(page.get_by_text("Which image")).to_be_hidden()
+    expect(page.get_by_role("button", name="Unfold")).to_be_visible()
+    page.keyboard.press("k")
+    expect(page.get_by_text("Which image")).to_be_visible()
+    page.get_by_role("spinbutton", name="Index in the test set").click()
+    page.keyboard.press("k")
+    expect(page.get_by_text("Which image")).to_be_visible()
+    page.get_by_role("button", name="Story").click()
+    whole(page, 1)
+    for key, name in (("?", "Keys of the story"), ("o", "The story")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+        page.keyboard.press(key)
+        expect(page.locator("dialog")).to_have_count(0)
+    page.keyboard.press("b")
+    expect(page.locator("dialog.blank")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.locator("dialog")).to_have_count(0)
+    whole(page, 1)
+    page.keyboard.press("?")
+    page.get_by_role("checkbox", name="Letters are keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    expect(page.locator("dialog")).to_have_count(0)
+    page.keyboard.press("PageDown")
+    whole(page, 2)
+
+
+def test_the_speakers_window_shows_the_notes_and_leads_on(visit):
+    page = visit("/?scene=1", viewport=LAPTOP)
+    whole(page, 1)
+    with page.context.expect_page() as opening:
+        page.keyboard.press("s")
+    beside = opening.value
+    expect(beside.get_by_text(STORY[0].notes)).to_be_visible()
+    expect(beside.get_by_text(f"Next: {STORY[1].title}")).to_be_visible()
+    beside.keyboard.press("PageDown")
+    whole(page, 2)
+    expect(beside.get_by_text(STORY[1].notes)).to_be_visible()
+
+
+@pytest.mark.parametrize("number", range(1, len(STORY) + 1))
+def test_a_scene_fits_a_phones_width(visit, number):
+    page = visit(f"/{STORY[number - 1].address(number)}", viewport=PHONE, scheme="dark")
+    there(page, number)
+    page.wait_for_timeout(300)
+    assert scrolls(page)[1] == 0
+    expect(page.get_by_role("button", name="Next")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize(("hidden", "selector"), [("controls", "[class*=controls-of]"), ("navigation", "header")])
+def test_parts_of_a_page_can_be_hidden_by_its_address(visit, hidden, selector):
+    page = visit(f"/live_attack?pick=by+index&hide={hidden}")
+    expect(page.locator("section[data-network]")).to_have_count(4, timeout=PATIENCE)
+    expect(page.locator(selector).first).to_be_hidden()
