@@ -122,6 +122,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     reality.set_defaults(command=_reality, interrupted="the same command goes on after the last part it finished")
 
+    certify = commands.add_parser(
+        "certify",
+        help="prove or break every test image, of networks that step first",
+        description="Decide of every test image, within eleven ε, whether any attack at all can make a network that "
+        "steps pixel by pixel classify it wrongly, and keep the verdicts. Minutes for an MLP. What is there already is "
+        "left as it is.",
+    )
+    certify.set_defaults(command=_certify, interrupted="the same command goes on after the last ε it finished")
+
     claims = commands.add_parser(
         "claims",
         help="judge the paper claim by claim",
@@ -130,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(command=_claims)
 
-    for command in (evaluate, grids, reality):
+    for command in (evaluate, grids, reality, certify):
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
     for command in (train, run, evaluate):
         command.add_argument("--device", help="such as cpu or cuda (default: cuda where there is one)")
@@ -138,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
         )
-    for command in (train, run, grids, reality, claims):
+    for command in (train, run, grids, reality, certify, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
@@ -357,6 +366,30 @@ def _examine(name: str, report: Callable[[float, str], None], *, ship: bool, qui
             bar.update(100 * progress.done - bar.n)
     assert found is not None
     print(f"{name:{COLUMN}}{reality.verdict(found)}", flush=True)
+
+
+def _certify(options: argparse.Namespace) -> int:
+    from satcore import library
+    from satcore.attacks.cube import steps_first
+    from satcore.evaluation import certificates
+    from satcore.files import check_writable
+
+    def work(name: str) -> None:
+        check_writable(library.place(name, certificates.FILE, ship=options.ship).parent)
+        with _bar(name) as bar:
+            for done, says in certificates.find(name, ship=options.ship):
+                bar.set_postfix_str(says)
+                bar.update(100 * done - bar.n)
+        for there in certificates.load(name):
+            print(
+                f"{name:{COLUMN}}ε = {there.epsilon:g}: proven {100 * there.proven.share:.2f} % "
+                f"(by intervals {100 * there.intervals.share:.2f} %), not broken {100 * there.standing.share:.2f} %, "
+                f"clean {100 * there.clean.share:.2f} % of {there.images:,}, in {there.took:.0f} s",
+                flush=True,
+            )
+
+    asked = [name for name in _names(options) if options.names or steps_first(library.load(name))]
+    return _one_after_another(asked, work)
 
 
 def _claims(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from satcore import networks, nonlinearities
+from satcore.data import CLASSES
 from satcore.networks import Architecture, Block, Convolution, Dense, Elementwise
 
 FAMILIES = ("sigmoid-mlp", "relu-mlp", "cnn")
@@ -448,10 +449,60 @@ _OTHERS = (
     ),
 )
 
+
+def on_bounds(
+    family: str, architecture: Architecture, epochs: tuple[int, int, int], shares: tuple[float, float], **phase: Any
+) -> Recipe:
+    """A network behind a step, trained on interval bounds: so many `epochs` without; while ε rises to 0.25 and the
+    images' own share of the loss falls to the first of the `shares` (Gowal et al. 2018); and there, while that share
+    moves to the last one and the learning rate falls.
+    """
+    clean, rising, falling = epochs
+    middle, last_share = shares
+    there, penalised = Annealing(0.25, 0, 0.25), tuple(block.nonlinearity for block in architecture)
+    phases = (
+        Phase(clean, learning_rate=1e-3, **phase),
+        Phase(
+            rising,
+            learning_rate=1e-3,
+            within=Annealing(0, 0.25 / rising, 0.25),
+            last_clean_share=middle,
+            **phase,
+        ),
+        Phase(
+            falling,
+            learning_rate=1e-3,
+            last_learning_rate=1e-5,
+            within=there,
+            clean_share=middle,
+            last_clean_share=last_share,
+            **phase,
+        ),
+    )
+    return Recipe(family, "dendritic", (STEP, *architecture), phases, ("step", *penalised), for_bounds=True)
+
+
+def _strided_cnn() -> Architecture:
+    """Three convolutions, the first two with strides, and two dense layers, of ramps."""
+    return (
+        Block(Convolution(1, 32, (5, 5), (2, 2), (2, 2, 2, 2)), "ramp"),
+        Block(Convolution(32, 64, (4, 4), (2, 2), (1, 1, 1, 1)), "ramp"),
+        Block(Convolution(64, 64, (3, 3), (1, 1), (1, 1, 1, 1)), "ramp"),
+        Block(Dense(64 * 7 * 7, 256), "ramp"),
+        Block(Dense(256, CLASSES)),
+    )
+
+
+_DENDRITIC = (
+    on_bounds("sigmoid-mlp", networks.mlp("sigmoid", (512, 512)), (2, 40, 58), (0.5, 0.0), batch_size=500, shift=1),
+    on_bounds("relu-mlp", networks.mlp("ramp", (512, 512)), (2, 40, 58), (0.5, 0.0), batch_size=500, shift=1),
+    on_bounds("cnn", _strided_cnn(), (2, 43, 55), (0.4, 0.2), batch_size=250, shift=1),
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in sorted(
-        (*_OTHERS, *_SATURATED, *map(control, _SATURATED)),
+        (*_OTHERS, *_SATURATED, *map(control, _SATURATED), *_DENDRITIC),
         key=lambda r: (FAMILIES.index(r.family), TRAININGS.index(r.training)),
     )
 }

@@ -98,20 +98,25 @@ def _value(name: str, text: str) -> Any:
 def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -> Iterator[Trained]:
     """Train and measure all that is `wanted` and not there yet, as many at a time as there are cores or workers.
 
-    A record as soon as each is done, kept among `seeds.load()` by then; with `keep` its network goes on the user's
-    shelf. `on`: "local", or "dask://ADDRESS" of a scheduler. What was begun on a machine goes on there where it was.
+    A record as soon as each is done, kept among `seeds.load()` by then; with `keep` its network is on the user's shelf,
+    for which it is trained again where only its record is there. `on`: "local", or "dask://ADDRESS" of a scheduler. What was begun on a machine goes on there where it was.
     Raises ValueError for another engine, and OSError where it can't be reached or ends before the work does.
     """
     there = {(trained.identity, trained.seed) for trained in seeds.load()[0]}
-    left = [v for v in wanted if (v.run.recipe.identity, v.seed) not in there]
+    left = [
+        variation
+        for variation, run in ((each, each.run) for each in wanted)
+        if (run.recipe.identity, run.seed) not in there or (keep and not runs.trained(run))
+    ]
     with _engine(on):
         parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")
         done = parallel(joblib.delayed(_measured)(variation, keep) for variation in left)
         try:
             for trained, finished in cast("Iterator[tuple[Trained, Finished | None]]", done):
-                seeds.append(trained)
-                if finished is not None:
+                if finished is not None:  # first: whoever is interrupted here finds the record missing, not the network
                     finished.keep()
+                if (trained.identity, trained.seed) not in there:
+                    seeds.append(trained)
                 yield trained
         except BrokenProcessPool as error:
             raise OSError(

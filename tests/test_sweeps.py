@@ -93,6 +93,17 @@ def test_what_is_there_is_not_computed_again(quick, monkeypatch):
     assert list(sweeps.sweep(wanted)) == []
 
 
+def test_a_network_is_kept_where_only_its_record_is_there(quick, monkeypatch):
+    monkeypatch.setattr(sweeps, "_engine", lambda on: sweeps.joblib.parallel_config("sequential"))
+    wanted = sweeps.variations([NAME], [0], SMALL)
+    list(sweeps.sweep(wanted))
+    before = seeds.load()[0]
+    assert not runs.trained(wanted[0].run)
+    list(sweeps.sweep(wanted, keep=True))
+    assert runs.trained(wanted[0].run) and seeds.load()[0] == before
+    assert list(sweeps.sweep(wanted, keep=True)) == []
+
+
 @pytest.mark.slow
 def test_a_sweep_on_this_machine_ends_with_every_result_once():
     wanted = sweeps.variations([NAME], [0, 1], SMALL)

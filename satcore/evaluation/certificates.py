@@ -1,0 +1,145 @@
+"""What is proven of a network that steps first, of every test image: within which ε which of them hold, whatever the
+attack. Kept beside its hash.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from satcore import data, library
+from satcore.attacks.cube import steps_first
+from satcore.files import read_whole, write_whole
+from satcore.networks import Network
+from satcore.proofs import by_intervals, decide
+from satcore.proportions import Proportion
+
+FILE, MOST_BYTES = "certificate.json", 4 << 20
+FORMAT = 1
+EPSILONS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
+SECONDS = 0.3  # an image, those of one `AT_A_TIME` together
+AT_A_TIME = 500
+WRONG, INTERVALS, PROVEN, BROKEN, OPEN = "wipbo"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Within `epsilon`, what is known of each test image, in their order, where each had so many `seconds`.
+
+    verdicts  one letter an image: w wrong before, i proven by intervals, p proven by branch and bound over its free
+              pixels, b broken by an image that the network has been given, o open
+    took      seconds it took in all
+    """
+
+    epsilon: float
+    seconds: float
+    verdicts: str
+    took: float
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+        return len(self.verdicts)
+
+    @property
+    def intervals(self) -> Proportion:
+        """The share that intervals prove."""
+        return self._share(INTERVALS)
+
+    @property
+    def proven(self) -> Proportion:
+        """The share that is proven, by intervals or by branch and bound."""
+        return self._share(INTERVALS + PROVEN)
+
+    @property
+    def standing(self) -> Proportion:
+        """The share that nothing has broken: no less is right under any attack found, and no more under the best."""
+        return self._share(INTERVALS + PROVEN + OPEN)
+
+    @property
+    def clean(self) -> Proportion:
+        """The share that is right without any attack."""
+        return self._share(INTERVALS + PROVEN + OPEN + BROKEN)
+
+    def _share(self, letters: str) -> Proportion:
+        return Proportion(sum(map(self.verdicts.count, letters)), self.images)
+
+
+def certify(network: Network, *, epsilon: float, seconds: float) -> Iterator[str]:
+    """The verdicts on the test images, `AT_A_TIME` of them in each string, each given so many `seconds`.
+
+    Raises ValueError for a network that doesn't step before anything is summed: for that branch and bound would take
+    seconds an image, and is done on a sample (`satcore.evaluation.reality`).
+    """
+    if not steps_first(network):
+        raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
+    examples = data.load("test")
+    for x, y in zip(*(part.split(AT_A_TIME) for part in examples), strict=True):
+        with torch.no_grad():
+            wrong = network(x).argmax(1) != y
+        proven = by_intervals(network, x, y, epsilon=epsilon) & ~wrong
+        left = (~proven & ~wrong).nonzero().flatten()
+        letters = [WRONG if no else INTERVALS for no in wrong.tolist()]
+        if len(left):
+            decided = decide(network, x[left], y[left], epsilon=epsilon, seconds=seconds * len(x) / len(left))
+            for index, verdict in zip(left.tolist(), decided.verdicts, strict=True):
+                letters[index] = verdict[0]
+        yield "".join(letters)
+
+
+def find(name: str, *, ship: bool = False) -> Iterator[tuple[float, str]]:
+    """Certify the network `name` within each of `EPSILONS` that isn't kept yet, and keep each as it is done; how far it
+    has got, and what is under way. `ship`, for maintainers, as `library.place`. Raises ValueError as `certify` does.
+    """
+    network, found = library.load(name), load(name)
+    wanted = [epsilon for epsilon in EPSILONS if epsilon not in [there.epsilon for there in found]]
+    total = len(data.load("test").labels)
+    for number, epsilon in enumerate(wanted):
+        started, verdicts = time.monotonic(), ""
+        for part in certify(network, epsilon=epsilon, seconds=SECONDS):
+            verdicts += part
+            yield (number + len(verdicts) / total) / len(wanted), f"ε = {epsilon:g}"
+        found = sorted([*found, Certificate(epsilon, SECONDS, verdicts, time.monotonic() - started)], key=_epsilon)
+        save(name, found, ship=ship)
+
+
+def save(name: str, found: list[Certificate], *, ship: bool = False) -> None:
+    """Keep what was `found` about the network `name` under its hash."""
+    content = {"format": FORMAT, "sha256": library.describe(name).sha256, "within": [asdict(one) for one in found]}
+    write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+
+
+def load(name: str) -> list[Certificate]:
+    """What is kept of the network `name`, by ascending ε; nothing where nothing is, or what was found of other weights.
+
+    Raises ValueError where its file is damaged.
+    """
+    path = library.kept(name, FILE)
+    if not path.exists():
+        return []
+    try:
+        fields = json.loads(read_whole(path, MOST_BYTES))
+        if fields["format"] != FORMAT or fields["sha256"] != library.describe(name).sha256:
+            return []
+        return sorted((_believed(one) for one in fields["within"]), key=_epsilon)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"expected the certificates of {name} in {path}, got a damaged file ({type(error).__name__})"
+        ) from error
+
+
+def _epsilon(certificate: Certificate) -> float:
+    return certificate.epsilon
+
+
+def _believed(fields: dict[str, Any]) -> Certificate:
+    """The certificate in `fields`. Raises ValueError or TypeError where it can't be one."""
+    one = Certificate(**fields)
+    if not (0 <= one.epsilon <= 1 and one.seconds > 0 and one.took >= 0):
+        raise ValueError("an epsilon and seconds")
+    if not one.verdicts or not set(one.verdicts) <= set(WRONG + INTERVALS + PROVEN + BROKEN + OPEN):
+        raise ValueError("a letter for each image")
+    return one
