@@ -16,6 +16,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
+heading = stage.heading("How much of it is real")
 with one_readable_line():
     everything, damaged = reality.known()
     found = compute.climbed(everything)
@@ -24,7 +25,7 @@ with one_readable_line():
     if not found:
         raise ValueError(words.NOTHING)
     cards = {name: library.describe(name) for name in found}
-    stage.heading("How much of it is real", words.headline(found, cards, TABLE_1))
+    heading.markdown(words.headline(found, cards, TABLE_1))
     with stage.controls("ladder"):
         epsilon = controls.epsilon(compute.epsilons(found))
     ladder_view(

@@ -1,19 +1,16 @@
 """One network's gradients at an image, as a card."""
 
-import math
-
 import streamlit as st
 
+from satcore.dashboard.reality_check import words
 from satcore.dashboard.reality_check.compute import GradientView
 from satcore.dashboard.shared import pictures
 from satcore.dashboard.shared.style import Style
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 def gradient_card(style: Style, views: dict[str, GradientView]) -> None:
     """The gradient at one image in each of the ways, side by side, and how large it is in each."""
-    sizes = {way: _size(view.log10_norm) for way, view in views.items()}
+    sizes = {way: words.size(view.log10_norm) for way, view in views.items()}
     with st.container(border=True):
         st.markdown(f"**{style.label}**")
         st.image(
@@ -22,7 +19,3 @@ def gradient_card(style: Style, views: dict[str, GradientView]) -> None:
             alt=f"The gradient of {style.label}: " + ", ".join(f"{way} {size}" for way, size in sizes.items()),
         )
         st.markdown(" · ".join(f"{way} **{size}**" for way, size in sizes.items()))
-
-
-def _size(log10_norm: float) -> str:
-    return "exactly zero" if log10_norm == -math.inf else "10" + str(round(log10_norm)).translate(SUPERSCRIPTS)

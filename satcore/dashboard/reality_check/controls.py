@@ -7,6 +7,7 @@ from satcore.evaluation.reality import EPSILON, Reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED, SOFTENINGS
 
 COUNTS = (50, 100, 200, 500, 1_000, 10_000)  # of test images
+MOST_OF_A_DIGIT = 50
 FIRST = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 
 
@@ -65,6 +66,23 @@ def rungs(names: list[str]) -> list[str]:
         key="rungs",
         bind="query-params",
     )
+
+
+def one_of_a_digit() -> tuple[int, int, float]:
+    """A digit, the number of an image among those that show it, from 1, and the ε within which the truth is told."""
+    left, middle, right = st.columns([5, 2, 5], gap="medium")
+    digit = left.pills("Digit", range(10), default=3, required=True, wrap=True, key="of", bind="query-params")
+    number = middle.number_input(
+        "Which of these",
+        1,
+        MOST_OF_A_DIGIT,
+        1,
+        key="nth",
+        bind="query-params",
+        help="Of the test images on which the gradient that FGSM sees is exactly zero in both networks.",
+    )
+    epsilon = right.slider("ε, the largest change of a pixel", 0.0, 0.6, EPSILON, 0.01, key="ball", bind="query-params")
+    return digit, number, epsilon
 
 
 def loss() -> str:

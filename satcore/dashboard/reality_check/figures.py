@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from satcore.dashboard.reality_check.compute import layers
 from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
+from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.reality import EDGES, EPSILON, Decided, Reality
 from satcore.proportions import Proportion
 
@@ -16,7 +17,7 @@ LEGEND_WIDTH = 400  # pixels, of the narrowest figures on a wide screen
 FLOORS = {"float32": -44.85, "float64": -323.3}  # log₁₀ of the smallest numbers above zero, denormals included
 NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
-LIGHT, FULL = 0.25, 0.75  # how opaque areas are
+LIGHT, HALF, FULL = 0.25, 0.5, 0.75  # how opaque areas are
 Point = tuple[float, float]  # ε, and a share
 
 
@@ -42,6 +43,33 @@ def between_attack_and_proof(found: Reality, style: Style) -> go.Figure:
     labels = [*_edges(figure, found, style.colour), _uprights(figure, found.decided)]
     _against_epsilon(figure)
     return _finished(figure, labels, style.label, 264, size=TEXT_SIZE)
+
+
+def certified(found: list[Certificate], style: Style) -> go.Figure:
+    """What is proven of all test images against ε, by intervals and by branch and bound, what is open, and what is
+    broken.
+    """
+    figure, labels = go.Figure(), []
+    right = {0.0: found[0].clean}
+    standing, proven, intervals = (
+        right | {there.epsilon: getattr(there, part) for there in found} for part in ("standing", "proven", "intervals")
+    )
+    nothing = [(epsilon, 0.0) for epsilon in standing]
+    edges = [nothing, _at_least(intervals), _at_least(proven), _at_most(standing)]
+    for (low, high), opacity in zip(itertools.pairwise(edges), (FULL, HALF, LIGHT), strict=True):
+        _area(figure, low, high, style.colour, opacity, rooted=False)
+    for label, shares, line in (
+        ("not broken", standing, {"shape": "hv"}),
+        ("proven", proven, {"shape": "vh", "dash": "dash"}),
+        ("proven by intervals", intervals, {"shape": "vh", "dash": "dot"}),
+    ):
+        _curve(figure, label, shares, rooted=False, color=style.colour, **line)
+        labels.append(label)
+    for epsilon in (EPSILON, 0.5):
+        figure.add_vline(x=epsilon, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    figure.update_yaxes(title_text="test images (%)", range=[-2, 103])
+    figure.update_xaxes(title_text="ε, largest change of a pixel (from black to white: 1)", range=[-0.01, 0.61])
+    return _finished(figure, labels, f"{style.label}, all {found[0].images:,} test images", 316)
 
 
 def against_temperature(
@@ -137,10 +165,12 @@ def _by_epsilon(found: Reality, counts: Iterable[int | None]) -> dict[float, Pro
     return {epsilon: Proportion(count, found.images) for epsilon, count in every if count is not None}
 
 
-def _area(figure: go.Figure, low: list[Point], high: list[Point], colour: str, opacity: float) -> None:
+def _area(
+    figure: go.Figure, low: list[Point], high: list[Point], colour: str, opacity: float, *, rooted: bool = True
+) -> None:
     epsilons, shares = zip(*low, *reversed(high), strict=True)
     figure.add_scatter(
-        x=_rooted(epsilons),
+        x=_rooted(epsilons) if rooted else epsilons,
         y=[100 * share for share in shares],
         mode="none",
         fill="toself",
@@ -151,9 +181,9 @@ def _area(figure: go.Figure, low: list[Point], high: list[Point], colour: str, o
     )
 
 
-def _curve(figure: go.Figure, label: str, left: dict[float, Proportion], **line: str) -> None:
+def _curve(figure: go.Figure, label: str, left: dict[float, Proportion], *, rooted: bool = True, **line: str) -> None:
     figure.add_scatter(
-        x=_rooted(left),
+        x=_rooted(left) if rooted else list(left),
         y=[100 * share.share for share in left.values()],
         mode="lines+markers",
         name=label,

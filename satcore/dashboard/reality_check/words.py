@@ -1,15 +1,22 @@
 """What the page on reality says: sentences and rows."""
 
+import math
+
+import numpy as np
 import pandas as pd
 
 from satcore.dashboard.reality_check.run import CellRun
+from satcore.dashboard.reality_check.truths import Symptom, Truth
 from satcore.dashboard.shared.style import Style
 from satcore.evaluation import reality
 from satcore.evaluation.attack_checks import MEANINGS, TOLERANCE
+from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.reality import EPSILON, Reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
+from satcore.evaluation.strongest import WRONG_BEFORE
 from satcore.library import Card
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LADDER = (
     "Right, in percent of n random test images, each attack within ε and from every image. *noise*: the worst of ten "
     "random draws, the same for every image. *FGSM* and *PGD* follow a loss: *cross-entropy*, as published, or "
@@ -19,6 +26,13 @@ LADDER = (
     "asks for no gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: "
     "the saturated recipe without the penalty."
 )
+FOUND_BY = {  # the attacks of the worst case
+    "free pixels": "flipping pixels",
+    "bounds": "following a bound to where it is least",
+    "APGD": "ten steps of APGD on the margin, its gradient taken exactly",
+    "APGD, each class": "APGD towards each other digit, its gradient taken exactly or softened",
+    "Square": "Square, which asks for no gradient",
+}
 CURVES = "Bands: 95 % intervals (Wilson)."
 BETWEEN = (
     "Full colour: images proven right whatever the attack (by linear bounds, CROWN; of CNNs by intervals; behind a "
@@ -42,6 +56,19 @@ DYING = (
     "How large the true gradient of the cross-entropy is at each layer, image by image; leftmost: all below 10⁻⁵⁹⁵. "
     "Where it is truly zero it is in the table alone, with the shares on which autograd gives exactly zero."
 )
+REVIEWER = """
+- **Isn't this just thresholding?** Yes: a step at ½, pixel by pixel, then ramps trained on interval bounds. That
+  thresholding helps on MNIST is known (Chen et al. [2018](https://arxiv.org/abs/1805.07816); Schott et al.
+  [2018](https://arxiv.org/abs/1805.09190)); it works because MNIST is nearly binary, and would not where pixels are
+  not. It is the paper's idea, put where the attack begins, and proven.
+- **Its gradient is zero, too.** So no gradient attack counts here. What counts is the proof, and the search over free
+  pixels that breaks what isn't proven.
+- **Where does it end?** At ε = ½: past it every pixel is free, and any image can be turned into any other behind the
+  step. A curve that didn't end there at 0 would be wrong.
+- **A pixel at exactly ½?** The step is 1 above ½ and 0 at ½. Bounds are rounded outwards, so that no tie is missed.
+- **L2, L0, shifts, brightness, contrast; five seeds; is it the step, the ramp or the bounds?** Measured in
+  `docs/dendritic.md`. No bound on L∞ says anything about a shift by a pixel.
+"""
 ALT_TEMPERATURES = "How many images stay right after softened attacks, against the temperature"
 ALT_DYING = "Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have"
 NOTHING = (
@@ -155,10 +182,92 @@ def computed(run: CellRun) -> str:
 def gradients(label: int, index: int, loss: str) -> str:
     """What the pictures of gradients show."""
     return (
-        f"Which pixels would change the answer to test image {index:,}, {'an' if label == 8 else 'a'} {label}: the "
-        f"gradient of the {loss} as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), "
-        "*exact*, and *softened*. Orange: positive, blue: negative. Its size beneath."
+        f"Which pixels would change the answer to test image {index:,}, {_a(label)}: the gradient of the {loss} as "
+        "*autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and *softened*. "
+        "Orange: positive, blue: negative. Its size beneath."
     )
+
+
+def size(log10_norm: float) -> str:
+    """How large a gradient is, of which this is the logarithm of its norm."""
+    return "exactly zero" if log10_norm == -math.inf else _power(10, round(log10_norm))
+
+
+def opposite(found: dict[str, tuple[Symptom, Truth]], styles: dict[str, Style]) -> str:
+    """Whether both networks, a saturated one and one that steps first, have the symptom, and how far apart they are."""
+    moving = [styles[name].label for name, (symptom, _) in found.items() if symptom.log10_norm > -math.inf]
+    same = "FGSM sees a gradient of exactly zero in both, and hands the digit back as it was: **the same symptom**."
+    if moving:
+        same = f"On this digit FGSM has a gradient to follow in {_listed(moving)}."
+    verdicts = [truth.verdict for _, truth in found.values()]
+    if all(truth.free.all() for _, truth in found.values()):
+        return f"{same} But past ε = ½ every pixel is free behind the step as well, and nothing can hold."
+    if verdicts == ["broken", "proven"]:
+        return f"{same} **The opposite truth**: one is fooled all the same; no attack can fool the other."
+    if len(set(verdicts)) == 1 and verdicts[0] != "open":
+        return f"{same} Within this ε {'both hold' if verdicts[0] == 'proven' else 'neither holds'}."
+    return same
+
+
+def captions(symptom: Symptom, truth: Truth, image: np.ndarray) -> list[str]:
+    """What stands beneath the digit `image`, what FGSM sees, what it leaves, and the worst that was found."""
+    free, flipped = int(truth.free.sum()), int((truth.image != image).sum())
+    some = "all 784 pixels" if truth.free.all() else f"{free} of 784 pixels"
+    return [
+        f"{some} free",
+        f"gradient {size(symptom.log10_norm)}",
+        f"{'changed' if (symptom.left != image).any() else 'unchanged'}: {_a(symptom.seen)}",
+        f"{flipped or 'none'} changed: {_a(truth.seen)}",
+    ]
+
+
+def truth(found: Truth, label: int) -> str:
+    """What holds of the digit `label`, and why."""
+    free = int(found.free.sum())
+    cube = f"Behind the step the ball is a cube of {free} free pixels, {_power(2, free)} images"
+    if found.by == WRONG_BEFORE:
+        return f"It sees {_a(found.seen)} without any attack."
+    if found.free.all() and free:
+        return _in_the_whole_ball(found, label)
+    if found.verdict == "broken":
+        how = "a search flipped these" if found.by == "free pixels" else "the corner where a bound is least has these"
+        return f"{cube}: {how}, and it sees {_a(found.seen)}."
+    if found.verdict == "proven":
+        if not free:
+            return "No pixel is free: behind the step every image of the ball is this one."
+        return f"{cube}, and branch and bound says of every one of them that it is {_a(label)}."
+    return f"{cube}: no search flips the answer, and branch and bound isn't done with all of them yet."
+
+
+def _in_the_whole_ball(found: Truth, label: int) -> str:
+    """What holds where every pixel can change."""
+    if found.verdict == "broken":
+        return f"An image within ε that is seen as {_a(found.seen)}, found by {FOUND_BY.get(found.by or '', found.by)}."
+    if found.verdict == "proven":
+        return f"Within so small an ε bounds prove that every image is {_a(label)}."
+    return "Neither broken by the attacks tried here, nor proven by bounds."
+
+
+def certified(found: list[Certificate]) -> str:
+    """What the curve of all test images shows."""
+    return (
+        "Full colour: proven by intervals; lighter: by branch and bound over free pixels, at most "
+        f"{found[0].seconds:g} s an image in the mean; lightest: open, or between two ε that were tried; blank: "
+        "broken, each by an image. Dashed: the paper's ε, and ½, past which every pixel is free."
+    )
+
+
+def alt_certified(label: str) -> str:
+    """What the curve of all test images shows."""
+    return f"How many of all test images {label} is proven to get right against ε, and how many are open or broken"
+
+
+def _power(base: int, exponent: int) -> str:
+    return f"{base}{str(exponent).translate(SUPERSCRIPTS)}"
+
+
+def _a(digit: int) -> str:
+    return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
 def softened(found: dict[str, Reality], styles: dict[str, Style], loss: str, temperature: float) -> str:
