@@ -3,6 +3,7 @@ import streamlit as st
 from satcore.dashboard.attack_grid import controls, downloads, words
 from satcore.dashboard.attack_grid.grid_view import grid_view
 from satcore.dashboard.attack_grid.run import run_of
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 
@@ -12,9 +13,8 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("Every digit into every other")
-st.markdown(words.INTRODUCTION)
-with one_readable_line():
+stage.heading("Every digit into every other", words.INTRODUCTION)
+with one_readable_line(), stage.controls():
     chosen = line_up()
     setting = controls.setting()
     computed = st.session_state.setdefault("grids computed", {})

@@ -2,6 +2,7 @@ import streamlit as st
 
 from satcore.dashboard.claims import controls, downloads, words
 from satcore.dashboard.claims.claims_view import claims_view
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.style import COLOURS, Style
@@ -14,15 +15,16 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("The paper, claim by claim")
+heading = stage.heading("The paper, claim by claim")
 with one_readable_line():
     found = claims.load()
-    st.markdown(words.headline(found))
-    filters, colours = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
-    with filters:
-        shown = controls.filtered(found)
-    with colours:
-        legend({training: Style(colour, "solid", training) for training, colour in COLOURS.items()})
+    heading.markdown(words.headline(found))
+    with stage.controls():
+        filters, colours = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
+        with filters:
+            shown = controls.filtered(found)
+        with colours:
+            legend({training: Style(colour, "solid", training) for training, colour in COLOURS.items()})
     claims_view(shown, over_seeds(seeds.load()[0]), key="claims")
     st.caption(words.HOW)
     st.caption(words.NOT_ON_TRIAL)

@@ -16,13 +16,14 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
+heading = stage.heading("Saturated networks, seen through")
 with one_readable_line():
     catalogue = library.catalogue()
     measured = words.measured(catalogue)
     worst_case = compute.left(measured, "worst case")
     story = words.story(measured, compute.left(measured, ONE_WORD), worst_case)
 
-stage.heading("Saturated networks, seen through", story)
+heading.markdown(story)
 for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:

@@ -20,7 +20,7 @@ stage.heading("Between two digits", words.INTRODUCTION)
 with one_readable_line(), stage.controls():
     chosen = line_up()
     convolves = compute.convolves(chosen)
-    left, middle, right, last = st.columns([15, 39, 31, 21], gap="small")
+    left, middle, right, last = st.columns([12, 35, 38, 22], gap="small")
     with left:
         controls.papers_pairs()
     with right:

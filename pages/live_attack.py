@@ -22,7 +22,7 @@ stage.heading("Watch an attack try", words.INTRODUCTION)
 with one_readable_line():
     with stage.controls():
         chosen = line_up()
-        first, second, third = st.columns([30, 40, 38], gap="medium")
+        first, second, third = st.columns([28, 38, 46], gap="medium")
         with second:
             how, needs = choice_of_example(chosen, more=(DRAWN,))
     beside, view = st.columns([1, 2], gap="large") if how == DRAWN and stage.on_stage() else (second, st.container())
@@ -54,7 +54,7 @@ def play_or_pause() -> None:
     run.running = not run.running
 
 
-with view.container(horizontal=True):
+with (view if stage.on_stage() else first).container(horizontal=True):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",

@@ -4,7 +4,7 @@ from satcore import library
 from satcore.dashboard.networks import cards, controls, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import upload
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared import downloads, stage
 from satcore.dashboard.shared.guard import one_readable_line
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
@@ -13,8 +13,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-st.title("Networks")
-st.markdown(words.INTRODUCTION)
+stage.heading("Networks", words.INTRODUCTION)
 measuring: Measuring = st.session_state.setdefault("measuring", Measuring())
 
 st.header("Bring your own")

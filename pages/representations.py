@@ -3,6 +3,7 @@ import streamlit as st
 from satcore.dashboard.representations import compute, controls, downloads, figures, words
 from satcore.dashboard.representations.embedding_view import embedding_view
 from satcore.dashboard.representations.rdm_view import rdm_view, whole
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
@@ -15,10 +16,8 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     app.main()
     st.stop()
 
-
-st.title("What a layer tells apart")
-st.markdown(words.INTRODUCTION)
-with one_readable_line():
+stage.heading("What a layer tells apart", words.INTRODUCTION)
+with one_readable_line(), stage.controls():
     chosen = line_up()
     left, right, _ = st.columns([1, 1, 2], gap="medium")
     with left:

@@ -42,14 +42,14 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                 hover=f"{100 * m['right_unmoved']:.2f} %: gradient exactly zero, image unchanged",
             )
             # On a long bar well inside, where it hides neither the part that is not hatched nor the paper's marks.
-            inside = {"x": 45, "font_color": "black", "bgcolor": "white", "borderpad": 2}
+            inside = {"x": 45, "font_color": "black", "bgcolor": "white", "borderpad": 1}
             beside = {"x": 100 * m["fgsm_accuracy"], "xanchor": "left", "xshift": 14}
             figure.add_annotation(
                 y=training,
                 row=row,
                 col=1,
                 showarrow=False,
-                font_size=TEXT_SIZE + 3,
+                font_size=TEXT_SIZE,
                 text=f"<b>{100 * m['fgsm_accuracy']:.1f}</b>",
                 **(inside if m["fgsm_accuracy"] > 0.5 else beside),
             )
@@ -82,8 +82,8 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     figure.update_layout(
         barmode="stack",
         bargap=0.18,
-        height=720,
-        margin={"l": 8, "r": 12, "t": 92, "b": 56},
+        height=530,
+        margin={"l": 8, "r": 12, "t": 80, "b": 54},
         font_size=TEXT_SIZE,
         legend={
             "orientation": "h",

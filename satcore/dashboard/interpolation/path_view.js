@@ -225,9 +225,9 @@ function drawn(root, data, networks) {
           <div class="figure" tabindex="0"><div class="value">${value}</div><div class="label">${label}</div>
             <div class="help" role="tooltip">${help}</div></div>`).join("")}
         </div>
-        <button type="button" data-t="${n.transition}">Go to its transition, t = ${n.transition.toFixed(3)}</button>
         ${panels.map((spec, k) => { const { markup, height } = panel(spec, n, data, k === panels.length - 1)
           return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${markup}</svg>` }).join("")}
+        <button type="button" data-t="${n.transition}">Go to its transition, t = ${n.transition.toFixed(3)}</button>
       </section>`).join("")}${data.waiting.map((name) => `
       <section style="--regime: #888888"><h3>${name}</h3><div class="answer">computing …</div></section>`).join("")}
     </div>`

@@ -9,7 +9,7 @@ const scrubbed = new WeakMap()  // where the scrubber is, as a share of each tra
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
   const networks = data.networks.map(decoded)
-  height = networks.length > 1 ? 180 : 360
+  height = networks.length > 1 ? 180 : 300
   const specs = chartsOf(data, networks).slice(0, data.brief ? 0 : 3)
   const last = Math.max(...networks.map((n) => n.frames.length)) - 1
   root.innerHTML = `
@@ -73,6 +73,7 @@ function chartsOf(data, networks) {
   const farthest = largestOf(networks, "l2", 0.5), distance = (d) => d / farthest
   const other = data.target ?? "best other"
   return [
+    gradientChart(data.floors, networks),
     { title: "Probability", unit: "softmax", ticks: [[0, "0"], [0.5, "0.5"], [1, "1"]], curves: [
       { name: "source", of: (p) => p, reads: (n, row) => `${data.source}: ${percent(n.source[row])}` },
       { name: "target", of: (p) => p, dash: "7 5", reads: (n, row) => `${other}: ${percent(n.target[row])}` }] },
@@ -80,7 +81,6 @@ function chartsOf(data, networks) {
       ticks: [[0, "0"], [0.5, twoDigits(farthest / 2)], [1, twoDigits(farthest)]], curves: [
       { name: "l2", of: distance, reads: (n, row) => `L2: ${twoDigits(n.l2[row])}` },
       { name: "linf", of: distance, dash: "7 5", reads: (n, row) => `L∞: ${twoDigits(n.linf[row])}` }] },
-    gradientChart(data.floors, networks),
   ]
 }
 
@@ -99,7 +99,7 @@ function gradientChart(floors, networks) {
       stroke-width="2" stroke-dasharray="${dash}"/>`
     let out = `<rect x="${LEFT}" width="${WIDTH - LEFT - RIGHT}" y="${denormal}" height="${bottom - denormal}"
         fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}
-      <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="15"
+      <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="16.5"
         class="floor">float32: zero</text>`
     n.log10_gradient.forEach((g, i) => {
       const cross = `<path d="M${x(i) - 6} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`

@@ -92,10 +92,9 @@ def gradient(attack: str) -> dict:
     """Which loss the `attack` follows and how its gradient is taken, by the names in `satcore.attacks`."""
     if attack in ("Square", FREE):
         return {}
-    left, right = st.columns(2, gap="medium")
-    parameters: dict = {}
+    place, parameters = st.container(horizontal=True), {}
     if attack in ("FGSM", "PGD"):
-        parameters["loss"] = right.pills(
+        parameters["loss"] = place.pills(
             "Loss",
             LOSSES,
             default=LOSSES[0],
@@ -105,7 +104,7 @@ def gradient(attack: str) -> dict:
             bind="query-params",
             help="cross-entropy: as published. margin: the label's logit minus the largest other one.",
         )
-    chosen = left.pills(
+    chosen = place.pills(
         "Gradient",
         ("autograd", "exact", "softened"),
         default="autograd",
@@ -118,7 +117,7 @@ def gradient(attack: str) -> dict:
     parameters["gradient"] = chosen
     if chosen != "softened":
         return parameters
-    temperature = left.pills(
+    temperature = place.pills(
         "Temperature T", (3, 10, 30, 100), default=30, required=True, key="temperature", bind="query-params"
     )
     return parameters | {"temperature": float(temperature)}

@@ -26,7 +26,7 @@ def line_up() -> dict[str, Style]:
     _follow_old_link(list(cards), presets)
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
-    choice, presses = st.columns([2, 1], vertical_alignment="bottom", gap="medium")
+    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     chosen = choice.multiselect(
         "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
     )

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 PART = "part on stage"  # of the session's state: how far down a scene shows its page; "" where there is no scene
+A_FEW_LINES = 300  # characters, beside a title on a wide screen
 
 
 def on_stage() -> bool:
@@ -16,11 +17,14 @@ def on_stage() -> bool:
     return bool(st.session_state.get(PART))
 
 
-def heading(title: str, introduction: str = "") -> None:
-    """The page's title and introduction; in a scene the scene has its own."""
+def heading(title: str, introduction: str = "") -> DeltaGenerator:
+    """The page's title and introduction, and the place below them for more; in a scene, which has its own, neither."""
+    place = st.container(key="heading beside" if 0 < len(introduction) < A_FEW_LINES else "heading")
     if not on_stage():
-        st.title(title)
-        st.markdown(introduction)
+        place.title(title)
+        if introduction:
+            place.markdown(introduction)
+    return place
 
 
 def controls(of: str = "page") -> DeltaGenerator:
