@@ -5,6 +5,7 @@ from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
+from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.line_up import line_up
 from satcore.dashboard.weights import compute, controls, downloads, figures, words
@@ -30,7 +31,7 @@ with one_readable_line(), saturation:
             what, which = st.columns([5, 1], gap="large")
             what.markdown(words.SATURATION)
             with which:
-                layer = controls.layer(max(1, *map(len, curves.values())))
+                layer = controls.layer(in_order([list(there) for there in curves.values()]))
         figures.draw_curves(curves, layer, chosen)
         stage.ends("Saturation")
         st.caption(words.ON_THE_CURVE)

@@ -300,6 +300,18 @@ class Network(nn.Module):
         return any(isinstance(block.affine, Convolution) for block in self.architecture)
 
     @property
+    def steps_first(self) -> bool:
+        """Whether each pixel passes a step of its own before anything is summed."""
+        first = self.architecture[0]
+        return isinstance(first.affine, Elementwise) and first.nonlinearity == "step" and first.pooling is None
+
+    @property
+    def hidden(self) -> list[str]:
+        """What the blocks below the logits are called: "layer 1", …; below these "step", where it steps first."""
+        step = ["step"] * self.steps_first
+        return [*step, *(f"layer {number}" for number in range(1, len(self.architecture) - len(step)))]
+
+    @property
     def softens(self) -> bool:
         """Whether any derivative taken at h/T differs from that at h."""
         return any(phi.softens for phi in self.nonlinearities)
@@ -385,11 +397,11 @@ def described(architecture: Architecture) -> str:
             case AveragePooling(kernel=(rows, columns)):
                 words = f"mean {rows}×{columns}"
             case _:
-                words = "scale"
+                words = "step" if block.nonlinearity == "step" else "scale"
         pool = block.pooling and f", pool {block.pooling.kernel[0]}×{block.pooling.kernel[1]}"
-        phi = f" {block.nonlinearity}" if len(used) > 1 and block.nonlinearity in used else ""
-        parts.append(words + (pool or "") + phi)
-    return " – ".join(parts) + (f", {next(iter(used))}" if len(used) == 1 else "")
+        named = len(used) > 1 and block.nonlinearity in used and words != "step"
+        parts.append(words + (pool or "") + f" {block.nonlinearity}" * named)
+    return " – ".join(parts) + (f", {next(iter(used))}" if len(used) == 1 and "step" not in parts else "")
 
 
 def _products(block: Block, h: Shape, x: Shape) -> int:

@@ -44,8 +44,9 @@ def sample(split: str, per_class: int = 100, seed: int = 0) -> Tensor:
 def layers(network: Network, images: Tensor) -> dict[str, Tensor]:
     """The outputs of every layer for `images` (N, 1, 28, 28) in [0, 1]: "pixels", "layer 1", …, "softmax".
 
-    Each (N, units), in the network's dtype; hidden layers are xˡ = φ(hˡ), a convolution's after pooling, and the last
-    layer's output is the softmax. Raises ValueError for other shapes or pixels.
+    Each (N, units), in the network's dtype; a first block that steps pixel by pixel is called "step". Hidden layers are
+    xˡ = φ(hˡ), a convolution's after pooling, and the last layer's output is the softmax. Raises ValueError for other
+    shapes or pixels.
     """
     check_images(images)
     parts = [_layers(network, batch) for batch in images.split(BATCH)]
@@ -55,7 +56,9 @@ def layers(network: Network, images: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def _layers(network: Network, images: Tensor) -> dict[str, Tensor]:
     *hidden, logits = network.pre_activations(images)
-    outputs = {f"layer {index + 1}": network.output(index, h).flatten(1) for index, h in enumerate(hidden)}
+    outputs = {
+        name: network.output(k, h).flatten(1) for k, (name, h) in enumerate(zip(network.hidden, hidden, strict=True))
+    }
     return {"pixels": images.flatten(1), **outputs, "softmax": logits.softmax(1)}
 
 

@@ -186,6 +186,9 @@ def test_what_a_network_can_do_is_asked_of_its_blocks():
     assert convolving == ["overlapping maxima", "strides and means"]
     for phi in EVERY:
         assert small("dense", phi).softens == nonlinearities.BY_NAME[phi].softens
+        assert small("pixel by pixel", phi).steps_first == (phi == "step")
+    assert small("pixel by pixel", "step").hidden == ["step", "layer 1"]
+    assert small("pixel by pixel", "ramp").hidden == small("dense", "step").hidden == ["layer 1", "layer 2"]
 
 
 # --- the architecture as data ---------------------------------------------------------------------------------------
@@ -251,8 +254,10 @@ def test_the_papers_architectures_are_those_of_table_2():
             ),
             "28×28 – scale – 9 ramp – 8 step – 10",
         ),
+        ((Block(Elementwise((1, 28, 28)), "step"), *mlp("ramp", (9,))), "28×28 – step – 9 ramp – 10"),
+        ((Block(Elementwise((1, 28, 28)), "step"), *mlp("relu", ())), "28×28 – step – 10"),
     ],
-    ids=["mlp", "linear", "cnn", "mixed"],
+    ids=["mlp", "linear", "cnn", "mixed", "step", "step alone"],
 )
 def test_an_architecture_is_described_in_words(architecture, words):
     assert described(architecture) == words

@@ -13,8 +13,8 @@ from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from satcore import data, representations
-from satcore.networks import Network
-from satcore.recipes import FAMILIES
+from satcore.networks import Network, build, mlp
+from satcore.recipes import FAMILIES, STEP
 from satcore.representations import Separation, class_means, layers, rdm, rsa, sample, separation
 from tests import literal
 from tests.examples import of_family, small
@@ -164,6 +164,13 @@ def test_the_layers_of_the_cnn_are_the_literal_ones_after_pooling():
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+def test_a_step_before_anything_is_summed_has_a_name_of_its_own():
+    network, images = build((STEP, *mlp("ramp", (5, 4)))), data.load("test").images[:3]
+    found = layers(network, images)
+    assert list(found) == ["pixels", "step", "layer 1", "layer 2", "softmax"]
+    assert torch.equal(found["step"], (images > 0.5).flatten(1).float()) and found["layer 1"].shape == (3, 5)
 
 
 @pytest.mark.parametrize("kind", ["overlapping maxima", "strides and means", "pixel by pixel"])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from satcore.attacks.descent import begun
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
-from satcore.networks import Elementwise, Network
+from satcore.networks import Network
 
 AT_ONCE = (1, 2, 4, 8, 16)  # pixels that are flipped together, those that a gradient behind the step asks for most
 KICKED = 0.15  # of the free pixels, where no flip is left that helps
@@ -69,8 +69,7 @@ def cube_steps(
 
 def steps_first(network: Network) -> bool:
     """Whether each pixel passes a step of its own before anything is summed, so that there is a cube to search."""
-    first = network.architecture[0]
-    return isinstance(first.affine, Elementwise) and first.nonlinearity == "step" and first.pooling is None
+    return network.steps_first
 
 
 class _Cube:

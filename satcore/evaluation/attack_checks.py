@@ -67,7 +67,8 @@ class Check:
 class Signal:
     """How much of the gradient of the cross-entropy arrives at a layer, on N images.
 
-    layer        "image", "layer 1", …, "logits": what the gradient is taken by, a layer's pre-activation
+    layer        "image", "layer 1", …, "logits": what the gradient is taken by, a layer's pre-activation; that of a
+                 first block that steps pixel by pixel is called "step"
     zero_single  the share of images on which float32 autograd gives exactly zero in every unit
     zero_double  the same in float64
     log10_norm   (N,) float64: log₁₀ of the true gradient's Euclidean norm; −inf where it is truly zero
@@ -165,7 +166,7 @@ def signals(network: Network, images: Tensor, labels: Tensor) -> list[Signal]:
     check(images, labels)
     objective = Objective(labels)
     single, double = copy.deepcopy(network).float(), copy.deepcopy(network).double()
-    names = ["image", *(f"layer {number}" for number in range(1, len(network.layers))), "logits"]
+    names = ["image", *network.hidden, "logits"]
     found = zip(
         names,
         Way("autograd").by_layer(single, images.float(), objective),

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from satcore import data, library, networks, representations
 from satcore.dashboard.representations import compute, downloads, rdm_view, words
 from satcore.dashboard.shared.comparison import about_the_control
+from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import Style, styles
 from tests.dashboard import pages
 from tests.dashboard.pages import MLPS, own_cnn, own_mlp
@@ -246,3 +247,12 @@ def test_the_python_that_a_page_hands_out_computes_the_same(activations, labels)
     x, y = compute.embedded(PAIR[0], "layer 1", "PCA", 0, index)[-1]
     line = next(line for line in out.getvalue().splitlines() if line.startswith(f"{PAIR[0]} layer 1 ["))
     assert [float(number) for number in line.partition("[")[2].rstrip("]").split()] == pytest.approx([x, y], rel=1e-4)
+
+
+def test_layers_of_any_depth_and_a_step_stand_in_one_order():
+    mlp, cnn = ["pixels", "layer 1", "layer 2", "softmax"], ["pixels", "layer 1", "layer 2", "layer 3", "softmax"]
+    stepping = ["pixels", "step", "layer 1", "layer 2", "softmax"]
+    assert in_order([mlp, cnn]) == cnn and in_order([]) == []
+    assert in_order([cnn, stepping, mlp]) == [*stepping[:-1], "layer 3", "softmax"]
+    name = pages.own_dendritic()
+    assert compute.names_of(name) == ["pixels", "step", "softmax"] == list(compute.blocks(name, 0))

@@ -142,10 +142,22 @@ def test_pre_activations_tell_how_many_units_are_saturated():
     assert compute.saturation(PAIR[1])[0].done == 1
 
 
+def test_a_step_before_anything_is_summed_is_a_layer_of_its_own_on_its_curve_alone():
+    name = pages.own_dendritic()
+    step = compute.curves(name)["step"]
+    assert step.nonlinearity == "step" and step.saturated == 1.0 and len(compute.saturation(name)) == 1
+    page = opened(networks=[PAIR[0], name])
+    depth = next(there for there in page.get("button_group") if there.key == "depth")
+    assert depth.options == ["step", "1", "2"] and depth.value == "1" and not page.exception
+    page = opened(networks=[PAIR[0], name], depth="step")
+    assert "**vanilla** has no step before anything is summed." in said(page)
+    assert "**100.0 %** of the inputs lie where its step is flat" in said(page)
+
+
 def test_blocks_that_only_scale_are_no_layers_of_units():
     blocks = (Block(Elementwise((1, 28, 28))), *networks.mlp("tanh", (4,)))
     name = library.add(networks.build(blocks), "normed")
-    assert [curve.nonlinearity for curve in compute.curves(name)] == ["tanh"]
+    assert [curve.nonlinearity for curve in compute.curves(name).values()] == ["tanh"]
     assert [layer.saturated is None for layer in compute.saturation(name)] == [False, True]
     assert len(compute.shapes(name)) == 2
 
@@ -194,7 +206,7 @@ def test_all_python_that_the_page_hands_out_computes_the_same():
         exec(downloads.saturation_code([name]), {})
         exec(downloads.mechanism_code([name], compute.PAIRS), {})
     lines = out.getvalue()
-    assert f"{name} relu" in lines and str(compute.curves(name)[0].saturated) in lines
+    assert f"{name} relu" in lines and str(compute.curves(name)["1"].saturated) in lines
     assert f"{name} {compute.shapes(name)[1].kurtosis} " in lines
     ratios = [f"{name} {ratio}" for ratio in compute.of_layers(name).means]
     assert all(ratio[:-2] in lines for ratio in ratios)

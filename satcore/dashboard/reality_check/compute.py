@@ -9,6 +9,7 @@ from satcore import data
 from satcore.attacks.gradients import WAYS, Way
 from satcore.attacks.objective import Objective
 from satcore.dashboard.shared import cache, digits
+from satcore.dashboard.shared.layers import in_order
 from satcore.evaluation.reality import Reality
 
 
@@ -53,5 +54,4 @@ def gradients(name: str, index: int, loss: str, temperature: float) -> dict[str,
 
 def layers(found: Iterable[Reality]) -> list[str]:
     """The layers that any of the networks has, from the image up to the logits."""
-    deepest_first = sorted((there.dying for there in found), key=len, reverse=True)
-    return list(dict.fromkeys(layer.layer for dying in deepest_first for layer in dying))
+    return in_order([[layer.layer for layer in there.dying] for there in found])

@@ -60,8 +60,7 @@ def shared(names: Iterable[str]) -> list[str]:
 
 def names_of(name: str) -> list[str]:
     """The layers of the network `name`: "pixels", "layer 1", …, "softmax"."""
-    hidden = range(1, len(digits.network(name).architecture))
-    return ["pixels", *(f"layer {number}" for number in hidden), "softmax"]
+    return ["pixels", *digits.network(name).hidden, "softmax"]
 
 
 @cache.shared(most=16)

@@ -7,6 +7,7 @@ import numpy as np
 from satcore.dashboard.representations.compute import EPSILONS, Travel
 from satcore.dashboard.representations.rdm_view import BORDERS
 from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import DIGIT_COLOURS, Style
 
 _component = component(__file__)
@@ -25,7 +26,7 @@ def embedding_view(
 
     First the sample's `images` (1000, 28, 28) with their `labels` (1000,), then the way of an image under attack.
     """
-    layers = max((list(layers) for layers in embeddings.values()), key=len)
+    layers = in_order([list(there) for there in embeddings.values()])
     _component(
         key="embedding_view",
         data={

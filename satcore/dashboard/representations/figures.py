@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from satcore.dashboard.representations import words
 from satcore.dashboard.shared import figures as shared
+from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import TEXT_SIZE, Style
 
 
@@ -78,8 +79,8 @@ def by_layer(values: words.ByLayer, styles: Mapping[str, Style], curve: Curve) -
         showlegend=False,
         title={"text": f"<b>{curve.title}</b>", "font_size": TEXT_SIZE},
     )
-    longest = max(values.values(), key=len)
-    figure.update_xaxes(tickfont_size=TEXT_SIZE - 3, categoryorder="array", categoryarray=list(longest))
+    order = in_order([list(layers) for layers in values.values()])
+    figure.update_xaxes(tickfont_size=TEXT_SIZE - 3, categoryorder="array", categoryarray=order)
     figure.update_yaxes(
         type="log" if curve.log else "linear",
         rangemode="normal" if curve.log else "tozero",

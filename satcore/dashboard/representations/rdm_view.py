@@ -6,6 +6,7 @@ import numpy as np
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from satcore.dashboard.shared.component import component, float32, pixels
+from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import Style
 
 SCALE = (
@@ -30,7 +31,7 @@ def rdm_view(
     high = max(float(matrix.max()) for matrix in panels)
     positive = [float(matrix.mean()) for matrix in panels if matrix.any()]
     low = min(positive, default=1.0) / 10 if scale == "log" else 0
-    layers = max((list(layers) for layers in blocks.values()), key=len)
+    layers = in_order([list(there) for there in blocks.values()])
     _component(
         key="rdm_view",
         data={

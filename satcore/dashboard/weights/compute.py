@@ -58,12 +58,18 @@ class Prototypes:
 
 
 @cache.shared(most=24)
-def curves(name: str) -> list[Curve]:
-    """Every layer's nonlinearity with the inputs that 1,000 test images give its units, 100 of each digit."""
+def curves(name: str) -> dict[str, Curve]:
+    """Every layer's nonlinearity with the inputs that 1,000 test images give its units, 100 of each digit.
+
+    By the layer's number, from "1"; or "step", where each pixel passes one before anything is summed.
+    """
     network = digits.network(name)
     images = data.load("test").images[representations.sample("test")]
     *_, found = weights.saturation(network, images)
-    return [_curve(network, index, found[index]) for index in _layers(network) if found[index].saturated is not None]
+    there = [index for index in _layers(network) if found[index].saturated is not None]
+    numbered = {str(number): index for number, index in enumerate(there, start=1)}
+    all_of_them = ({"step": 0} if network.steps_first else {}) | numbered
+    return {layer: _curve(network, index, found[index]) for layer, index in all_of_them.items()}
 
 
 @cache.copied(most=24)
@@ -75,7 +81,8 @@ def shapes(name: str) -> list[weights.Shape]:
 def saturation(name: str) -> list[weights.Saturation]:
     """The pre-activations of every layer over all test images; a bar shows how far they are counted.
 
-    Blocks that neither have a nonlinearity nor are the read-out, as those that scale the pixels, are left out.
+    Blocks that neither have a nonlinearity nor are the read-out, as those that scale the pixels, are left out, and so
+    is a step before anything is summed.
     """
     known = _known_saturation(name)
     if not known:
@@ -142,9 +149,9 @@ def _known_saturation(name: str) -> list[list[weights.Saturation]]:
 
 
 def _layers(network: Network) -> list[int]:
-    """The blocks with a nonlinearity, and the read-out, counted from 0."""
-    last = len(network.architecture) - 1
-    return [k for k, block in enumerate(network.architecture) if block.nonlinearity != "identity" or k == last]
+    """The blocks with a nonlinearity, and the read-out, counted from 0, without a step before anything is summed."""
+    first, last = int(network.steps_first), len(network.architecture) - 1
+    return [k for k in range(first, last + 1) if network.architecture[k].nonlinearity != "identity" or k == last]
 
 
 @torch.no_grad()

@@ -19,11 +19,11 @@ def follow_old_link() -> None:
         st.session_state["view"] = "Weights"
 
 
-def layer(count: int) -> int:
-    """One of `count` layers, from 1."""
-    return int(
-        st.pills("Layer", range(1, count + 1), default=1, required=True, wrap=True, key="depth", bind="query-params")
-    )
+def layer(layers: Sequence[str]) -> str:
+    """One of the `layers`, at first the lowest that sums, "1"."""
+    there = list(layers) or ["1"]
+    default = "1" if "1" in there else there[0]
+    return st.pills("Layer", there, default=default, required=True, wrap=True, key="depth", bind="query-params")
 
 
 def by_layer(found: Mapping[str, Sequence[Record]]) -> list[tuple[int, DeltaGenerator, dict[str, Record]]]:

@@ -9,12 +9,12 @@ from satcore.dashboard.weights.compute import FLAT, KURTOSES, PAIRS, Curve
 from satcore.weights import Saturation, Shape
 
 
-def of_curves(found: Mapping[str, Sequence[Curve]]) -> None:
+def of_curves(found: Mapping[str, Mapping[str, Curve]]) -> None:
     """A button for the curves of every layer of some networks, with the inputs along them."""
     arrays = {
-        f"{name}/layer {number}/{what}": getattr(layer, what)
-        for name, layers in found.items()
-        for number, layer in enumerate(layers, start=1)
+        f"{name}/{'layer ' * layer.isdigit()}{layer}/{what}": getattr(curve, what)
+        for name, curves in found.items()
+        for layer, curve in curves.items()
         for what in ("h", "phi", "edges", "shares")
     }
     of_arrays(arrays, "saturation", curves_code(list(found)))

@@ -15,10 +15,10 @@ from satcore.weights import Histogram, Saturation, Shape
 PALE = 0.3  # the opacity of bars where φ still rises
 
 
-def draw_curves(curves: Mapping[str, Sequence[Curve]], layer: int, styles: Mapping[str, Style]) -> None:
-    """Draw the nonlinearity of one `layer`, counted from 1, of each network that has it, side by side."""
+def draw_curves(curves: Mapping[str, Mapping[str, Curve]], layer: str, styles: Mapping[str, Style]) -> None:
+    """Draw the nonlinearity of one `layer` of each network that has it, side by side."""
     for (name, found), column in zip(curves.items(), st.columns(max(2, len(curves))), strict=False):
-        there, style = (found[layer - 1] if layer <= len(found) else None), styles[name]
+        there, style = found.get(layer), styles[name]
         if there:
             draw(column, f"curve {name}", curve(there, style), words.curve_alt(style.label, there, layer))
         column.markdown(words.curve(style.label, there, layer))

@@ -36,20 +36,25 @@ def called(nonlinearity: str) -> str:
     return "ReLU" if nonlinearity == "relu" else nonlinearity
 
 
-def curve(label: str, found: Curve | None, layer: int) -> str:
+def curve(label: str, found: Curve | None, layer: str) -> str:
     """How many of the inputs of a network's layer lie where its nonlinearity is flat."""
     if found is None:
-        return f"**{label}** has no layer {layer} with a nonlinearity."
+        return f"**{label}** has no {in_full(layer)}{' with a nonlinearity' * layer.isdigit()}."
     phi = called(found.nonlinearity)
     return f"**{label}**: **{100 * found.saturated:.1f} %** of the inputs lie where its {phi} is flat."
 
 
-def curve_alt(label: str, found: Curve, layer: int) -> str:
+def curve_alt(label: str, found: Curve, layer: str) -> str:
     """The figure of a curve in words."""
     return (
-        f"The {called(found.nonlinearity)} of layer {layer} of {label} from h = {found.h[0]:.3g} to {found.h[-1]:.3g}, "
-        f"and its units' inputs: {100 * found.saturated:.1f} % of them where it is flat"
+        f"The {called(found.nonlinearity)} of {in_full(layer)} of {label} from h = {found.h[0]:.3g} to "
+        f"{found.h[-1]:.3g}, and its units' inputs: {100 * found.saturated:.1f} % of them where it is flat"
     )
+
+
+def in_full(layer: str) -> str:
+    """A layer by its number, "layer 1", or the step that each pixel passes before anything is summed."""
+    return f"layer {layer}" if layer.isdigit() else f"{layer} before anything is summed"
 
 
 def figure_1(shapes: Mapping[str, Sequence[Shape]], styles: Mapping[str, Style]) -> str:
