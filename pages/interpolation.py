@@ -33,6 +33,8 @@ with one_readable_line(), stage.controls():
 
 line, plane = st.tabs(["Line", "Plane"], key="view", on_change="rerun", bind="query-params")
 
+jumps = words.jumps(compute.stepping(chosen))
+
 with one_readable_line(), line:
     source, target = (digits.index_of(how, needs) for needs in ends)
     left.caption(words.images(source, target))
@@ -48,6 +50,8 @@ with one_readable_line(), line:
         )
         if len(paths) == len(chosen):
             stage.ends("Line")
+        if jumps:
+            st.caption(jumps)
         downloads.of_paths(paths, source, target, points)
         if len(paths) < len(chosen):
             st.rerun()
@@ -75,4 +79,6 @@ with one_readable_line(), plane:
                 progress.empty()
                 figure = plane_figure(name, planes[name], labels, style.colour)
                 draw(column, f"plane {name}", figure, words.plane_alt(name, planes[name]))
+        if jumps:
+            st.caption(jumps)
         downloads.of_planes(planes, corners, side)

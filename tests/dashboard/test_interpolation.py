@@ -18,7 +18,7 @@ from satcore.dashboard.interpolation import compute, downloads, words
 from satcore.dashboard.interpolation.plane_figure import RANGE, plane_figure
 from satcore.dashboard.shared.downloads import npz
 from satcore.recipes import PAPER_TRAININGS
-from tests.dashboard.pages import ROOT, damage, own_cnn, own_mlp
+from tests.dashboard.pages import ROOT, damage, own_cnn, own_dendritic, own_mlp
 from tests.dashboard.pages import opened as opened_page
 
 RELU = [f"relu-mlp/{training}" for training in PAPER_TRAININGS]
@@ -431,3 +431,16 @@ def test_the_corners_are_where_the_images_lie():
     at = {(mark.x[0], mark.y[0], mark.hovertemplate.split("<")[0]) for mark in marks}
     assert at == {(0, 0, "the image of a 3"), (4, 0, "the image of a 8"), (0, 3, "the image of a 4")}
     assert sorted(mark.xaxis for mark in marks) == 3 * ["x"] + 3 * ["x2"]  # in both maps
+
+
+def test_of_a_network_that_steps_first_it_says_that_it_only_jumps():
+    name = own_dendritic()
+    page = opened(networks=[name, "relu-mlp/vanilla"])
+    said = [caption.value for caption in page.caption if "only jumps" in caption.value]
+    assert not page.exception and not page.error and len(said) == 1 and said[0].startswith(f"{name}: behind a step")
+    (path,) = compute.paths([name], 7_424, 8_417, 51).values()
+    assert path.length_element.abs().max() == 0 and path.length >= path.geodesic > 1 and not path.converged
+    page = opened(networks=[name, "relu-mlp/vanilla"], view="Plane", grid="50")
+    assert not page.exception and sum("only jumps" in caption.value for caption in page.caption) == 1
+    plane = list(compute.plane(name, (7_424, 8_417, 0), 20))[-1]
+    assert words.plane_alt(name, plane).endswith("the length element is zero everywhere")

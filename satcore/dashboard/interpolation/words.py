@@ -1,5 +1,6 @@
 """What the page of interpolations says."""
 
+import math
 from collections import Counter
 
 from satcore.geometry import Plane
@@ -17,7 +18,7 @@ FIGURES = {
     "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
     "1 % means change everywhere alike, 100 % all of it in jumps.",
     "participation": "How many singular values of the Jacobian take part where the length element is largest: "
-    "(Σσ²)²/Σσ⁴, from 1 to 10.",
+    "(Σσ²)²/Σσ⁴, from 1 to 10; 0 where all are zero.",
 }
 
 NOT_CONVERGED = (
@@ -37,7 +38,15 @@ def plane_alt(name: str, plane: Plane) -> str:
     seen = Counter(plane.predicted[inside].tolist()).most_common()
     shares = ", ".join(f"{digit} on {100 * count / int(inside.sum()):.1f} %" for digit, count in seen)
     steepest = float(plane.log_length_element[inside].max())
+    most = "zero everywhere" if steepest == -math.inf else f"at most 10 to the power of {steepest:.1f}"
+    return f"The plane of three images as {name} sees it: {shares} of the triangle; the length element is {most}"
+
+
+def jumps(names: list[str]) -> str:
+    """What is to be known of the networks `names` that step pixel by pixel before they sum; "" where there is none."""
+    if not names:
+        return ""
     return (
-        f"The plane of three images as {name} sees it: {shares} of the triangle; "
-        f"the length element is at most 10 to the power of {steepest:.1f}"
+        f"{' and '.join(names)}: behind a step the answer only jumps, each time a pixel crosses it. Between jumps the "
+        "Jacobian is truly zero, and so is the length element; the length sums the jumps that were seen, from below."
     )
