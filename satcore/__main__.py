@@ -131,6 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     certify.set_defaults(command=_certify, interrupted="the same command goes on after the last ε it finished")
 
+    beyond = commands.add_parser(
+        "beyond",
+        help="try what no proof within an L∞ ball speaks of",
+        description="Change a few pixels at will, attack within L2 balls, move, light and fade the images, and keep "
+        "how many stay right. Minutes a network. What is there already is left as it is.",
+    )
+    beyond.set_defaults(command=_beyond, interrupted="the same command goes on after the last network it finished")
+
     claims = commands.add_parser(
         "claims",
         help="judge the paper claim by claim",
@@ -139,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(command=_claims)
 
-    for command in (evaluate, grids, reality, certify):
+    for command in (evaluate, grids, reality, certify, beyond):
         command.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated (default: all)")
     for command in (train, run, evaluate):
         command.add_argument("--device", help="such as cpu or cuda (default: cuda where there is one)")
@@ -147,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
         )
-    for command in (train, run, grids, reality, certify, claims):
+    for command in (train, run, grids, reality, certify, beyond, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
@@ -390,6 +398,16 @@ def _certify(options: argparse.Namespace) -> int:
 
     asked = [name for name in _names(options) if options.names or steps_first(library.load(name))]
     return _one_after_another(asked, work)
+
+
+def _beyond(options: argparse.Namespace) -> int:
+    from satcore.evaluation import beyond
+
+    def work(name: str) -> None:
+        found = beyond.find(name, ship=options.ship)
+        print(f"{name:{COLUMN}}{beyond.in_words(found)}", flush=True)
+
+    return _one_after_another(_names(options), work)
 
 
 def _claims(options: argparse.Namespace) -> int:

@@ -99,8 +99,9 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
     """Train and measure all that is `wanted` and not there yet, as many at a time as there are cores or workers.
 
     A record as soon as each is done, kept among `seeds.load()` by then; with `keep` its network is on the user's shelf,
-    for which it is trained again where only its record is there. `on`: "local", or "dask://ADDRESS" of a scheduler. What was begun on a machine goes on there where it was.
-    Raises ValueError for another engine, and OSError where it can't be reached or ends before the work does.
+    for which it is trained again where only its record is there. `on`: "local", or "dask://ADDRESS" of a scheduler.
+    What was begun on a machine goes on there where it was. Raises ValueError for another engine, and OSError where it
+    can't be reached or ends before the work does.
     """
     there = {(trained.identity, trained.seed) for trained in seeds.load()[0]}
     left = [

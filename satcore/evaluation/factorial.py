@@ -27,8 +27,8 @@ CELLS = tuple(
 )
 SHOWN = (("step",), ("bounds",), ("step", "penalty"), ("step", "ramp", "bounds"))  # those whose weights ship
 GROUP, FILE, MOST_BYTES = "factorial", "factorial.jsonl", 1 << 20
-WIDTHS, EPOCHS, SHARES = (256, 256), (2, 12, 12), (0.5, 0.0)
-LAMBDA = 1e-5  # at which, in so few epochs, the hidden units saturate and the network still learns
+WIDTHS, EPOCHS, SHARES = (256, 256), (2, 10, 10), (0.5, 0.0)
+LAMBDA = 1e-3  # at which nine of ten hidden units saturate in so few epochs, and the network still learns
 EPSILON, IMAGES, SEED, SECONDS = 0.25, 500, 0, 1.0
 
 
@@ -83,11 +83,11 @@ def recipe(factors: Iterable[str]) -> Recipe:
         )
     if "penalty" in factors:
         phases = (phases[0], *_penalised(phases[1:]))
-    with_step = "step" in factors
+    stepping, penalised = "step" in factors, (architecture[0].nonlinearity,) * len(architecture)
     return dataclasses.replace(
         whole,
-        architecture=(STEP, *architecture) if with_step else architecture,
-        complementary=whole.complementary if with_step else whole.complementary[1:],
+        architecture=(STEP, *architecture) if stepping else architecture,
+        complementary=("step", *penalised) if stepping else penalised,
         phases=phases,
         for_bounds="bounds" in factors,
     )
