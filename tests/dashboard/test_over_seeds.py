@@ -1,6 +1,7 @@
 """The page of seeds, run without a browser: on networks that are made up, and on those that ship."""
 
 import csv
+import dataclasses
 import io
 import itertools
 import math
@@ -12,11 +13,12 @@ from streamlit.testing.v1 import AppTest
 from satcore import library
 from satcore.dashboard.over_seeds import compute, downloads, figures, words
 from satcore.dashboard.over_seeds.compute import Spread
+from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation import seeds
 from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES
 from tests.dashboard import pages
-from tests.trained import EPOCHS, keep, made_up
+from tests.trained import EPOCHS, FIGURES, keep, made_up
 
 FAMILY = "relu-mlp"
 SATURATED, CONTROL = f"{FAMILY}/saturated", f"{FAMILY}/control"
@@ -70,6 +72,27 @@ def test_a_panel_shows_every_seed_of_every_training_and_the_papers_value(few):
     assert [lane["middle"] for lane in lanes[1:]] == [[pytest.approx(97.015)], [pytest.approx(94.015)]]
     assert lanes[1]["dots"][2]["says"] == "saturated, seed 102"
     assert "saturated 97 % in the median of 4 seeds" in fgsm["alt"].replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_dendritic_network_stands_beside_the_papers_without_its_step(few):
+    name = f"{FAMILY}/dendritic"
+    keep(made_up(name, 0, within=[9.0, 1.0, 2.0, 0.5], between=[9.0, 3.0, 5.0, 2.0]))
+    page = opened(family=FAMILY)
+    assert not page.exception and not page.error
+    there = panels(page)
+    assert [lane["colour"] for lane in there["accuracy"]["columns"][0]["lanes"]][-1] == COLOURS["dendritic"]
+    ratio = there["between / within classes"]
+    assert [column["label"] for column in ratio["columns"]] == ["1", "2", "softmax"]
+    assert [column[-1] for column in dots(ratio)] == [[3.0], [2.5], [4.0]]
+
+
+def test_the_softmax_of_a_deeper_network_stands_above_the_softmax(few):
+    there = {"vanilla": [made_up(f"{FAMILY}/vanilla", 0)], "saturated": [made_up(SATURATED, 0)]}
+    deeper = FIGURES | {"kurtosis": [1.0] * 4, "within": [1.0] * 4, "between": [1.0, 2.0, 3.0, 4.0]}
+    there["saturated"] = [dataclasses.replace(there["saturated"][0], figures=deeper)]
+    assert compute.layers(there, compute.RATIO) == ["1", "2", "3", "softmax"]
+    assert compute.spreads(there, compute.RATIO, "softmax")["saturated"].median == 4
+    assert set(compute.spreads(there, compute.RATIO, "3")) == {"saturated"}
 
 
 def test_layers_stand_side_by_side_and_what_has_no_value_no_dot(few):

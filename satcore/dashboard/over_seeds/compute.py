@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from satcore import library
+from satcore.dashboard.shared.layers import in_order
 from satcore.evaluation import seeds
 from satcore.evaluation.seeds import Figures, Stage, Trained
 from satcore.paper import TABLE_1
@@ -33,10 +34,14 @@ def _percent(name: str) -> Callable[[Figures], list[float]]:
 
 
 def _ratios(figures: Figures) -> list[float | None]:
-    """Fig. 3: how much further apart classes are than images of one class; None where the latter don't differ."""
+    """Fig. 3: how much further apart classes are than images of one class; None where the latter don't differ.
+
+    Without a step before anything is summed.
+    """
+    step = len(figures["within"]) - len(figures["kurtosis"])
     return [
         between / within if within > 0 else None
-        for within, between in zip(figures["within"], figures["between"], strict=True)
+        for within, between in zip(figures["within"][step:], figures["between"][step:], strict=True)
     ]
 
 
@@ -131,10 +136,10 @@ def paper(quantity: Quantity, family: str, training: str) -> float | None:
     return None if row is None or quantity.paper is None else row[quantity.paper]
 
 
-def spreads(there: dict[str, list[Trained]], quantity: Quantity, layer: int = 0) -> dict[str, Spread]:
-    """Of a quantity, or of one `layer` of it counted from 0, by training."""
+def spreads(there: dict[str, list[Trained]], quantity: Quantity, layer: str = "") -> dict[str, Spread]:
+    """Of a quantity, or of one `layer` of it, by training."""
     found = {
-        training: Spread.of([values[layer] for one in some if len(values := quantity.values(one.figures)) > layer])
+        training: Spread.of([by_layer(quantity, one.figures).get(layer) for one in some])
         for training, some in there.items()
     }
     return {training: spread for training, spread in found.items() if spread}
@@ -145,13 +150,17 @@ def chance(one: int, other: int) -> float:
     return 2 / math.comb(one + other, one)
 
 
+def by_layer(quantity: Quantity, figures: Figures) -> dict[str, float | None]:
+    """The values of a quantity, by what they are of: layers by their numbers and the softmax, or, "", the network."""
+    values = quantity.values(figures)
+    last = "softmax" if quantity is RATIO else str(len(values))
+    names = [*map(str, range(1, len(values))), last] if len(values) > 1 else [""]
+    return dict(zip(names, values, strict=True))
+
+
 def layers(there: dict[str, list[Trained]], quantity: Quantity) -> list[str]:
-    """What the values of a quantity are of: layers by their numbers and the softmax, or the network as a whole."""
-    count = len(quantity.values(next(iter(there.values()))[0].figures))
-    if count == 1:
-        return [""]
-    last = "softmax" if quantity is RATIO else str(count)
-    return [*map(str, range(1, count)), last]
+    """What the values of a quantity are of, in any of the networks."""
+    return in_order(dict.fromkeys(tuple(by_layer(quantity, one.figures)) for some in there.values() for one in some))
 
 
 def epochs(there: dict[float, list[Trained]]) -> list[int]:

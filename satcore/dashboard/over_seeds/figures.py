@@ -20,8 +20,8 @@ def over_seeds(there: dict[str, list[Trained]], family: str) -> list[Panel]:
 def _over_seeds(there: dict[str, list[Trained]], family: str, quantity: Quantity, shipped: Shipped) -> Panel:
     layers = compute.layers(there, quantity)
     columns = [
-        Column(label, [_lane(some, training, quantity, layer, family, shipped) for training, some in there.items()])
-        for layer, label in enumerate(layers)
+        Column(layer, [_lane(some, training, quantity, layer, family, shipped) for training, some in there.items()])
+        for layer in layers
     ]
     unit = words.unit(quantity, [trained for some in there.values() for trained in some])
     return Panel(
@@ -30,9 +30,9 @@ def _over_seeds(there: dict[str, list[Trained]], family: str, quantity: Quantity
 
 
 def _lane(
-    some: Sequence[Trained], training: str, quantity: Quantity, layer: int, family: str, shipped: Shipped
+    some: Sequence[Trained], training: str, quantity: Quantity, layer: str, family: str, shipped: Shipped
 ) -> Lane:
-    values = [quantity.values(trained.figures)[layer] for trained in some]
+    values = [compute.by_layer(quantity, trained.figures).get(layer) for trained in some]
     spread = compute.Spread.of(values)
     return Lane(
         COLOURS[training],

@@ -138,8 +138,8 @@ def penalty_at(there: dict[float, list[Trained]], family: str, epoch: int | None
 def alt_over_seeds(there: dict[str, list[Trained]], quantity: Quantity, layers: Sequence[str]) -> str:
     """A panel in words: medians and ranges."""
     said = [
-        f"{_of_layer(label)} {training} {_in_words(spread, quantity.unit.startswith('%'))}".strip()
-        for layer, label in enumerate(layers)
+        f"{_of_layer(layer)} {training} {_in_words(spread, quantity.unit.startswith('%'))}".strip()
+        for layer in layers
         for training, spread in compute.spreads(there, quantity, layer).items()
     ]
     return f"{quantity.name}: {'; '.join(said)}"
@@ -158,11 +158,11 @@ def table(there: dict[str, list[Trained]], family: str) -> pd.DataFrame:
     """Every figure of every training: seeds, median, range, the paper's."""
     rows = []
     for quantity in compute.LISTED:
-        for layer, label in enumerate(compute.layers(there, quantity)):
+        for layer in compute.layers(there, quantity):
             for training, spread in compute.spreads(there, quantity, layer).items():
                 rows.append(
                     {
-                        "figure": ", ".join(filter(None, (quantity.name, _of_layer(label)))),
+                        "figure": ", ".join(filter(None, (quantity.name, _of_layer(layer)))),
                         "unit": "" if quantity.unit == "by layer" else quantity.unit,
                         "training": training,
                         "seeds": spread.count,
@@ -194,9 +194,9 @@ def table_of_lambda(there: dict[float, list[Trained]], family: str) -> pd.DataFr
     )
 
 
-def _of_layer(label: str) -> str:
+def _of_layer(layer: str) -> str:
     """What a value is of, by the label beneath it: "layer 1", "softmax", or, for the network as a whole, ""."""
-    return f"layer {label}" if label.isdigit() else label
+    return f"layer {layer}" if layer.isdigit() else layer
 
 
 def _one_of(there: dict[str, list[Trained]]) -> Figures:
