@@ -47,6 +47,7 @@ with one_readable_line(), line:
             digits.label_of(target),
             scale=scale,
             file=file_name(chosen, source, target),
+            plays=stage.on_stage(),
         )
         if len(paths) == len(chosen):
             stage.ends("Line")

@@ -1,7 +1,7 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.reality_check import anew, compute, controls, downloads, figures, why, words
+from satcore.dashboard.reality_check import anew, compute, controls, downloads, figures, opposite, why, words
 from satcore.dashboard.reality_check.checks_view import checks_view
 from satcore.dashboard.reality_check.ladder_view import ATTACKS, ladder_view
 from satcore.dashboard.shared import stage
@@ -26,6 +26,11 @@ with one_readable_line():
         raise ValueError(words.NOTHING)
     cards = {name: library.describe(name) for name in found}
     heading.markdown(words.headline(found, cards, TABLE_1))
+    if stage.shows("proof"):
+        with stage.controls("line-up"):
+            chosen = line_up()
+        opposite.section(chosen)
+        st.stop()
     with stage.controls("ladder"):
         epsilon = controls.epsilon(compute.epsilons(found))
     ladder_view(
@@ -62,6 +67,8 @@ with one_readable_line():
             figure, alt = figures.between_attack_and_proof(known, chosen[name]), words.alt_between(chosen[name].label)
             place.plotly_chart(figure, key=f"between {name}", config=figures.NO_TOOLS, alt=alt)
         st.caption(words.BETWEEN)
+
+opposite.section(chosen)
 
 st.header("Why")
 why.gradients(chosen, there)

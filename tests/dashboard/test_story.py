@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 
@@ -10,10 +9,11 @@ from satcore import library
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
 from satcore.dashboard.shared.stage import PART
-from satcore.dashboard.story import quoted, scenes
+from satcore.dashboard.story import live, quoted, scenes
 from satcore.dashboard.story.objection import ORDER
-from satcore.evaluation import reality
-from tests.dashboard.pages import ROOT, damage, opened, told
+from satcore.evaluation import certificates, reality
+from satcore.evaluation.certificates import Certificate
+from tests.dashboard.pages import ROOT, damage, opened, own_dendritic, told
 
 TEXTS = ("title", "says", "look", "notes")
 STORY = scenes.story()
@@ -56,15 +56,18 @@ def test_a_scene_whose_figures_are_not_stored_is_left_out(shipped):
     assert "The promise" not in titles and "Between a 3 and a 7" in titles
 
 
-def test_the_proof_is_shown_where_a_bounded_network_is_and_only_there(shipped):
-    shutil.copytree(ROOT / "checkpoints" / "sigmoid-mlp", shipped / "sigmoid-mlp")
-    cards = {name: card for name, card in library.catalogue().cards.items() if card.training != quoted.BOUNDED}
-    assert quoted._bounded(cards) == {}
-    name, card = next(iter(cards.items()))
-    figures = quoted._bounded({name: replace(card, training=quoted.BOUNDED)})
-    found = reality.load(name)
-    assert found is not None and figures["bounded"] == name
-    assert figures["bounded proven"] == f"{100 * found.proven[found.epsilons.index(0.25)] / found.images:.1f} %"
+def test_the_proof_is_shown_where_a_bounded_network_is_and_only_there():
+    titles = [scene.title for scene in scenes.story()]
+    name = own_dendritic()
+    assert [scene.title for scene in scenes.story()] == titles  # nothing is proven of it yet
+    certificates.save(name, [Certificate(reality.EPSILON, 0.3, "wwiippppbo", 1.0)])
+    told_now = scenes.story()
+    (number,) = [number for number, scene in enumerate(told_now, 1) if scene.title not in titles]
+    scene = told_now[number - 1]
+    assert "60.0 % of 10 test images" in scene.says and name in scene.settings["networks"]
+    page = opened(scene.page, first=True, scene=str(number), **scene.settings)
+    assert not page.exception and not page.error and not page.header and not page.get("plotly_chart")
+    assert told(page, "digit")
 
 
 @pytest.mark.parametrize("number", range(1, 1 + len(STORY)))
@@ -104,3 +107,15 @@ def test_a_damaged_card_takes_its_scenes_along_and_no_more(shipped):
 
 def test_the_objection_goes_through_all_ways_of_each_loss():
     assert tuple((loss, way) for loss in LOSSES for way in WAYS) == ORDER
+
+
+@pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.figure])
+def test_a_scenes_figure_ships_and_comes_out_the_same_when_it_is_computed_on_stage(number, monkeypatch):
+    scene, state = STORY[number - 1], {}
+    monkeypatch.setattr(live.st, "session_state", state)
+    assert scene.figure is not None
+    shipped = live.badge(scene)
+    assert shipped.startswith(f"shipped, {library.describe(scene.figure[0]).sha256[:4]}…: ")
+    live.compute(scene)
+    said = live.badge(scene)
+    assert re.match(r"live, \d+\.\d s: ", said) and said.partition(": ")[2] == shipped.partition(": ")[2]

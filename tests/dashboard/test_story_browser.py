@@ -21,11 +21,16 @@ FIGURES = {  # by page: what is there when a scene of it is
 }
 
 
-def there(page: Page, number: int) -> None:
-    """Wait until a scene is: its title, its figure, and nothing more to come."""
+def shown(page: Page, number: int) -> None:
+    """Wait until a scene has its title and its figure; an attack may still be on its way."""
     scene = STORY[number - 1]
     expect(page.get_by_role("heading", name=scene.title, exact=True)).to_be_visible(timeout=PATIENCE)
     expect(page.locator(FIGURES[scene.page]).first).to_be_visible(timeout=PATIENCE)
+
+
+def there(page: Page, number: int) -> None:
+    """Wait until a scene is shown and nothing more is to come."""
+    shown(page, number)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
 
 
@@ -51,8 +56,11 @@ def test_the_whole_talk_is_given_with_one_key(visit):
     for number in range(2, len(STORY) + 1):
         pressed = time.monotonic()
         page.keyboard.press("PageDown")
+        shown(page, number)
+        seconds = time.monotonic() - pressed
         there(page, number)
-        print(f"scene {number}: {time.monotonic() - pressed:.2f} s, {STORY[number - 1].title}")
+        still = time.monotonic() - pressed
+        print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].title}")
         whole(page, number)
     page.keyboard.press("PageDown")
     page.wait_for_timeout(500)
@@ -77,7 +85,7 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page.get_by_role("button", name="Back to the scene").click()
     whole(page, 4)
     expect(page).to_have_url(re.compile("gradient=exact"))
-    page.get_by_role("button", name="Leave").click()
+    page.get_by_role("button", name="Leave", exact=True).click()
     expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
     expect(page).not_to_have_url(re.compile("scene="))
 
@@ -90,6 +98,18 @@ def test_the_objection_changes_way_and_loss(visit):
         expect(page).to_have_url(re.compile(address), timeout=PATIENCE)
         whole(page, 5)
     expect(page).not_to_have_url(re.compile("gradient"))
+
+
+def test_a_figure_is_computed_anew_on_stage(visit):
+    page = visit("/?scene=1", viewport=LAPTOP)
+    whole(page, 1)
+    badge = page.locator(".badge")
+    expect(badge).to_contain_text("shipped, ")
+    said = badge.inner_text().partition(": ")[2]
+    page.keyboard.press("l")
+    expect(badge).to_have_text(re.compile(r"^live, \d"), timeout=PATIENCE)
+    assert badge.inner_text().partition(": ")[2] == said
+    whole(page, 1)
 
 
 def test_keys_of_the_stage_work_but_in_text_fields_and_only_in_the_story(visit):

@@ -14,7 +14,6 @@ const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
   const cursor = cursors.get(root) ?? { t: tOfAddress(), frame: 0 }
-  cursors.set(root, cursor)
   const networks = data.networks.map(decoded)
   tall = few(data) ? 138 : 174
   data = { ...data, sourcePixels: bytes(data.sourcePixels), targetPixels: bytes(data.targetPixels) }
@@ -39,8 +38,9 @@ export default function ({ data, parentElement }) {
     }
     cursor.frame = requestAnimationFrame(tick)
   }
-  const wasPlaying = cursor.frame !== 0
+  const playing = cursor.frame !== 0 || (data.plays && !cursors.has(root) && cursor.t === 0)
   cancelAnimationFrame(cursor.frame)
+  cursors.set(root, cursor)
 
   view.play.onclick = () => (cursor.frame ? stop() : start())
   view.slider.oninput = () => { if (cursor.frame) stop(); show(Number(view.slider.value)) }
@@ -61,7 +61,7 @@ export default function ({ data, parentElement }) {
   view.svg.onclick = () => saved(svgBlob(root, data, networks, cursor.t), `${data.file}.svg`)
   view.png.onclick = () => pngOf(root, data, networks, cursor.t).then((blob) => saved(blob, `${data.file}.png`))
   show(cursor.t)
-  if (wasPlaying) start()
+  if (playing) start()
   return () => cancelAnimationFrame(cursor.frame)
 }
 

@@ -5,7 +5,7 @@ import streamlit as st
 from satcore import library
 from satcore.dashboard.reality_check import controls, figures, truths, words
 from satcore.dashboard.reality_check.opposite_view import opposite_view
-from satcore.dashboard.shared import digits
+from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import Style, styles
 from satcore.evaluation import certificates
@@ -18,10 +18,12 @@ def section(chosen: dict[str, Style]) -> None:
     pair = truths.pair(chosen)
     if pair is None:
         return
-    st.header("Same symptom, opposite truth")
+    if not stage.on_stage():
+        st.header("Same symptom, opposite truth")
     cards = library.catalogue().cards
     with one_sentence():
         _one_digit(styles(cards[name] for name in pair))
+    stage.ends("proof")
     with one_sentence():
         _all_images(pair[1], styles([cards[pair[1]]])[pair[1]])
     with st.expander("What a careful reviewer asks"):
@@ -31,7 +33,8 @@ def section(chosen: dict[str, Style]) -> None:
 @st.fragment
 def _one_digit(looks: dict[str, Style]) -> None:
     with one_sentence():
-        digit, number, epsilon = controls.one_of_a_digit()
+        with stage.controls("one digit"):
+            digit, number, epsilon = controls.one_of_a_digit()
         index = truths.index_of(looks, digit, number)
         found = {name: (truths.symptom(name, index, epsilon), truths.truth(name, index, epsilon)) for name in looks}
         st.markdown(words.opposite(found, looks))

@@ -37,7 +37,12 @@ def height() -> Literal["stretch", "content"]:
     return "stretch" if on_stage() else "content"
 
 
+def shows(part: str) -> bool:
+    """Whether the page is seen as a scene of this `part` of it alone."""
+    return st.session_state.get(PART) == part
+
+
 def ends(part: str) -> None:
     """End the page here in a scene that shows no more of it than this `part`."""
-    if st.session_state.get(PART) == part:
+    if shows(part):
         st.stop()

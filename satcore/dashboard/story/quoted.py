@@ -1,7 +1,7 @@
 """The figures that the story quotes, as its sentences write them: each computed from what is stored."""
 
 from satcore import library
-from satcore.evaluation import reality
+from satcore.evaluation import certificates, reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.library import Card
 from satcore.paper import TABLE_1
@@ -66,14 +66,23 @@ def _found_out(name: str) -> dict[str, str]:
 
 
 def _bounded(cards: dict[str, Card]) -> dict[str, str]:
-    """The network whose robustness is proven, and what is; nothing where there is no such network."""
+    """The network that is trained for its bounds, and what is proven of it; nothing where nothing is."""
     for name, card in cards.items():
-        found = reality.load(name) if card.training == BOUNDED else None
-        if found and reality.EPSILON in found.epsilons:
-            proven = found.proven[found.epsilons.index(reality.EPSILON)]
-            if proven is not None:
-                return {"bounded": name, "bounded proven": _percent(proven / found.images)}
+        if card.training == BOUNDED and (proven := _proven(name)):
+            return {"bounded": name, "bounded proven": _percent(proven.share), "bounded images": f"{proven.total:,}"}
     return {}
+
+
+def _proven(name: str) -> Proportion | None:
+    """What is proven of a network within the paper's ε: of all test images, or else of a sample."""
+    for certificate in certificates.load(name):
+        if certificate.epsilon == reality.EPSILON:
+            return certificate.proven
+    found = reality.load(name)
+    if found is None or reality.EPSILON not in found.epsilons:
+        return None
+    count = found.proven[found.epsilons.index(reality.EPSILON)]
+    return None if count is None else Proportion(count, found.images)
 
 
 def _percent(share: float) -> str:

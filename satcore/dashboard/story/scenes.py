@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from satcore.dashboard.story.quoted import quoted
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 
 VANILLA, SATURATED, CONTROL = (f"sigmoid-mlp/{training}" for training in ("vanilla", "saturated", "control"))
 DIGIT = {"pick": "by index", "index": "63"}  # a 3 on which each attack of the story does what it does on most
@@ -23,6 +24,7 @@ class Scene:
     page      of the dashboard, as in its address; "" is the first
     part      how far down the page is shown, as the page calls it
     settings  of the page, as in its address
+    figure    a network and a rung of the ladder: what it leaves can be computed anew while the scene is shown
     """
 
     title: str
@@ -32,6 +34,7 @@ class Scene:
     page: str
     part: str
     settings: Settings = field(default_factory=dict)
+    figure: tuple[str, str] | None = None
 
     def address(self, number: int) -> str:
         """Of this scene, the `number`-th from 1, below the dashboard's own address."""
@@ -50,6 +53,7 @@ SCENES = (
         "{sigmoid-mlp/saturated zero gradients} of the images.",
         page="",
         part="Table 1",
+        figure=(SATURATED, PUBLISHED),
     ),
     Scene(
         title="What saturation is",
@@ -83,6 +87,7 @@ SCENES = (
         page="live_attack",
         part="attack",
         settings={"networks": [VANILLA], "attack": "FGSM", **DIGIT},
+        figure=(VANILLA, PUBLISHED),
     ),
     Scene(
         title="The same step on the saturated one: nothing happens",
@@ -94,6 +99,7 @@ SCENES = (
         page="live_attack",
         part="attack",
         settings={"networks": [SATURATED], "attack": "FGSM", **DIGIT},
+        figure=(SATURATED, PUBLISHED),
     ),
     Scene(
         title="Change one word: its loss",
@@ -106,6 +112,7 @@ SCENES = (
         page="live_attack",
         part="attack",
         settings={"networks": [SATURATED], "attack": "FGSM", "objective": "margin", **DIGIT},
+        figure=(SATURATED, ONE_WORD),
     ),
     Scene(
         title="Exact, softened: it was only underflow",
@@ -117,6 +124,7 @@ SCENES = (
         page="live_attack",
         part="attack",
         settings={"networks": [SATURATED], "attack": "PGD", "gradient": "exact", **DIGIT},
+        figure=(SATURATED, "PGD, cross-entropy, exact"),
     ),
     Scene(
         title="Nothing is left",
@@ -127,6 +135,7 @@ SCENES = (
         "can stumble over an underflow. Point at a figure for its interval.",
         page="reality_check",
         part="ladder",
+        figure=(SATURATED, "PGD, cross-entropy, softened"),
     ),
     Scene(
         title="It wasn't even the penalty",
@@ -140,12 +149,13 @@ SCENES = (
         page="over_seeds",
         part="dots",
         settings={"family": "relu-mlp", "alone": "true"},
+        figure=("relu-mlp/control", PUBLISHED),
     ),
     Scene(
         title="Saturation that is real, with its proof",
-        says="Where pixels saturate, and bounds are trained, it holds: {bounded proven} of the images are proven right "
-        "within ε = {epsilon}, whatever the attack.",
-        look="full colour: proven. Blank: broken. What lies between, nobody knows.",
+        says="Where each pixel passes a step before anything is summed there is no gradient either; but here "
+        "{bounded proven} of {bounded images} test images are proven right, whatever the attack within ε = {epsilon}.",
+        look="the same symptom twice, no gradient, no change; and then the verdict, with the image that proves it.",
         notes="Saturation was no bad idea. It has to begin where the attack begins, at the pixels; and a claim about "
         "all attacks takes a proof, not a list of attacks.",
         page="reality_check",

@@ -8,13 +8,14 @@ const ACTIONS = {
   End: () => go(stage.data.scenes.length), ".": blank, "?": help,
 }
 const BY_LETTER = {
-  f: fullScreen, s: speaker, b: blank, o: overview, x: object, p: wholePage, k: fold,
+  f: fullScreen, s: speaker, b: blank, o: overview, x: object, l: live, p: wholePage, k: fold,
 }
 const ANYWHERE = new Set(["?", "k"])  // keys that act outside of the story, too
 const HELP = [
   ["→ Space PageDown", "next scene"], ["← PageUp", "back"], ["Home, End", "first, last"], ["F", "full screen"],
   ["S", "speaker's window: notes, what comes next, the time"], ["B or .", "blank; any key brings it back"],
   ["O", "overview of the scenes"], ["X", "the objection: the attack's gradient and loss, one after another"],
+  ["L", "the scene's figure computed anew, here and now"],
   ["P", "the scene's whole page with its controls, and back"], ["K", "fold a page's controls, and unfold"],
   ["?", "this help"],
 ]
@@ -65,13 +66,14 @@ function marked() {
 
 function draw() {
   marked()
-  const { scenes, number, full, objects, complaint } = stage.data, scene = scenes[number - 1]
+  const { scenes, number, full, objects, badge, complaint } = stage.data, scene = scenes[number - 1]
   const button = (name, label, key, more = "") =>
     `<button type="button" data-do="${name}" title="${label}" ${more}>${label}<kbd>${key}</kbd></button>`
   const dot = ({ title }, k) => `<button type="button" class="dot" data-go="${k + 1}" aria-label="${k + 1}: ${title}"
     title="${k + 1}: ${title}" ${k + 1 === number ? 'aria-current="step"' : ""}></button>`
   stage.root.innerHTML = scene ? `
-    ${full ? "" : `<h1>${scene.title}</h1><p>${scene.says}</p><p class="look"><b>Look at</b> ${scene.look}</p>`}
+    ${full ? "" : `<header><h1>${scene.title}</h1>${badge ? `<button type="button" class="badge" data-do="live"
+      title="Compute it anew"><span>${badge}</span><kbd>L</kbd></button>` : ""}</header><p>${scene.says}</p><p class="look"><b>Look at</b> ${scene.look}</p>`}
     <nav class="bar" aria-label="Story">
       <button type="button" class="step" data-do="previous" aria-label="Back"
         ${number > 1 ? "" : "disabled"}>‹</button>
@@ -99,7 +101,7 @@ function draw() {
   if (scene) stage.channel.postMessage(forSpeaker())
 }
 
-const DOES = { next, previous, overview, speaker, fullScreen, help, wholePage, object, fold, leave }
+const DOES = { next, previous, overview, speaker, fullScreen, help, wholePage, object, live, fold, leave }
 
 function wholePage() {
   const address = new URL(location.href)
@@ -114,6 +116,13 @@ function leave() {
 }
 
 function object() { if (stage.data.objects) stage.setTriggerValue("objection", true) }
+
+function live() {
+  const badge = stage.root.querySelector(".badge span")
+  if (!badge) return
+  badge.textContent = "live: computing …"
+  stage.setTriggerValue("live", true)
+}
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen(); else document.documentElement.requestFullscreen()

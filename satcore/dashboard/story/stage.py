@@ -6,7 +6,7 @@ import streamlit as st
 
 from satcore.dashboard.shared.component import component
 from satcore.dashboard.shared.stage import PART
-from satcore.dashboard.story import objection
+from satcore.dashboard.story import live, objection
 from satcore.dashboard.story.scenes import Scene, story
 
 NUMBER, FULL = "scene", "full"  # in the address: the scene, from 1; and whether all of its page is shown
@@ -50,6 +50,7 @@ def _number(page: str, scenes: list[Scene]) -> int:
 
 
 def _view(scenes: list[Scene], complaint: str, number: int, *, full: bool) -> None:
+    scene = scenes[number - 1] if number else None
     _component(
         key="stage",
         data={
@@ -62,7 +63,9 @@ def _view(scenes: list[Scene], complaint: str, number: int, *, full: bool) -> No
             "complaint": escape(complaint),
             "number": number,
             "full": full,
-            "objects": objection.possible(scenes[number - 1].page if number else ""),
+            "objects": bool(scene) and objection.possible(scene.page),
+            "badge": live.badge(scene) if scene else "",
         },
         on_objection_change=objection.next_way,
+        on_live_change=lambda: live.compute(scene) if scene else None,
     )
