@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import background, library, networks, runs
-from satcore.dashboard.train import figures, words
+from satcore.dashboard.train import controls, figures, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
 from satcore.recipes import RECIPES, Phase, changed, control
@@ -258,3 +258,17 @@ def test_whatever_is_trained_is_drawn(recipe):
     recipe = dataclasses.replace(recipe, phases=(Phase(epochs=3, batch_size=600, learning_rate=1e-3),))
     page = opened(run=put_down(Run(recipe), 2))
     assert not page.error and charts(page) > 8
+
+
+def test_a_recipe_with_bounds_can_be_begun_with_and_says_within_which():
+    page = opened(train_start="ReLU MLP", train_which="dendritic")
+    assert not page.error and page.toggle(key="train_step").value is True
+    assert any("bounds within ε = 0.25, λ = 0" in there.value for there in page.caption)
+    assert any(words.BOUNDS in there.value for there in page.caption)
+
+
+@pytest.mark.parametrize("name", ["relu-mlp/dendritic", "cnn/saturated", "sigmoid-mlp/adversarial"])
+def test_a_row_of_the_table_of_phases_is_the_phase(name):
+    for phase in RECIPES[name].phases:
+        row = controls._row(phase) | (controls._of_bounds(phase) if name.endswith("dendritic") else {})
+        assert controls._phase(phase, row) == phase

@@ -151,24 +151,26 @@ def _widths(said: str) -> tuple[int, ...]:
 def phase_by_phase(run: Run) -> Run:
     """The `run` with what is changed in the table of its phases. Raises ValueError where that can't be trained."""
     recipe = run.recipe
+    bounded = any(phase.bounded for phase in recipe.phases)
+    rows = [_row(phase) | (_of_bounds(phase) if bounded else {}) for phase in recipe.phases]
     with st.popover("Phases", key="train_phases"):
-        st.caption(words.PHASES)
+        st.caption(words.PHASES + words.BOUNDS * bounded)
         edited = st.data_editor(
-            pd.DataFrame([_row(phase) for phase in recipe.phases]),
+            pd.DataFrame(rows),
             key=f"phases {recipe.identity}",
             hide_index=True,
-            column_config={name: st.column_config.NumberColumn(format="%g") for name in _row(recipe.phases[0])},
+            column_config={name: st.column_config.NumberColumn(format="%g") for name in rows[0]},
         )
     phases = tuple(map(_phase, recipe.phases, edited.to_dict("records")))
     return Run(changed(dataclasses.replace(recipe, phases=phases), {}), run.seed)
 
 
-def _row(phase: Phase) -> dict[str, float | None]:
+def _row(phase: Phase) -> dict[str, float]:
     return {
         "epochs": phase.epochs,
         "batch": phase.batch_size,
         "rate": phase.learning_rate,
-        "last rate": phase.last_learning_rate if phase.last_learning_rate is not None else float("nan"),
+        "last rate": _or_empty(phase.last_learning_rate),
         "β₂": phase.beta2,
         "λ from": phase.penalty.start,
         "λ step": phase.penalty.step,
@@ -177,18 +179,38 @@ def _row(phase: Phase) -> dict[str, float | None]:
     }
 
 
+def _of_bounds(phase: Phase) -> dict[str, float]:
+    """What is more in a row where bounds are trained on."""
+    within = phase.within
+    return {
+        "last α": _or_empty(phase.last_clean_share),
+        "ε from": within.start,
+        "ε step": within.step,
+        "ε up to": within.maximum,
+    }
+
+
+def _or_empty(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
 def _phase(phase: Phase, row: dict[Any, Any]) -> Phase:
     """The `phase` as a `row` of the table has it."""
-    last = row.pop("last rate")
-    if any(pd.isna(value) for value in row.values()):
-        raise ValueError("expected a number in every cell but that of the last rate, got none")
+    last = {name: None if pd.isna(value) else value for name, value in row.items() if name.startswith("last")}
+    if any(pd.isna(value) for name, value in row.items() if name not in last):
+        raise ValueError("expected a number in every cell but those of what is last, got none")
+    bounds = {}
+    if "ε up to" in row:
+        within = Annealing(row["ε from"], row["ε step"], row["ε up to"])
+        bounds = {"within": within, "last_clean_share": last["last α"]}
     return dataclasses.replace(
         phase,
         epochs=int(row["epochs"]),
         batch_size=int(row["batch"]),
         learning_rate=row["rate"],
-        last_learning_rate=None if pd.isna(last) else last,
+        last_learning_rate=last["last rate"],
         beta2=row["β₂"],
         penalty=Annealing(row["λ from"], row["λ step"], row["λ up to"]),
         clean_share=row["α"],
+        **bounds,
     )

@@ -17,10 +17,14 @@ RATE = "Adam's learning rate; one that changes within a phase does so in proport
 BATCH = "Images a step. It divides 60,000."
 LAMBDA = "The largest weight of the penalty (Eq. 8); λ's steps are in proportion. 0: no penalty, the control."
 EPOCHS = "Of the longest phase; the others are in the table."
-ALPHA = "The weight of the images as they are (Eq. 4); the rest goes to their FGSM examples. 1: none of those."
+ALPHA = (
+    "The weight of the images as they are (Eq. 4); the rest goes to their FGSM examples, or, where bounds are trained "
+    "on, to the worst within ε. 1: none of those."
+)
 SCALE = "A factor on PyTorch's initial weights."
 STEP = "Each pixel passes a step at ½ before the first layer: no gradient comes through."
 PHASES = "One row a phase, begun with Adam anew. λ goes from where it begins, by its step an epoch, up to its largest."
+BOUNDS = " ε, within which bounds are trained on, goes likewise; α moves to its last."
 SHORTCUT = (
     "A shortcut that shows the mechanism, and no reproduction: the weights begin {scale:g} times as large as PyTorch's "
     "and needn't grow. The weights of the paper's saturated networks are kurtotic; the excess kurtosis of these, layer "
@@ -161,7 +165,9 @@ def on_the_curve(first: Epoch, recipe: Recipe) -> str:
 
 
 def _penalty(recipe: Recipe) -> str:
-    return f"λ up to {recipe.lambda_max:g}" if recipe.lambda_max else "λ = 0"
+    within = max(phase.within.maximum for phase in recipe.phases)
+    bounds = f"bounds within ε = {within:g}, " if within else ""
+    return bounds + (f"λ up to {recipe.lambda_max:g}" if recipe.lambda_max else "λ = 0")
 
 
 def _long(seconds: float) -> str:
