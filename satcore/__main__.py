@@ -139,6 +139,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     beyond.set_defaults(command=_beyond, interrupted="the same command goes on after the last network it finished")
 
+    factorial = commands.add_parser(
+        "factorial",
+        help="train sixteen networks with and without step, ramp, bounds and penalty, and measure what each does",
+        description="Train sixteen networks of one shape, with and without a step before them, ramps, bounds in the "
+        "loss and the paper's penalty, measure each, and say what each factor contributes. An hour on one core. What "
+        "is there already is left as it is.",
+    )
+    factorial.set_defaults(command=_factorial, interrupted="the same command goes on where it was")
+
     claims = commands.add_parser(
         "claims",
         help="judge the paper claim by claim",
@@ -155,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--in-turn", action="store_true", help="nice, and only once no other such work on your shelf is under way"
         )
-    for command in (train, run, grids, reality, certify, beyond, claims):
+    for command in (train, run, grids, reality, certify, beyond, factorial, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
@@ -408,6 +417,32 @@ def _beyond(options: argparse.Namespace) -> int:
         print(f"{name:{COLUMN}}{beyond.in_words(found)}", flush=True)
 
     return _one_after_another(_names(options), work)
+
+
+def _factorial(options: argparse.Namespace) -> int:
+    from satcore import runs
+    from satcore.evaluation import factorial
+
+    path = factorial.place(ship=options.ship)
+    there = {cell.factors for cell in factorial.load(path)}
+    for factors in (factors for factors in factorial.CELLS if factors not in there):
+        run = runs.Run(factorial.recipe(factors))
+        finished = runs.carry_out(run)
+        if finished is None:
+            return 1
+        if factors in factorial.SHOWN:
+            finished.keep(ship=options.ship, label=factorial.called(factors))
+        cell = factorial.measured(factors, finished.network)
+        factorial.append(cell, path)
+        runs.forget(run)
+        print(f"{factorial.called(factors):{COLUMN}}{factorial.in_words(cell)}", flush=True)
+    for figure in ("standing", "proven"):
+        for effect in factorial.effects(factorial.load(path), figure):
+            print(
+                f"{effect.factor:{COLUMN}}{figure} {100 * effect.mean:+.1f} points "
+                f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f})"
+            )
+    return 0
 
 
 def _claims(options: argparse.Namespace) -> int:

@@ -92,17 +92,17 @@ class Finished:
     precision: str
     lines: bytes
 
-    def keep(self, *, ship: bool = False) -> str:
+    def keep(self, *, ship: bool = False, label: str = "") -> str:
         """Put the network on the user's shelf, or on the one that ships, measured; the name that it has there.
 
-        On the user's shelf none is kept twice.
+        It is called by its training and seed unless a `label` is given. On the user's shelf none is kept twice.
         """
         recipe, seed = self.run.recipe, self.run.seed
         if not ship and (there := library.same_as(self.network)):
             return there
         return library.add(
             self.network,
-            self.run.name(ship=ship).partition("/")[2],
+            label or self.run.name(ship=ship).partition("/")[2],
             group=recipe.family,
             training=recipe.training,
             origin="trained here",

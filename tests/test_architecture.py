@@ -20,6 +20,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "data",
     "nonlinearities",
     "networks",
+    "intervals",
     "recipes",
     "library",
     "background",

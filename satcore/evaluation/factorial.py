@@ -19,6 +19,7 @@ from satcore.evaluation.table_1 import measure
 from satcore.files import read_whole
 from satcore.networks import Network
 from satcore.proofs import decide
+from satcore.proportions import Proportion
 from satcore.recipes import STEP, Annealing, Phase, Recipe, on_bounds
 
 FACTORS = ("step", "ramp", "bounds", "penalty")
@@ -75,7 +76,7 @@ def recipe(factors: Iterable[str]) -> Recipe:
     """
     factors = set(factors)
     architecture = networks.mlp("ramp" if "ramp" in factors else "relu", WIDTHS)
-    whole = on_bounds("relu-mlp", architecture, EPOCHS, SHARES, batch_size=500)
+    whole = on_bounds(GROUP, architecture, EPOCHS, SHARES, batch_size=500)
     phases = whole.phases
     if "bounds" not in factors:
         phases = tuple(
@@ -89,6 +90,7 @@ def recipe(factors: Iterable[str]) -> Recipe:
         architecture=(STEP, *architecture) if stepping else architecture,
         complementary=("step", *penalised) if stepping else penalised,
         phases=phases,
+        training="dendritic" if "bounds" in factors else "saturated" if "penalty" in factors else "vanilla",
         for_bounds="bounds" in factors,
     )
 
@@ -143,12 +145,28 @@ def called(factors: Iterable[str]) -> str:
     return "-".join(factors) or "nothing"
 
 
+def in_words(cell: Cell) -> str:
+    """What was measured of a network, in one line."""
+    standing, proven = (Proportion(count, cell.images) for count in (cell.standing, cell.proven))
+    return (
+        f"clean {100 * cell.accuracy:.2f} %, after FGSM {100 * cell.fgsm_accuracy:.2f} %, gradient exactly zero "
+        f"{100 * cell.zero_gradient:.1f} %; within ε = {cell.epsilon:g} not broken {100 * standing.share:.1f} %, "
+        f"proven {100 * proven.share:.1f} % of {cell.images} random test images"
+    )
+
+
 def append(cell: Cell, path: Path) -> None:
     """Add what was measured to the file at `path`, a line a network."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(dataclasses.asdict(cell), ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def place(*, ship: bool = False) -> Path:
+    """The file of the user's own factorial, or of the one that ships."""
+    return (library.SHIPPED if ship else library.user_shelf()) / FILE
 
 
 def load(path: Path | None = None) -> list[Cell]:
@@ -156,7 +174,7 @@ def load(path: Path | None = None) -> list[Cell]:
 
     Raises ValueError where the file is damaged.
     """
-    path = path or library.SHIPPED / FILE
+    path = path or place(ship=True)
     try:
         lines = read_whole(path, MOST_BYTES).decode().splitlines() if path.exists() else []
         return [_believed(json.loads(line)) for line in lines]

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from satcore.data import CLASSES
+from satcore.intervals import worst_logits
 from satcore.networks import IMAGE, Network
 from satcore.proofs.relaxation import Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic, Interval
-from satcore.training.bounds import worst_logits
 
 AT_A_TIME = 64  # parts that are bounded together
 SURER = 0.1  # how much the better half counts beside the worse one where a pixel is chosen

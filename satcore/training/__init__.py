@@ -1,6 +1,6 @@
 """From a recipe to a network: the penalty (Eq. 4–8), bounds in the loss, and the loop."""
 
-from satcore.training.bounds import worst_logits
+from satcore.intervals import worst_logits
 from satcore.training.loop import EpochRecord, faster, train, use_deterministic_gpu
 from satcore.training.penalty import penalty, saturated_share
 

@@ -15,10 +15,10 @@ from torch.nn.functional import cross_entropy
 from satcore import data
 from satcore.attacks import fgsm
 from satcore.attacks.fgsm import signed_step
+from satcore.intervals import box, worst_logits
 from satcore.networks import Network, build
 from satcore.recipes import TRAINING_IMAGES, Phase, Recipe
 from satcore.training import state as states
-from satcore.training.bounds import box, worst_logits
 from satcore.training.penalty import penalty, saturated_share
 from satcore.training.state import State
 

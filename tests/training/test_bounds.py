@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satcore import data, nonlinearities, proofs
+from satcore.intervals import box, worst_logits
 from satcore.networks import (
     AveragePooling,
     Block,
@@ -23,7 +24,6 @@ from satcore.networks import (
 )
 from satcore.recipes import STEP, Annealing, Phase, Recipe
 from satcore.training import loop, train
-from satcore.training.bounds import box, worst_logits
 
 CONVOLVES = (
     Block(Elementwise((1, 1, 1)), "tanh"),
