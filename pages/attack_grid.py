@@ -3,7 +3,7 @@ import streamlit as st
 from satcore.dashboard.attack_grid import controls, downloads, words
 from satcore.dashboard.attack_grid.grid_view import grid_view
 from satcore.dashboard.attack_grid.run import run_of
-from satcore.dashboard.shared import stage
+from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 
@@ -53,7 +53,7 @@ def grids_as_they_fill() -> None:
         else:
             st.info(words.NONE_THERE, icon=":material/grid_on:")
         if run.shown and not run.running:
-            st.markdown(words.lines(run.shown, run.missing, setting))
+            st.markdown(words.lines(run.shown, run.missing, setting, digits.stepping(chosen)))
             downloads.of_grids(run.shown, setting)
 
 

@@ -33,7 +33,7 @@ with one_readable_line(), stage.controls():
 
 line, plane = st.tabs(["Line", "Plane"], key="view", on_change="rerun", bind="query-params")
 
-jumps = words.jumps(compute.stepping(chosen))
+jumps = words.jumps(digits.stepping(chosen))
 
 with one_readable_line(), line:
     source, target = (digits.index_of(how, needs) for needs in ends)

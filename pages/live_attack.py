@@ -3,7 +3,7 @@ import streamlit as st
 from satcore.dashboard.live_attack import controls, downloads, words
 from satcore.dashboard.live_attack.attack_view import attack_view
 from satcore.dashboard.live_attack.draw_pad import draw_pad
-from satcore.dashboard.live_attack.run import Settings, any_steps_first, run_of
+from satcore.dashboard.live_attack.run import Settings, run_of
 from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line
@@ -37,7 +37,7 @@ with one_readable_line():
         if index is not None:
             st.caption(words.image(index, source))
     with third:
-        attack, parameters = controls.attack(any_steps_first(chosen))
+        attack, parameters = controls.attack(bool(digits.stepping(chosen)))
         parameters |= controls.gradient(attack)
     if image is None:
         view.info(words.DRAW, icon=":material/draw:")

@@ -42,7 +42,7 @@ with one_readable_line():
         key="ladder",
     )
     stage.ends("ladder")
-    st.caption(f"{words.LADDER} {words.beside_table_1(found, cards)}")
+    st.caption(f"{words.LADDER} {words.about_dendritic(cards)} {words.beside_table_1(found, cards)}")
     anew.panel(found, epsilon)
 
 st.header("Against ε")

@@ -223,3 +223,9 @@ def test_both_grids_of_a_network_can_be_taken_away(stopped):
 def test_the_python_that_is_offered_runs(capsys):
     exec(downloads.grid_code(BOTH[:1], QUICK), {})
     assert "of 90 pairs fooled" in capsys.readouterr().out
+
+
+def test_of_a_network_that_steps_first_a_grid_says_nothing_and_so_it_says(stopped):
+    shown = {"a": {words.SHIPS: stopped}, "b": {words.SHIPS: stopped}}
+    assert words.NOTHING_PASSES not in words.lines(shown, [], Setting())
+    assert f"\nb: {words.NOTHING_PASSES}" in words.lines(shown, ["c"], Setting(), ["b", "c"])

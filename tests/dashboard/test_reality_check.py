@@ -15,9 +15,10 @@ from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.style import COLOURS, styles
 from satcore.evaluation import reality
 from satcore.evaluation.attack_checks import MEANINGS, Check
-from satcore.evaluation.reality import Decided, Reality
+from satcore.evaluation.reality import EPSILON, Decided, Reality
 from satcore.evaluation.rungs import PUBLISHED
 from satcore.paper import TABLE_1
+from satcore.recipes import PAPER_TRAININGS
 from tests.dashboard import pages
 from tests.dashboard.pages import button
 from tests.examples import SHIPPED
@@ -37,7 +38,7 @@ def found() -> dict[str, Reality]:
 def test_it_opens_with_every_network_and_every_rung(found):
     page = opened()
     assert not page.exception and not page.error
-    rows = pages.told(page, "rows")
+    rows = [row for row in pages.told(page, "rows") if row["label"] in PAPER_TRAININGS]
     assert [row["name"] for row in rows] == SHIPPED
     assert [row["heading"] for row in rows[::4]] == ["Sigmoid MLP, n = 500", "ReLU MLP, n = 500", "CNN, n = 100"]
     for row in rows:
@@ -60,7 +61,8 @@ def test_the_first_sentence_is_what_the_figure_says_and_of_how_many_images(found
         left = found[name].left(PUBLISHED)
         assert left is not None and f"{TABLE_1[name][1]:.1f}" in said and f"{100 * left.share:.1f}" in said
     assert "of 500, 500 and 100 random test images" in said and "from cross-entropy to margin" in said
-    some = any(share.share > 0 for there in found.values() if (share := there.left("worst case")))
+    paper = [there for name, there in found.items() if cards[name].training in PAPER_TRAININGS]
+    some = any(share.share > 0 for there in paper if (share := there.left("worst case")))
     assert ("no network gets more than" in said) == some
     assert ("none of the networks gets a single image right" in said) != some
     said, measured = words.beside_table_1(found, cards), cards[SATURATED].measurements
@@ -68,6 +70,24 @@ def test_the_first_sentence_is_what_the_figure_says_and_of_how_many_images(found
     assert here is not None and measured["fgsm_withstood"] < measured["fgsm_accuracy"]
     for share in (measured["fgsm_accuracy"], measured["fgsm_withstood"], here.share):
         assert f"{100 * share:.1f} %" in said
+
+
+def test_the_dendritic_networks_have_a_sentence_of_their_own(found):
+    there = {SATURATED: found[SATURATED], "a": found["relu-mlp/saturated"], "b": found["relu-mlp/vanilla"]}
+    cards = {name: library.describe(name if "/" in name else SATURATED) for name in there}
+    without = words.headline({SATURATED: there[SATURATED]}, cards, TABLE_1)
+    assert "dendritic" not in without and words.about_dendritic(cards) == ""
+    at = there["a"].epsilons.index(EPSILON)
+    for name, left, proven in (("a", 480, 470), ("b", 465, 460)):
+        right = there[name].right | {"worst case": [left] * len(there[name].epsilons)}
+        shares = [*there[name].proven[:at], proven, *there[name].proven[at + 1 :]]
+        there[name] = dataclasses.replace(there[name], right=right, proven=shares)
+        cards[name] = dataclasses.replace(cards[name], training="dendritic")
+    said = words.headline(there, cards, TABLE_1)
+    assert said == without + (
+        " The dendritic ones have no gradient either, and keep **96.0 and 93.0 %**; proven are 94.0 and 92.0 %."
+    )
+    assert words.about_dendritic(cards).startswith("*Dendritic*")
 
 
 def test_a_link_reproduces_the_screen(found):

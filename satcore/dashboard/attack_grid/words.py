@@ -1,6 +1,7 @@
 """What the page of grids says."""
 
 import math
+from collections.abc import Sequence
 
 from satcore.evaluation.claims.records import SUPERSCRIPTS
 from satcore.evaluation.grids import PAPERS_ADAM, Grid, Setting
@@ -11,19 +12,26 @@ INTRODUCTION = (
 )
 NONE_THERE = "No such grid ships: press Compute."
 NOT_YET = "no such grid ships: press Compute."
+NOTHING_PASSES = (
+    "no gradient passes its step, however it is taken, so this grid says nothing. On the live page *Free pixels* "
+    "searches behind the step."
+)
 SHIPS, ON_SHELF, IN_SESSION = "as it ships", "as it lies on your shelf", "computed in this session"
 
 
-def lines(shown: dict[str, dict[str, Grid]], missing: list[str], setting: Setting) -> str:
+def lines(shown: dict[str, dict[str, Grid]], missing: list[str], setting: Setting, stepping: Sequence[str] = ()) -> str:
     """On how many pairs each network was fooled, why not on the others, and what the paper found.
 
-    `shown` are its grids, by network and by where they are from; `missing` are networks that have none yet.
+    `shown` are its grids, by network and by where they are from; `missing` are networks that have none yet, `stepping`
+    those that step pixel by pixel before anything is summed.
     """
     found = [f"- {name}: {NOT_YET}" for name in missing]
     for name, there in shown.items():
         for origin, grid in there.items():
             label = name if len(there) == 1 else f"{name}, {origin}"
             found.append(f"- {label}: {_line(grid, setting)}")
+    if there := [name for name in stepping if name in shown]:
+        found.append(f"\n{' and '.join(there)}: {NOTHING_PASSES}")
     if _as_in_the_paper(setting) and all(grid.done == 1 for there in shown.values() for grid in there.values()):
         found.append(
             "\nThe paper: vanilla always fooled; saturated "

@@ -14,11 +14,6 @@ def convolves(names: Iterable[str]) -> bool:
     return any(digits.network(name).convolves for name in names)
 
 
-def stepping(names: Iterable[str]) -> list[str]:
-    """Those of the networks `names` that step pixel by pixel before anything is summed."""
-    return [name for name in names if digits.network(name).steps_first]
-
-
 def paths(names: Iterable[str], source: int, target: int, points: int) -> dict[str, geometry.Path]:
     """The straight path between two test images for the networks `names`, by name.
 

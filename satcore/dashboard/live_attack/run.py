@@ -1,8 +1,7 @@
 """An attack on one image of several networks while it is looked at: state of one session, which dies with it."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from satcore import attacks
 from satcore.attacks import Step
-from satcore.attacks.cube import steps_first
 from satcore.dashboard.live_attack import words
 from satcore.dashboard.shared import digits
 
@@ -169,7 +167,7 @@ class Run:
         network, settings = digits.network(name), self.settings
         if settings.way == "softened" and not network.softens:
             self.notes[name] = words.NOT_SOFTER
-        if settings.attack == FREE and not steps_first(network):
+        if settings.attack == FREE and not network.steps_first:
             raise ValueError(words.NOT_FREE)
         self._attacks[name] = STEPS[settings.attack](
             network,
@@ -178,15 +176,6 @@ class Run:
             targeted=settings.into is not None,
             **dict(settings.parameters),
         )
-
-
-def any_steps_first(names: Iterable[str]) -> bool:
-    """Whether any of the networks `names` steps pixel by pixel before anything is summed; a damaged one doesn't."""
-    for name in names:
-        with suppress(ValueError, OSError):  # which its column says
-            if steps_first(digits.network(name)):
-                return True
-    return False
 
 
 def run_of(settings: Settings, image: Tensor, latest: Run | None, *, playing: bool = False) -> Run:

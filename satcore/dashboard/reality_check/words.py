@@ -15,6 +15,7 @@ from satcore.evaluation.reality import EPSILON, Reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.evaluation.strongest import WRONG_BEFORE
 from satcore.library import Card
+from satcore.recipes import PAPER_TRAININGS
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LADDER = (
@@ -77,8 +78,11 @@ NOTHING = (
 
 
 def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[str, tuple[float, float]]) -> str:
-    """What is left of the published accuracy of the networks that ship, in two sentences; "" where none is there."""
+    """What is left of the published accuracy of the paper's networks, in two sentences, and of the dendritic ones, in
+    one; "" where none is there.
+    """
     shipped = {name: there for name, there in found.items() if cards[name].shipped}
+    dendritic = [shipped.pop(name) for name in list(shipped) if cards[name].training not in PAPER_TRAININGS]
     left = [share for there in shipped.values() if (share := there.left("worst case"))]
     if not left:
         return ""
@@ -89,6 +93,30 @@ def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[
     return (
         f"{_kept(shipped, cards, published)}Under all the attacks below together {nothing}, saturated, adversarially "
         f"trained or vanilla (ε = {EPSILON:g}; the 95 % intervals go up to {bound:.1f} % at most)."
+        f"{_standing(dendritic)}"
+    )
+
+
+def _standing(dendritic: list[Reality]) -> str:
+    """What all attacks leave of networks that are proven, and of how much of that; "" where there is none."""
+    pairs = [
+        (f"{100 * left.share:.1f}", f"{100 * proven / there.images:.1f}")
+        for there in dendritic
+        if (left := there.left("worst case")) and (proven := there.proven[there.epsilons.index(EPSILON)]) is not None
+    ]
+    if not pairs:
+        return ""
+    left, proven = (_listed(list(shares)) for shares in zip(*pairs, strict=True))
+    return f" The dendritic ones have no gradient either, and keep **{left} %**; proven are {proven} %."
+
+
+def about_dendritic(cards: dict[str, Card]) -> str:
+    """What a dendritic network is; "" where there is none."""
+    if all(card.training != "dendritic" for card in cards.values()):
+        return ""
+    return (
+        "*Dendritic*: each pixel passes a step before anything is summed, and bounds are trained on. No gradient "
+        "passes; there the worst case begins with a search over free pixels."
     )
 
 

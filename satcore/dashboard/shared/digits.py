@@ -1,5 +1,7 @@
 """Test images as pages show them, and how one is chosen: in whose eyes, by which seed."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
@@ -12,6 +14,11 @@ from satcore.networks import Network
 def network(name: str) -> Network:
     """The network `name`. Raises ValueError where it is not there or damaged."""
     return library.load(name)
+
+
+def stepping(names: Iterable[str]) -> list[str]:
+    """Those of the networks `names` that step pixel by pixel before anything is summed."""
+    return [name for name in names if network(name).steps_first]
 
 
 @cache.copied(most=1_000)
