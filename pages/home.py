@@ -30,7 +30,7 @@ if measured:
     st.plotly_chart(
         figures.table_1(measured, TABLE_1),
         key="table_1",
-        height=stage.height(),
+        height="stretch",
         config={"displayModeBar": False},
         alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
         "only because the gradient was exactly zero",

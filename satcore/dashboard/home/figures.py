@@ -82,14 +82,12 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     figure.update_layout(
         barmode="stack",
         bargap=0.18,
-        height=530,
         margin={"l": 8, "r": 12, "t": 80, "b": 54},
         font_size=TEXT_SIZE,
         legend={
             "orientation": "h",
-            "yref": "container",
-            "yanchor": "top",
-            "y": 1,
+            "yanchor": "bottom",
+            "y": 1.075,
             "x": 0,
             "traceorder": "normal",
             "font_size": TEXT_SIZE - 2,

@@ -69,11 +69,10 @@ function draw() {
   const { scenes, number, full, objects, badge, complaint } = stage.data, scene = scenes[number - 1]
   const button = (name, label, key, more = "") =>
     `<button type="button" data-do="${name}" title="${label}" ${more}>${label}<kbd>${key}</kbd></button>`
-  const dot = ({ title }, k) => `<button type="button" class="dot" data-go="${k + 1}" aria-label="${k + 1}: ${title}"
-    title="${k + 1}: ${title}" ${k + 1 === number ? 'aria-current="step"' : ""}></button>`
+  const dot = ({ title }, k) => `<button type="button" class="dot" data-go="${k + 1}" title="${k + 1}: ${title}"
+    aria-label="${k + 1}: ${title}" ${k + 1 === number ? 'aria-current="step"' : ""}></button>`
   stage.root.innerHTML = scene ? `
-    ${full ? "" : `<header><h1>${scene.title}</h1>${badge ? `<button type="button" class="badge" data-do="live"
-      title="Compute it anew"><span>${badge}</span><kbd>L</kbd></button>` : ""}</header><p>${scene.says}</p><p class="look"><b>Look at</b> ${scene.look}</p>`}
+    ${full ? "" : heading(scene, badge)}
     <nav class="bar" aria-label="Story">
       <button type="button" class="step" data-do="previous" aria-label="Back"
         ${number > 1 ? "" : "disabled"}>‹</button>
@@ -91,7 +90,7 @@ function draw() {
     <p class="folded" hidden><button type="button" data-do="fold">Unfold<kbd>K</kbd></button><span></span></p>
     <nav class="corner" aria-label="Stage">
       <button type="button" data-do="fold" aria-expanded="true" title="Fold controls">
-        <span class="wide">Fold controls</span><kbd>K</kbd></button>
+        Fold<span class="wide"> controls</span><kbd>K</kbd></button>
       <button type="button" data-go="1" title="${complaint || "The story, scene by scene"}"
         ${scenes.length ? "" : "disabled"}>▶ Story</button></nav>`
   for (const pressed of stage.root.querySelectorAll("[data-do], [data-go]")) {
@@ -99,6 +98,12 @@ function draw() {
   }
   foldShown()
   if (scene) stage.channel.postMessage(forSpeaker())
+}
+
+function heading({ title, says, look }, badge) {
+  const figure = badge && `<button type="button" class="badge" data-do="live" title="Compute it anew"
+    ><span>${badge}</span><kbd>L</kbd></button>`
+  return `<header><h1>${title}</h1>${figure}</header><p>${says}</p><p class="look"><b>Look at</b> ${look}</p>`
 }
 
 const DOES = { next, previous, overview, speaker, fullScreen, help, wholePage, object, live, fold, leave }
