@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from satcore import attacks, checkpoints, data, library
+from satcore import attacks, data, library
 from satcore.dashboard.home import figures
 from satcore.dashboard.shared import controls, pictures
 from satcore.dashboard.shared.style import COLOURS
@@ -14,6 +14,7 @@ from satcore.evaluation import reality
 from satcore.paper import TABLE_1
 from tests.dashboard.pages import MLPS, ROOT, damage, own_cnn, own_mlp
 from tests.dashboard.pages import opened as opened_page
+from tests.examples import SHIPPED
 
 
 def opened(**parameters) -> AppTest:
@@ -42,8 +43,8 @@ def test_opens_with_the_twelve_in_table_1_and_a_card_for_each_of_the_line_up():
     assert not page.exception and not page.error
     assert cards(page) == [name.partition("/")[2] for name in MLPS]
     table = page.dataframe[0].value.set_index("network")
-    assert list(table.index) == checkpoints.names()
-    for name in checkpoints.names():
+    assert list(table.index) == SHIPPED
+    for name in SHIPPED:
         found = reality.load(name)
         assert table.loc[name, "FGSM, ours (%)"] == round(100 * library.describe(name).measurements["fgsm_accuracy"], 2)
         assert table.loc[name, "worst case of all attacks (%)"] == round(100 * found.left("worst case").share, 2)

@@ -4,6 +4,7 @@ import pytest
 
 from satcore import library, networks
 from satcore.dashboard.shared.style import COLOURS, styles
+from satcore.recipes import PAPER_TRAININGS
 from tests.dashboard.pages import MLPS, button, damage, opened, own_mlp
 
 QUICK = {"pick": "by index"}  # nobody's confidence is asked for
@@ -88,4 +89,5 @@ def test_every_network_of_a_line_up_can_be_told_from_the_others():
         assert list(found) == names
         assert len({(style.colour, style.dash) for style in found.values()}) == 4
         assert len({style.label for style in found.values()}) == 4
-    assert [style.colour for style in styles(map(library.describe, MLPS)).values()] == list(COLOURS.values())
+    found = styles(map(library.describe, MLPS))
+    assert [style.colour for style in found.values()] == [COLOURS[training] for training in PAPER_TRAININGS]

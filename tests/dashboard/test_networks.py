@@ -10,14 +10,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
-from satcore import data, evaluation, library, networks
+from satcore import checkpoints, data, evaluation, library, networks
 from satcore.dashboard.networks import words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import keep
 from satcore.networks import Block, Dense
 from tests.dashboard.pages import button, damage, own_cnn, own_mlp
 from tests.dashboard.pages import opened as opened_page
-from tests.examples import SHIPPED
+
+CNNS = [name for name in checkpoints.names() if name.startswith("cnn/")]
 
 
 def opened(**parameters) -> AppTest:
@@ -59,7 +60,7 @@ def until_measured(page: AppTest) -> AppTest:
 
 
 def test_every_network_of_both_shelves_has_a_card_with_what_is_known_of_it():
-    names = [*SHIPPED, own_mlp(), own_cnn()]
+    names = [*checkpoints.names(), own_mlp(), own_cnn()]
     page = opened()
     assert sorted(listed(page)) == sorted(names) and not page.error
     said = "\n".join(there.value for there in (*page.markdown, *page.caption, *page.text))
@@ -77,16 +78,16 @@ def test_a_card_leads_to_its_network_on_every_page():
         "",
         *["interpolation", "representations", "weights", "live_attack", "attack_grid", "reality_check"],
     }
-    assert {query for _, query in links} == {f"networks=cnn%2F{name.split('/')[1]}" for name in SHIPPED[8:]}
+    assert {query for _, query in links} == {f"networks=cnn%2F{name.split('/')[1]}" for name in CNNS}
 
 
 def test_a_link_filters_by_shelf_and_group():
     own = own_mlp()
     assert listed(opened(shelf="your own")) == [own]
     assert listed(opened(group=words.NO_GROUP)) == [own]
-    assert listed(opened(shelf="ships", group="cnn")) == SHIPPED[8:]
+    assert listed(opened(shelf="ships", group="cnn")) == CNNS
     assert listed(opened(shelf="your own", group="cnn")) == []
-    assert len(listed(opened(shelf="../..", group="nobody's"))) == 13  # a garbled link
+    assert len(listed(opened(shelf="../..", group="nobody's"))) == 1 + len(checkpoints.names())  # a garbled link
 
 
 def test_what_is_uploaded_is_kept_measured_and_shown():
@@ -115,7 +116,7 @@ def test_what_is_no_network_is_refused_in_one_sentence(content):
     assert not page.exception and not page.success
     (error,) = page.error
     assert error.value.startswith("expected") and "\n" not in error.value
-    assert len(listed(page)) == 12
+    assert sorted(listed(page)) == sorted(checkpoints.names())
 
 
 def test_where_nothing_can_be_written_an_upload_is_refused_in_one_sentence(tmp_path, monkeypatch):
@@ -156,7 +157,7 @@ def test_a_damaged_card_is_one_sentence_and_can_be_taken_away():
     page = opened()
     (error,) = page.error
     assert own in error.value and "\n" not in error.value
-    assert len(listed(page)) == 12
+    assert sorted(listed(page)) == sorted(checkpoints.names())
     page.button(key=f"delete {own}").click().run()
     assert not page.error and own not in library.names()
 
