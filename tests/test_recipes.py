@@ -147,7 +147,8 @@ def test_a_recipe_that_fits_no_network_is_refused(change, message):
 
 
 def test_adversarial_examples_on_frozen_layers_are_refused():
-    with pytest.raises(ValueError, match="expected frozen layers, or adversarial examples, bounds or moved images, got both"):
+    refusal = "expected frozen layers, or adversarial examples, bounds or moved images, got both"
+    with pytest.raises(ValueError, match=refusal):
         dataclasses.replace(SHORT, frozen=1, clean_share=0.5)
 
 
