@@ -71,7 +71,7 @@ def rungs(names: list[str]) -> list[str]:
 def one_of_a_digit() -> tuple[int, int, float]:
     """A digit, the number of an image among those that show it, from 1, and the ε within which the truth is told."""
     left, middle, right = st.columns([5, 2, 5], gap="medium")
-    digit = left.pills("Digit", range(10), default=3, required=True, wrap=True, key="of", bind="query-params")
+    digit = left.pills("Digit", range(10), default=7, required=True, wrap=True, key="of", bind="query-params")
     number = middle.number_input(
         "Which of these",
         1,
