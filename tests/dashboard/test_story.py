@@ -56,7 +56,8 @@ def test_a_scene_whose_figures_are_not_stored_is_left_out(shipped):
     assert "The promise" not in titles and "Between a 3 and a 7" in titles
 
 
-def test_the_proof_is_shown_where_a_bounded_network_is_and_only_there():
+def test_the_proof_is_shown_where_a_bounded_network_is_and_only_there(shipped):
+    shutil.copytree(ROOT / "checkpoints" / "sigmoid-mlp", shipped / "sigmoid-mlp")
     titles = [scene.title for scene in scenes.story()]
     name = own_dendritic()
     assert [scene.title for scene in scenes.story()] == titles  # nothing is proven of it yet

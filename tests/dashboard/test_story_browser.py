@@ -74,6 +74,19 @@ def test_the_whole_talk_is_given_with_one_key(visit):
     assert page.asked_elsewhere == [] and page.refused == []
 
 
+def test_a_hasty_presenter_arrives(visit):
+    page = visit("/?scene=1", viewport=LAPTOP)
+    whole(page, 1)
+    for _ in range(len(STORY) - 2):
+        page.keyboard.press("PageDown")
+    whole(page, len(STORY) - 1)
+    page.keyboard.press("PageDown")
+    whole(page, len(STORY))
+    for _ in range(len(STORY)):
+        page.keyboard.press("PageUp")
+    whole(page, 1)
+
+
 def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page = visit(f"/{STORY[3].address(4)}", viewport=LAPTOP)
     whole(page, 4)

@@ -25,7 +25,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   Object.assign(stage, { data, root, setTriggerValue })
   if (!stage.listening) {  // once, however often the view is drawn: no key is lost between two pages
     document.addEventListener("keydown", (event) => stage.pressed(event), true)
-    window.addEventListener("popstate", () => stage.marked())
+    window.addEventListener("popstate", ({ isTrusted }) => {
+      if (isTrusted) stage.wanted = 0  // Back or Forward
+      stage.marked()
+    })
     stage.channel.onmessage = ({ data: said }) => stage.heard(said)
     stage.listening = true
   }
@@ -36,14 +39,27 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // ---- where one is
 
+// What the address asks for; or the scene that one is on the way to: until it is there, what Streamlit still has to say
+// of the ones before it overwrites the address.
 function asked() {
-  const search = new URLSearchParams(location.search), number = Number(search.get("scene"))
-  return { number: stage.data.scenes[number - 1] ? number : 0, full: search.has("full") }
+  const search = new URLSearchParams(location.search), number = stage.wanted || Number(search.get("scene"))
+  return { number: stage.data.scenes[number - 1] ? number : 0, full: !stage.wanted && search.has("full") }
 }
 
 function go(number) {
   const scene = stage.data.scenes[number - 1]
-  if (scene) visit(stage.data.base + scene.address)
+  if (!scene) return
+  stage.wanted = number
+  visit(stage.data.base + scene.address)
+}
+
+function arrived() {
+  if (!stage.wanted || stage.data.number !== stage.wanted) return
+  const { number, scenes, base } = stage.data
+  if (Number(new URLSearchParams(location.search).get("scene")) !== number) {
+    history.replaceState(history.state, "", base + scenes[number - 1].address)
+  }
+  stage.wanted = 0
 }
 
 function visit(address) {
@@ -65,6 +81,7 @@ function marked() {
 }
 
 function draw() {
+  arrived()
   marked()
   const { scenes, number, full, objects, badge, complaint } = stage.data, scene = scenes[number - 1]
   const button = (name, label, key, more = "") =>
