@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
 
-from satcore import checkpoints, library
-from satcore.evaluation import claims, grids, reality
+from satcore import checkpoints, data, library, networks
+from satcore.evaluation import beyond, certificates, claims, factorial, grids, reality
 from satcore.evaluation.grids import Grid, Setting
 from satcore.evaluation.reality import Reality
 from satcore.evaluation.rungs import RUNGS
@@ -35,7 +35,7 @@ NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 @dataclass(frozen=True)
 class Stored:
-    """What is stored of the networks that ship: their cards by name, what was found out about them, their grids."""
+    """What is stored of the paper's networks: their cards by name, what was found out about them, their grids."""
 
     cards: dict[str, Card]
     found: dict[str, Reality]
@@ -44,7 +44,7 @@ class Stored:
 
 def stored() -> Stored:
     """Read all that is stored. Raises ValueError where a file of it is damaged."""
-    cards = {name: library.describe(name) for name in checkpoints.names()}
+    cards = {name: library.describe(name) for name in checkpoints.names() if name in claims.NETWORKS}
     if not cards:
         raise ValueError(f"expected networks that ship in {library.SHIPPED}, got none")
     found = {name: there for name in cards if (there := reality.load(name)) is not None}
@@ -230,6 +230,85 @@ def verdicts(there: Stored) -> str:
     return "\n\n".join([_wrapped(f"Of {len(found)} claims: {'; '.join(counts)}."), *lists])
 
 
+def certified(_: Stored) -> str:
+    """What is proven of each dendritic network within each ε, of all test images."""
+    parts = []
+    for card in _dendritic():
+        rows = [
+            [
+                f"{there.epsilon:g}",
+                *(f"{100 * share.share:.2f}" for share in (there.clean, there.intervals, there.proven, there.standing)),
+                f"{there.took:.0f}",
+            ]
+            for there in certificates.load(card.name)
+        ]
+        header = [f"{card.name}, ε", "right", "by intervals", "proven", "not broken", "seconds"]
+        parts.append(_table(header, rows))
+    return "\n\n".join(parts)
+
+
+def dendritic(_: Stored) -> str:
+    """The dendritic networks: their shapes, how long they took, and what is proven at the paper's ε."""
+    rows = []
+    for card in _dendritic():
+        here = next(there for there in certificates.load(card.name) if there.epsilon == reality.EPSILON)
+        rows.append(
+            [
+                card.name,
+                networks.described(card.architecture),
+                NOTHING if card.recipe is None else str(card.recipe.epochs),
+                NOTHING if card.seconds is None else f"{card.seconds / 60:.0f}",
+                *(f"{100 * share.share:.2f}" for share in (here.clean, here.proven, here.standing)),
+            ]
+        )
+    return _table(["network", "blocks", "epochs", "minutes", "right", "proven", "not broken"], rows)
+
+
+def factors(_: Stored) -> str:
+    """The factorial, a row a network."""
+    rows = [
+        [
+            *("yes" if factor in cell.factors else "" for factor in factorial.FACTORS),
+            *(f"{100 * share:.1f}" for share in (cell.accuracy, cell.fgsm_accuracy, cell.zero_gradient)),
+            *(f"{100 * count / cell.images:.1f}" for count in (cell.standing, cell.proven)),
+        ]
+        for cell in factorial.load()
+    ]
+    return _table([*factorial.FACTORS, "right", "after FGSM", "zero gradient", "not broken", "proven"], rows)
+
+
+def contributions(_: Stored) -> str:
+    """What each factor contributes to what isn't broken, and to what is proven, in points."""
+    of = {figure: factorial.effects(factorial.load(), figure) for figure in ("standing", "proven")}
+    rows = [
+        [one.factor, *(f"{_signed(e.mean)} ({_signed(e.low)} to {_signed(e.high)})" for e in (one, other))]
+        for one, other in zip(*of.values(), strict=True)
+    ]
+    return _table(["factor", "not broken", "proven"], rows)
+
+
+def elsewhere(_: Stored) -> str:
+    """What no proof within an L∞ ball speaks of, network by network."""
+    found = {name: there for name in checkpoints.names() if (there := beyond.load(name)) is not None}
+    total = len(data.load("test").labels)
+    shares: dict[str, list[float]] = {
+        "right": [one.clean / one.images for one in found.values()],
+        "moved by one pixel, all eight ways": [one.shifted / one.images for one in found.values()],
+    }
+    for k, count in enumerate(beyond.PIXELS):
+        shares[f"{count} set"] = [one.pixels[k] / one.images for one in found.values()]
+    for k, radius in enumerate(beyond.RADII):
+        shares[f"L2 {radius:g}"] = [one.radii[k] / one.images for one in found.values()]
+    for change in beyond.CHANGES:
+        shares[change] = [one.changed[change] / total for one in found.values()]
+    return _table(["right (%)", *found], [[what, *(_percent(s, 1) for s in row)] for what, row in shares.items()])
+
+
+def _dendritic() -> list[Card]:
+    cards = [library.describe(name) for name in checkpoints.names() if not name.startswith(f"{factorial.GROUP}/")]
+    return [card for card in cards if card.training == "dendritic"]
+
+
 TABLES: dict[str, Callable[[Stored], str]] = {
     "headline": headline,
     "table-1": table_1,
@@ -242,6 +321,11 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "kurtosis": kurtosis,
     "claims": verdicts,
     "recipes": recipes,
+    "dendritic": dendritic,
+    "certificates": certified,
+    "factorial": factors,
+    "contributions": contributions,
+    "beyond": elsewhere,
 }
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from satcore import data, library, nonlinearities
+from satcore.evaluation.factorial import SHOWN, called
 from satcore.networks import (
     Architecture,
     AveragePooling,
@@ -21,9 +22,10 @@ from satcore.networks import (
     cnn,
     mlp,
 )
-from satcore.recipes import FAMILIES, PAPER_TRAININGS
+from satcore.recipes import FAMILIES, PAPER_TRAININGS, RECIPES
 
-SHIPPED = [f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS]
+SHIPPED = [f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS]  # the paper's
+ALL = [*RECIPES, *sorted(f"factorial/{called(factors)}" for factors in SHOWN)]
 EVERY = list(nonlinearities.BY_NAME)
 SMOOTH = [name for name, kind in nonlinearities.BY_NAME.items() if not kind.piecewise_linear]
 

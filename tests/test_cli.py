@@ -21,6 +21,7 @@ from satcore.networks import Network, build, mlp
 from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES, Phase
 from satcore.runs import Run
+from tests.examples import ALL
 from tests.faults import contents, disk_full
 
 ROOT = Path(__file__).parent.parent
@@ -195,7 +196,7 @@ def test_what_makes_no_sense_is_refused(refusal, arguments, message):
 
 @pytest.mark.parametrize("command", ["evaluate", "grids", "reality", "show", "remove"])
 def test_an_unknown_network_is_refused(refusal, command):
-    assert refusal(command, "mine/other") == f"expected one of the networks {', '.join(RECIPES)}, got 'mine/other'"
+    assert refusal(command, "mine/other") == f"expected one of the networks {', '.join(ALL)}, got 'mine/other'"
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
@@ -466,13 +467,13 @@ def test_list_has_a_line_for_every_network(said, onnx_file, own_shelf):
     (own_shelf / "mine" / "damaged" / library.CARD).write_bytes(b"{}")
     lines = said("list").splitlines()
     rows = {line.split()[0]: line for line in lines if "/" in line.split(" ")[0]}
-    assert list(rows) == [*RECIPES, "mine/tanh", "mine/damaged"]
+    assert list(rows) == [*ALL, "mine/tanh", "mine/damaged"]
     assert rows[NAME].split()[1:4] == ["98.46", "0.61", "0.00"] and "784 – 400 – 400 – 10, relu" in rows[NAME]
     assert rows["mine/tanh"].split()[1:4] == ["–"] * 3
     assert "expected a network's card in" in rows["mine/damaged"]
     assert str(own_shelf) in lines[-1]
     of_group = said("list", "--group", "cnn").splitlines()
-    assert [line.split()[0] for line in of_group if line.startswith(("cnn/", "relu", "mine"))] == [*RECIPES][8:]
+    assert [line.split()[0] for line in of_group if line.startswith(("cnn/", "relu", "mine"))] == [*RECIPES][10:]
     of_group = said("list", "--group", "mine").splitlines()
     assert [line.split()[0] for line in of_group if "/" in line.split(" ")[0]] == ["mine/tanh", "mine/damaged"]
 

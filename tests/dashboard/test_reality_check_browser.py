@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from satcore.evaluation import reality
+from satcore.dashboard.reality_check import truths
+from satcore.evaluation import certificates, reality
 from tests.browser import PATIENCE, PHONE
 
 pytestmark = pytest.mark.browser
@@ -17,10 +18,12 @@ def settled(page: Page) -> Page:
     return page
 
 
-def whole(page: Page, viewport: dict) -> None:
+def whole(page: Page, viewport: dict, family: str) -> None:
     """Nothing is missing, sticks out to the right, or was asked of another host."""
     expect(page.get_by_role("rowheader", name="saturated")).to_have_count(3)
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(9, timeout=PATIENCE)
+    pair = truths.pair([f"{family}/saturated"])
+    charts = 9 + bool(pair and certificates.load(pair[1]))
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(charts, timeout=PATIENCE)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     worst = page.locator("td.worst button").last.bounding_box()
     assert worst["x"] + worst["width"] <= viewport["width"]  # in sight on a phone, too
@@ -29,13 +32,13 @@ def whole(page: Page, viewport: dict) -> None:
 
 def test_the_page_is_whole_on_a_phone_and_says_that_the_table_can_be_swiped(visit):
     page = settled(visit("/reality_check?family=relu-mlp", viewport=PHONE))
-    whole(page, PHONE)
+    whole(page, PHONE, "relu-mlp")
     expect(page.get_by_text("Swipe the table sideways")).to_be_visible()
 
 
 def test_a_cell_shows_its_interval_and_is_computed_anew_where_one_sees_it(visit):
     page = settled(visit("/reality_check", viewport=SCREEN, scheme="dark"))
-    whole(page, SCREEN)
+    whole(page, SCREEN, "sigmoid-mlp")
     expect(page.get_by_text("Swipe the table sideways")).to_be_hidden()
     left = reality.load("relu-mlp/saturated").left("noise")
     cell = page.get_by_role("button", name="relu-mlp/saturated, after noise")
@@ -50,3 +53,21 @@ def test_a_cell_shows_its_interval_and_is_computed_anew_where_one_sees_it(visit)
     expect(result).to_contain_text("in all", timeout=PATIENCE)
     expect(result).to_be_in_viewport()
     expect(page.get_by_role("combobox", name="Network").first).to_have_value("relu-mlp/saturated")
+
+
+@pytest.mark.parametrize("viewport, scheme", [(PHONE, "dark"), (SCREEN, "light")], ids=["phone", "screen"])
+def test_one_digit_shows_the_same_symptom_and_the_opposite_truth_until_every_pixel_is_free(visit, viewport, scheme):
+    networks = "networks=relu-mlp%2Fsaturated&networks=relu-mlp%2Fdendritic"
+    page = settled(visit(f"/reality_check?{networks}&of=1&ball=0.1", viewport=viewport, scheme=scheme))
+    saturated, dendritic = (page.locator("section", has=page.locator("figure")).nth(k) for k in (0, 1))
+    expect(saturated.locator("p")).to_contain_text("broken")
+    expect(dendritic.locator("p")).to_contain_text("proven")
+    expect(dendritic.locator("figcaption").nth(1)).to_have_text("gradient exactly zero")
+    framed = "(canvas) => canvas.getContext('2d').getImageData(0, 0, 224, 224).data.some((c, i, all) => i % 4 === 0 && c !== all[i + 2])"
+    assert dendritic.locator("canvas").first.evaluate(framed) and not saturated.locator("canvas").first.evaluate(framed)
+    assert not dendritic.locator("canvas").nth(1).evaluate(framed)  # black
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    slider = page.get_by_role("slider", name="ε, the largest change of a pixel", exact=True)
+    slider.press("End")
+    expect(dendritic.locator("p")).to_contain_text("broken", timeout=PATIENCE)
+    expect(page.get_by_text("past ε = ½ every pixel is free")).to_be_visible()

@@ -189,3 +189,4 @@ def test_parts_of_a_page_can_be_hidden_by_its_address(visit, hidden, selector):
     page = visit(f"/live_attack?pick=by+index&hide={hidden}")
     expect(page.locator("section[data-network]")).to_have_count(4, timeout=PATIENCE)
     expect(page.locator(selector).first).to_be_hidden()
+    expect(page.get_by_role("button", name="Story")).to_have_count(1 if hidden == "controls" else 0)
