@@ -30,7 +30,6 @@ def few(monkeypatch):
     """The test set as its first images, each given next to no time."""
     examples = data.load("test")
     monkeypatch.setattr(data, "load", lambda split: data.Examples(*(part[:IMAGES] for part in examples)))
-    monkeypatch.setattr(certificates, "SECONDS", 0.001)
     monkeypatch.setattr(certificates, "AT_A_TIME", 25)
 
 
@@ -63,12 +62,12 @@ def test_what_does_not_step_first_is_refused():
 
 def test_each_epsilon_is_kept_as_it_is_done_and_not_found_again(few, own, monkeypatch):
     monkeypatch.setattr(certificates, "EPSILONS", (0.1, 0.6))
-    following = certificates.find(own)
+    following = certificates.find(own, seconds=0.001)
     done = [next(following) for _ in range(4)]  # three parts, and the next ε is begun
     assert done == [(25 / 120, "ε = 0.1"), (50 / 120, "ε = 0.1"), (60 / 120, "ε = 0.1"), (85 / 120, "ε = 0.6")]
     (first,) = certificates.load(own)
     assert first.epsilon == 0.1 and first.images == IMAGES
-    assert [says for _, says in certificates.find(own)] == ["ε = 0.6"] * 3
+    assert [says for _, says in certificates.find(own, seconds=0.001)] == ["ε = 0.6"] * 3
     again, everywhere = certificates.load(own)
     assert again == first
     assert everywhere.proven.count == 0  # past ½ every pixel is free

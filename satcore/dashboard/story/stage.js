@@ -33,7 +33,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     stage.listening = true
   }
   Object.assign(stage, { pressed, marked, heard })
-  stage.hidden ??= new URLSearchParams(location.search).get("hide")?.split(",") ?? []
+  const search = new URLSearchParams(location.search)
+  stage.hidden ??= search.get("hide")?.split(",") ?? []
+  stage.embedded ??= search.get("embed") === "true"
   draw()
 }
 
@@ -105,7 +107,7 @@ function draw() {
       ${button("leave", "Leave", "")}
     </nav>` : `
     <p class="folded" hidden><button type="button" data-do="fold">Unfold<kbd>K</kbd></button><span></span></p>
-    <nav class="corner" aria-label="Stage">
+    <nav class="corner" aria-label="Stage" ${stage.embedded || stage.hidden.includes("navigation") ? "hidden" : ""}>
       <button type="button" data-do="fold" aria-expanded="true" title="Fold controls">
         Fold<span class="wide"> controls</span><kbd>K</kbd></button>
       <button type="button" data-go="1" title="${complaint || "The story, scene by scene"}"
