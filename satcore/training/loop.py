@@ -97,7 +97,7 @@ def train(
     network = _untrained(recipe, seed, where)
     images, labels = (tensor.to(where) for tensor in data.load("train"))
     probe = data.Examples(*(tensor[:PROBED].to(where) for tensor in data.load("test")))
-    belongs = states.Run(recipe, seed, where, precision)
+    belongs = states.Origin(recipe, seed, where, precision)
     first, seconds, resumed = 0, 0.0, None
     if state is not None and state.exists():
         resumed = states.read(state, belongs)

@@ -31,7 +31,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Run:
+class Origin:
     """What a state belongs to: a run of this recipe and seed on this device, its products in this precision."""
 
     recipe: Recipe
@@ -48,7 +48,7 @@ class Run:
         return json.dumps({"recipe": self.recipe.to_json(), "seed": self.seed}, sort_keys=True)
 
 
-def write(path: Path, state: State, run: Run) -> None:
+def write(path: Path, state: State, run: Origin) -> None:
     """Keep the `state` of the `run`. Raises OSError where that can't be written."""
     metadata = {
         "run": str(run),
@@ -60,7 +60,7 @@ def write(path: Path, state: State, run: Run) -> None:
     write_whole(path, safetensors.torch.save(contiguous, metadata))
 
 
-def read(path: Path, run: Run) -> State:
+def read(path: Path, run: Origin) -> State:
     """The state of the `run` that `write` kept.
 
     Raises ValueError where the file can't be read, is of another recipe, seed, kind of device, precision or version of

@@ -70,7 +70,7 @@ def refused(path: Path, recipe: Recipe = RECIPE, seed: int = 3) -> str:
 
 
 def test_a_state_comes_back_and_is_gone_on_from(path):
-    found = state.read(path, state.Run(RECIPE, 3, torch.device("cpu"), "float32"))
+    found = state.read(path, state.Origin(RECIPE, 3, torch.device("cpu"), "float32"))
     assert found.epochs == 2 and 0 < found.seconds < 60
     assert next(train(RECIPE, "cpu", 3, path)).epoch == 3
 
