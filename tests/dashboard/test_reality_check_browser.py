@@ -63,11 +63,12 @@ def test_one_digit_shows_the_same_symptom_and_the_opposite_truth_until_every_pix
     expect(saturated.locator("p")).to_contain_text("broken")
     expect(dendritic.locator("p")).to_contain_text("proven")
     expect(dendritic.locator("figcaption").nth(1)).to_have_text("gradient exactly zero")
-    framed = "(canvas) => canvas.getContext('2d').getImageData(0, 0, 224, 224).data.some((c, i, all) => i % 4 === 0 && c !== all[i + 2])"
-    assert dendritic.locator("canvas").first.evaluate(framed) and not saturated.locator("canvas").first.evaluate(framed)
-    assert not dendritic.locator("canvas").nth(1).evaluate(framed)  # black
+    coloured = "(canvas) => canvas.getContext('2d').getImageData(0, 0, 224, 224).data"
+    coloured += ".some((c, i, all) => i % 4 === 0 && c !== all[i + 2])"
+    assert dendritic.locator("canvas").first.evaluate(coloured)
+    assert not saturated.locator("canvas").first.evaluate(coloured)
+    assert not dendritic.locator("canvas").nth(1).evaluate(coloured)  # black
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    slider = page.get_by_role("slider", name="ε, the largest change of a pixel", exact=True)
-    slider.press("End")
+    page.locator(".st-key-ball").get_by_role("slider").press("End")
     expect(dendritic.locator("p")).to_contain_text("broken", timeout=PATIENCE)
     expect(page.get_by_text("past ε = ½ every pixel is free")).to_be_visible()
