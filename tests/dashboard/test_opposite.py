@@ -7,7 +7,8 @@ import torch
 from satcore import data, library, proofs
 from satcore.dashboard.reality_check import figures, truths, words
 from satcore.dashboard.shared.style import COLOURS, styles
-from satcore.evaluation import certificates
+from satcore.evaluation import beyond, certificates
+from satcore.evaluation.beyond import Beyond
 from satcore.evaluation.certificates import Certificate
 from tests.dashboard import pages
 from tests.examples import load
@@ -115,6 +116,20 @@ def test_the_section_draws_both_networks_and_frames_the_free_pixels_of_one(dendr
     page = page.slider(key="ball").set_value(0.6).run()
     assert [there["verdict"] for there in pages.told(page, "networks")] == ["broken", "broken"]
     assert any("past ε = ½ every pixel is free" in text.value for text in page.markdown)
+
+
+def test_beyond_the_ball_each_figure_says_of_how_many_images_it_is(dendritic, monkeypatch):
+    assert beyond.load(dendritic) is None
+    changed = dict.fromkeys(beyond.CHANGES, 9_000)
+    found = Beyond(1_000, 980, [970, 900, 500, 100, 20, 0], [950, 500, 100, 10, 0], 940, changed)
+    table = words.beyond_the_ball(found).set_index("images")
+    assert len(table) == 1 + len(beyond.PIXELS) + len(beyond.RADII) + 1 + len(beyond.CHANGES)
+    assert tuple(table.loc["8 pixels set at will"]) == (10.0, 1_000)
+    assert tuple(table.loc["within L2 1"]) == (50.0, 1_000) and tuple(table.loc["contrast halved"]) == (90.0, 10_000)
+    monkeypatch.setattr(beyond, "load", lambda name: found)
+    page = pages.opened("reality_check", networks=[SATURATED, dendritic])
+    assert not page.exception and not page.error
+    assert any("pixels set at will" in str(frame.value.iloc[1, 0]) for frame in page.dataframe)
 
 
 def certificate(epsilon: float, **counts: int) -> Certificate:

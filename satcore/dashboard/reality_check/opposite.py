@@ -8,7 +8,7 @@ from satcore.dashboard.reality_check.opposite_view import opposite_view
 from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import Style, styles
-from satcore.evaluation import certificates
+from satcore.evaluation import beyond, certificates
 
 
 def section(chosen: dict[str, Style]) -> None:
@@ -28,6 +28,9 @@ def section(chosen: dict[str, Style]) -> None:
         _all_images(pair[1], styles([cards[pair[1]]])[pair[1]])
     with st.expander("What a careful reviewer asks"):
         st.markdown(words.REVIEWER)
+        with one_sentence():
+            if known := beyond.load(pair[1]):
+                st.dataframe(words.beyond_the_ball(known), hide_index=True, key="beyond")
 
 
 @st.fragment

@@ -7,9 +7,11 @@ import pandas as pd
 
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.reality_check.truths import Symptom, Truth
-from satcore.dashboard.shared.style import Style
+from satcore.dashboard.shared.style import FAMILY_TITLES, Style
+from satcore.data import load
 from satcore.evaluation import reality
 from satcore.evaluation.attack_checks import MEANINGS, TOLERANCE
+from satcore.evaluation.beyond import PIXELS, RADII, Beyond
 from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.reality import EPSILON, Reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
@@ -67,8 +69,8 @@ REVIEWER = """
 - **Where does it end?** At ε = ½: past it every pixel is free, and any image can be turned into any other behind the
   step. A curve that didn't end there at 0 would be wrong.
 - **A pixel at exactly ½?** The step is 1 above ½ and 0 at ½. Bounds are rounded outwards, so that no tie is missed.
-- **L2, L0, shifts, brightness, contrast; five seeds; is it the step, the ramp or the bounds?** Measured in
-  `docs/dendritic.md`. No bound on L∞ says anything about a shift by a pixel.
+- **Five seeds; is it the step, the ramp or the bounds?** Measured in `docs/dendritic.md`.
+- **L2, L0, shifts, brightness, contrast?** No bound on L∞ says anything about them.
 """
 ALT_TEMPERATURES = "How many images stay right after softened attacks, against the temperature"
 ALT_DYING = "Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have"
@@ -81,7 +83,9 @@ def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[
     """What is left of the published accuracy of the paper's networks, in two sentences, and of the dendritic ones, in
     one; "" where none is there.
     """
-    shipped = {name: there for name, there in found.items() if cards[name].shipped}
+    shipped = {
+        name: there for name, there in found.items() if cards[name].shipped and cards[name].group in FAMILY_TITLES
+    }
     dendritic = [shipped.pop(name) for name in list(shipped) if cards[name].training not in PAPER_TRAININGS]
     left = [share for there in shipped.values() if (share := there.left("worst case"))]
     if not left:
@@ -282,6 +286,18 @@ def certified(found: list[Certificate]) -> str:
         "Full colour: proven by intervals; lighter: by branch and bound over free pixels, at most "
         f"{found[0].seconds:g} s an image in the mean; lightest: open, or between two ε that were tried; blank: "
         "broken, each by an image. Dashed: the paper's ε, and ½, past which every pixel is free."
+    )
+
+
+def beyond_the_ball(found: Beyond) -> pd.DataFrame:
+    """What is left of the images where no bound on L∞ says anything, and of how many."""
+    sample, everything = [("as they are", found.clean)], [*found.changed.items()]
+    sample += [(f"{count} pixels set at will", right) for count, right in zip(PIXELS, found.pixels, strict=True)]
+    sample += [(f"within L2 {radius:g}", right) for radius, right in zip(RADII, found.radii, strict=True)]
+    sample += [("moved by a pixel, all eight ways", found.shifted)]
+    rows = [(*row, found.images) for row in sample] + [(*row, len(load("test").labels)) for row in everything]
+    return pd.DataFrame(
+        [{"images": what, "right (%)": round(100 * right / of, 1), "of": of} for what, right, of in rows]
     )
 
 
