@@ -242,7 +242,8 @@ def changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
                            over its last phase
     epochs                 of the longest phase, in which λ then rises so much faster or slower
     batch_size, learning_rate, clean_share
-                           of every phase; a rate that changes within a phase does so in proportion
+                           of every phase; a rate that changes within a phase does so in proportion; where bounds are
+                           trained on, the share is held, and only in those phases
     initial_scale, epsilon
     Raises ValueError for another setting, and as `Recipe` does.
     """
@@ -336,6 +337,15 @@ def _with_learning_rate(recipe: Recipe, rate: float) -> Recipe:
     return _in_all_phases(recipe, at)
 
 
+def _with_clean_share(recipe: Recipe, share: float) -> Recipe:
+    anywhere = any(phase.bounded for phase in recipe.phases)
+
+    def at(phase: Phase) -> dict[str, Any]:
+        return {"clean_share": share, "last_clean_share": None} if phase.bounded or not anywhere else {}
+
+    return _in_all_phases(recipe, at)
+
+
 def _in_all_phases(recipe: Recipe, fields: Callable[[Phase], dict[str, Any]]) -> Recipe:
     return dataclasses.replace(recipe, phases=tuple(dataclasses.replace(p, **fields(p)) for p in recipe.phases))
 
@@ -348,7 +358,7 @@ SETTINGS: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "epochs": _with_epochs,
     "batch_size": lambda recipe, size: _in_all_phases(recipe, lambda _: {"batch_size": size}),
     "learning_rate": _with_learning_rate,
-    "clean_share": lambda recipe, share: _in_all_phases(recipe, lambda _: {"clean_share": share}),
+    "clean_share": _with_clean_share,
     "initial_scale": lambda recipe, scale: dataclasses.replace(recipe, initial_scale=scale),
     "epsilon": lambda recipe, epsilon: dataclasses.replace(recipe, epsilon=epsilon),
 }

@@ -185,7 +185,7 @@ def test_the_usage_comes_without_waiting_for_torch():
         ("train", NAME, "--seed", "-1"): "expected a seed from 0 to 2³²−1, got -1",
         ("train", NAME, "--seed", str(2**32)): f"expected a seed from 0 to 2³²−1, got {2**32}",
         ("list", "--shelf", ""): "expected a folder after --shelf, got none",
-        ("list", "--group", "none"): "expected a group out of cnn, relu-mlp, sigmoid-mlp, got 'none'",
+        ("list", "--group", "none"): "expected a group out of cnn, factorial, relu-mlp, sigmoid-mlp, got 'none'",
         ("remove", NAME): f"expected a network on your own shelf, got {NAME}, which ships and is left as it is",
     }.items(),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -74,6 +74,16 @@ def test_only_saturated_networks_are_penalised_and_only_adversarial_ones_see_att
         assert any(phase.attacked for phase in recipe.phases) == (recipe.training == "adversarial")
 
 
+def test_the_images_share_of_a_dendritic_recipe_is_that_of_its_bounded_phases():
+    there = changed(RECIPES["relu-mlp/dendritic"], {"clean_share": 0.3})
+    assert there.training == "dendritic"
+    assert [(phase.clean_share, phase.last_clean_share) for phase in there.phases] == [
+        (1, None),
+        (0.3, None),
+        (0.3, None),
+    ]
+
+
 def test_dendritic_networks_step_first_and_are_trained_on_bounds():
     for recipe in RECIPES.values():
         dendritic = recipe.training == "dendritic"
