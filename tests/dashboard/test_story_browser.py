@@ -11,13 +11,14 @@ from tests.browser import LAPTOP, PATIENCE, PHONE
 
 pytestmark = pytest.mark.browser
 STORY = story()
-FIGURES = {  # by page: what is there when a scene of it is
-    "": ".js-plotly-plot .barlayer",
-    "weights": ".js-plotly-plot .barlayer",
-    "interpolation": "section[data-network] svg path",
-    "live_attack": "section[data-network] canvas, canvas[aria-label='Draw a digit here']",
-    "reality_check": "td button",
-    "over_seeds": "figure svg circle",
+FIGURES = {  # by part of a page: what is there when a scene of it is
+    "Table 1": ".js-plotly-plot .barlayer",
+    "Saturation": ".js-plotly-plot .barlayer",
+    "Line": "section[data-network] svg path",
+    "attack": "section[data-network] canvas, canvas[aria-label='Draw a digit here']",
+    "ladder": "td button",
+    "dots": "figure svg circle",
+    "proof": "figure canvas",
 }
 
 
@@ -25,7 +26,7 @@ def shown(page: Page, number: int) -> None:
     """Wait until a scene has its title and its figure; an attack may still be on its way."""
     scene = STORY[number - 1]
     expect(page.get_by_role("heading", name=scene.title, exact=True)).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(FIGURES[scene.page]).first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(FIGURES[scene.part]).first).to_be_visible(timeout=PATIENCE)
 
 
 def there(page: Page, number: int) -> None:
