@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scipy import stats
 
@@ -184,8 +185,9 @@ def load(path: Path | None = None) -> list[Cell]:
         ) from error
 
 
-def _believed(fields: dict) -> Cell:
-    cell = Cell(**(fields | {"factors": tuple(fields["factors"])}))
+def _believed(fields: dict[str, Any]) -> Cell:
+    factors = tuple(fields.pop("factors"))
+    cell = Cell(factors=factors, **fields)
     shares = (cell.accuracy, cell.fgsm_accuracy, cell.zero_gradient)
     if cell.factors not in CELLS or not all(0 <= share <= 1 and math.isfinite(share) for share in shares):
         raise ValueError("factors and shares")

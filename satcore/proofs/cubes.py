@@ -112,10 +112,10 @@ class CubeSearch:
     def _pixel(self, owners: Tensor, low: Tensor, high: Tensor, rivals: Tensor) -> Tensor:
         """The free pixel of each part at which both halves gain most, to first order, in their interval bounds."""
         dtype = next(self.behind.parameters()).dtype
-        ends = [end.to(dtype).view(-1, *IMAGE).requires_grad_() for end in (low, high)]
+        below, above = (end.to(dtype).view(-1, *IMAGE).requires_grad_() for end in (low, high))
         with torch.enable_grad():
-            worst = worst_logits(self.behind, *ends, self.labels[owners]).where(rivals, -torch.inf)
-            of_low, of_high = torch.autograd.grad(worst.amax(1).sum(), ends)
+            worst = worst_logits(self.behind, below, above, self.labels[owners]).where(rivals, -torch.inf)
+            of_low, of_high = torch.autograd.grad(worst.amax(1).sum(), (below, above))
         gains = torch.stack((-of_low, of_high)).flatten(2)
         gain = gains.amin(0) + SURER * gains.amax(0)
         return gain.where(high > low, -torch.inf).argmax(1)
