@@ -46,7 +46,7 @@ def stepped(network: Network, low: Tensor, high: Tensor) -> Interval:
 
 @dataclass(order=True)
 class _Part:
-    """A part of a cube, and over which rivals, (10,) bool, it is not proven; the lowest bound first."""
+    """A part of a cube, its ends (784,) bool, and over which rivals, (10,) bool, it isn't proven; by its bound."""
 
     bound: float
     number: int
@@ -101,6 +101,7 @@ class CubeSearch:
     def _divide(self, taken: list[tuple[int, _Part]]) -> None:
         owners = torch.tensor([number for number, _ in taken], dtype=torch.int64)
         low, high, rivals = (torch.stack([getattr(part, of) for _, part in taken]) for of in ("low", "high", "rivals"))
+        low, high = low.double(), high.double()
         pixel = self._pixel(owners, low, high, rivals)[:, None]
         self._bound(
             owners.repeat(2),
@@ -140,7 +141,8 @@ class CubeSearch:
             if not free[index]:
                 self.stuck.add(number)
             elif number not in self.broken:
-                kept = _Part(float(lowest[index]), next(self._numbers), low[index], high[index], rivals[index])
+                ends = low[index].bool(), high[index].bool()  # of a byte a pixel, and no views: there may be many parts
+                kept = _Part(float(lowest[index]), next(self._numbers), *ends, rivals[index].clone())
                 heapq.heappush(self._open[number], kept)
 
     def _try(self, owners: Tensor, corners: Tensor) -> None:
