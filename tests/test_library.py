@@ -30,14 +30,21 @@ ALWAYS = {  # SHA-256 of the files of weights that ship, since there is such a f
     "sigmoid-mlp/adversarial": "0e1431f977f29c498b6cddf68ae149203a52537dca39b977d3539612b03e1b4b",
     "sigmoid-mlp/saturated": "66e2beb5c3798457ef9ba9dbf0c20f056714f0b07fea8c8beb8d24a28459d933",
     "sigmoid-mlp/control": "cd7882b05a6c2a404fcb77d5cd075be8cac17861086c4a90ba2d5e2213ada7e5",
+    "sigmoid-mlp/dendritic": "53bad772d13abec993ed062729355231f725b568708a97c6976d0478dd6fd710",
     "relu-mlp/vanilla": "92799f1dc0232d678739b08daf2ebb1eecab33419c380f44b064dd6d17db797e",
     "relu-mlp/adversarial": "4d2cb53a290b7e449d181cf81dd2802ab81ba4555a83affd1ef9273faebd4bb4",
     "relu-mlp/saturated": "2317432a65369c93c22a3a1ef851307dc1968f8fe2bf2e47369af486888bddd9",
     "relu-mlp/control": "e7b8abc18d6e2d90d84116257461bb1cc8118bbd7977bf858fdcabb0ecc91c6f",
+    "relu-mlp/dendritic": "d95f50a6fd6a03f4fb72317652f060c0463d3943f75eb77968990e67c3f5af15",
     "cnn/vanilla": "0af28a4970fda51426dfd21b118c63a514ceb3d518ced971175d6dd1b76112d5",
     "cnn/adversarial": "341b625ad30d66d6946f9d694082616645acb1b65fa2c80b1e8ec6a15c100551",
     "cnn/saturated": "e1902335735ed40a63db93fce1befc79b3fe478b8680e484afd6c04d5a526191",
     "cnn/control": "62ad0f301aa0a229e2fe5662a2c0dfbaac081ce885a5e12650e36d12251daeb0",
+    "cnn/dendritic": "0e15ee042b2ebecedd065674ada65d01994e94901933761ec98db7cf1a32aa07",
+    "factorial/bounds": "af340719ffcd6447d1544aa2b9988d72a79eb8ddf09bb9d20f0268f2d901a120",
+    "factorial/step": "83b7303c5a698afcaa8ec834f70ebed91e83e876724989f1b8a054113d66a09e",
+    "factorial/step-penalty": "d72cca71080588cc0a56dcdb51aa7c174cc19f52c63ed58b75eb955a7c6cd808",
+    "factorial/step-ramp-bounds": "6e346161e81b673e561dcc17ce3df22f5ff6eb5cb8648cf3169c60077e262dd2",
 }
 SMALL = mlp("relu", (16, 16))
 MEASUREMENTS = {
