@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
 
-from satcore import checkpoints, data, library, networks
+from satcore import checkpoints, data, library
 from satcore.evaluation import beyond, certificates, claims, factorial, grids, reality
 from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.grids import Grid, Setting
@@ -256,13 +256,12 @@ def dendritic(_: Stored) -> str:
         rows.append(
             [
                 card.name,
-                networks.described(card.architecture),
                 NOTHING if card.recipe is None else str(card.recipe.epochs),
                 NOTHING if card.seconds is None else f"{card.seconds / 60:.0f}",
                 *(f"{100 * share.share:.2f}" for share in (here.clean, here.proven, here.standing)),
             ]
         )
-    return _table(["network", "blocks", "epochs", "minutes", "right", "proven", "not broken"], rows)
+    return _table(["network", "epochs", "minutes", "right", "proven", "not broken"], rows)
 
 
 def proven(_: Stored) -> str:
