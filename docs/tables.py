@@ -315,7 +315,8 @@ def elsewhere(_: Stored) -> str:
         shares[f"L2 {radius:g}"] = [one.radii[k] / one.images for one in found.values()]
     for change in beyond.CHANGES:
         shares[change] = [one.changed[change] / total for one in found.values()]
-    return _table(["right (%)", *found], [[what, *(_percent(s, 1) for s in row)] for what, row in shares.items()])
+    names = [name.replace("-mlp/", " ").replace("/", " ") for name in found]
+    return _table(["right (%)", *names], [[what, *(_percent(s, 1) for s in row)] for what, row in shares.items()])
 
 
 def _dendritic() -> list[Card]:
