@@ -32,7 +32,8 @@ def behind_step(network: Network) -> Network:
 def stepped(network: Network, low: Tensor, high: Tensor) -> Interval:
     """Between what the images from `low` to `high` (N, 784) float64 lie behind the step, (N, 784) of 0 and 1.
 
-    The step is monotone in the network's own numbers, too; the ends are rounded outwards to these.
+    The step is monotone in each pixel, upwards or downwards, in the network's own numbers, too; the ends are rounded
+    outwards to these.
     """
     dtype = next(network.parameters()).dtype
     ends = []
@@ -41,7 +42,7 @@ def stepped(network: Network, low: Tensor, high: Tensor) -> Interval:
         inside = near.double() > end if outside < 0 else near.double() < end
         near = torch.where(inside, torch.nextafter(near, torch.full_like(near, outside)), near)
         ends.append(network.output(0, network.affine(0, near.view(-1, *IMAGE))).detach().flatten(1).double())
-    return ends[0], ends[1]
+    return torch.minimum(*ends), torch.maximum(*ends)
 
 
 @dataclass(order=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from satcore.attacks.cube import steps_first
 from satcore.data import CLASSES, check_images, check_labels
-from satcore.networks import Network
+from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
 from satcore.proofs.counterexamples import Box
 from satcore.proofs.cubes import AT_A_TIME, CubeSearch, behind_step, stepped
@@ -148,7 +148,8 @@ def _decided_behind_step(
     for number, image in enumerate(images.flatten(1)):
         box, tried = Box(network, low[number], high[number], int(labels[number])), [image]
         if (corner := search.broken.get(number)) is not None:
-            tried.append(torch.where(corner == now[number], image, torch.where(corner > 0, box.high, box.low)))
+            reached = network.output(0, network.affine(0, box.high.view(-1, *IMAGE))).flatten() == corner
+            tried.append(torch.where(corner == now[number], image, torch.where(reached, box.high, box.low)))
         found = box.wrong(torch.stack(tried))
         if found is not None:
             images[number] = found[0]

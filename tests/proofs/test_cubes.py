@@ -107,6 +107,17 @@ def test_the_ends_of_a_ball_are_rounded_outwards_before_the_step():
     assert not low.any() and not high.any()  # a tie counts as below
 
 
+def test_a_step_that_falls_with_its_pixel_is_decided_as_well(examples):
+    images, labels = examples
+    network = made("ramp")
+    network.get_parameter("layers.0.weight").neg_()
+    network.get_parameter("layers.0.bias").neg_()  # 1 where a pixel lies below one half
+    labels = network(images).argmax(1)
+    decided = decide(network, images, labels, epsilon=EPSILON, seconds=5)
+    expected = [survives(network, *one) for one in zip(images, labels, strict=True)]
+    assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
+
+
 def test_behind_the_step_stands_the_same_network(network, examples):
     images, _ = examples
     binary = (images > 0.5).double()
