@@ -47,11 +47,16 @@ with one_readable_line():
     st.session_state["run"] = run
 
 
-def play_or_pause() -> None:
-    """Go on with all networks, from the start where all are through; or stop all where they are."""
+def play() -> None:
+    """Go on with all networks, from the start where all are through."""
     if run.finished:
         run.reset()
-    run.running = not run.running
+    run.running = True
+
+
+def pause() -> None:
+    """Stop all networks where they are."""
+    run.running = False
 
 
 with (view if stage.on_stage() else first).container(horizontal=True):
@@ -59,7 +64,7 @@ with (view if stage.on_stage() else first).container(horizontal=True):
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",
         type="primary",
-        on_click=play_or_pause,
+        on_click=pause if run.running else play,
     )
     st.button("Step", key="step", disabled=run.running or run.finished, on_click=run.step)
     st.button("Reset", key="reset", on_click=run.reset)

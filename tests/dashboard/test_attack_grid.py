@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import threading
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -149,6 +150,33 @@ def test_a_stopped_run_goes_on_where_it_was():
     run.advance(0)
     assert run.computed[BOTH[0]].iterations.max() == iterations + 1
     assert run.fills(BOTH[:1], QUICK) and not run.fills(BOTH, QUICK)
+
+
+def test_what_is_stopped_while_a_slice_is_under_way_stays_stopped(monkeypatch):
+    """A press begins a new thread of the session while the last one is still in its slice."""
+    fill, under_way, pressed = grids.fill, threading.Event(), threading.Event()
+
+    def filling(*asked):
+        for reached in fill(*asked):
+            yield reached
+            under_way.set()
+            assert pressed.wait(60)
+
+    monkeypatch.setattr(grids, "fill", filling)
+    run = GridRun(BOTH[:1], QUICK, {})
+    run.start()
+    threads = [threading.Thread(target=run.advance, args=(60,)) for _ in range(2)]
+    threads[0].start()
+    assert under_way.wait(60)
+    threads[1].start()  # waits for its turn, and then finds that there is nothing to do
+    run.running = False
+    pressed.set()
+    for thread in threads:
+        thread.join()
+    assert not run.running and not run.refused and not run.finished
+    run.start()
+    run.advance(60)
+    assert run.finished and not run.refused
 
 
 def test_a_network_that_breaks_is_refused_in_a_sentence_and_can_be_tried_again(monkeypatch):

@@ -35,7 +35,8 @@ def run_of(attack: str, into: int | None = None, names=MLPS, index: int = INDEX,
 
 
 def ended(run: Run) -> Run:
-    while not run.finished:
+    run.running = True
+    while run.running:
         run.advance(60)
     return run
 
@@ -167,7 +168,7 @@ def test_a_long_trace_keeps_every_number_and_fewer_and_fewer_images():
 
 def test_a_finished_run_and_an_abandoned_one_give_their_memory_back():
     abandoned = run_of("Adam", into=7, steps=100_000)
-    abandoned.advance(0.05)
+    abandoned.step()
     attack = next(iter(abandoned._attacks.values()))
     there = weakref.ref(attack)
     del attack, abandoned

@@ -1,5 +1,6 @@
 """Grids that fill while they are looked at: state of one session, which dies with it."""
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, MutableMapping
 
@@ -16,6 +17,9 @@ Computed = MutableMapping[tuple[str, Setting], Grid]  # by the network's hash an
 class GridRun:
     """Some networks' grids of one setting, filled a slice of time at a time, one network after the other.
 
+    A press begins a new thread of the session while the last one is still in its slice (Streamlit's fast reruns): so
+    slices wait for each other, and what a press sets stays set.
+
     kept      the grids that ship, or lie on the user's shelf, by network
     refused   why a network has none, by network
     running   whether it is at work; False as soon as it is stopped, or all are filled
@@ -28,7 +32,7 @@ class GridRun:
         self.names, self.setting, self.running = tuple(names), setting, False
         self.kept: dict[str, Grid] = {}
         self.refused: dict[str, str] = {}
-        self._computed = computed
+        self._computed, self._turn = computed, threading.Lock()
         for name in self.names:
             try:
                 if (grid := grids.load(name, setting)) is not None:
@@ -77,12 +81,17 @@ class GridRun:
 
     def advance(self, seconds: float) -> None:
         """Go on with the first network that isn't finished for about so many `seconds`, and at least one step."""
+        with self._turn:
+            if self.running:
+                self._advance(seconds)
+
+    def _advance(self, seconds: float) -> None:
         name, filling = next(iter(self._filling.items()))
         until, latest, ended = time.monotonic() + seconds, None, True
         try:
             for reached in filling:
                 latest = reached
-                if time.monotonic() > until:
+                if time.monotonic() > until or not self.running:
                     ended = False
                     break
         except (ValueError, OSError) as error:
@@ -94,7 +103,8 @@ class GridRun:
             del self._filling[name]
         ahead = self._ahead(latest) if latest is not None and not ended else 0.0
         self.done = 1 - (len(self._filling) - (not ended) + ahead) / self._count
-        self.running = not self.finished
+        if self.finished:  # else as it is: it may have been stopped meanwhile
+            self.running = False
 
     def _begin(self, names: Iterable[str]) -> None:
         names = list(names)

@@ -1,5 +1,6 @@
 """An attack on one image of several networks while it is looked at: state of one session, which dies with it."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -110,6 +111,9 @@ class Trace:
 class Run:
     """One attack, step by step on each of the networks; a network that is through gives its attack's memory back.
 
+    A press begins a new thread of the session while the last one is still at a step (Streamlit's fast reruns): so what
+    changes the run takes turns, and a run that has been paused stays so.
+
     running  whether it is being played; False as soon as it is paused, or all networks are through
     traces   by network
     refused  why a network can't be attacked so, by network
@@ -117,22 +121,23 @@ class Run:
     """
 
     def __init__(self, settings: Settings, image: Tensor):
-        self.settings, self.image = settings, image
+        self.settings, self.image, self._turn = settings, image, threading.RLock()
         self.reset()
 
     def reset(self) -> None:
         """Back to before the first step."""
-        self.running = False
-        self.traces = {name: Trace() for name in self.settings.names}
-        self.refused: dict[str, str] = {}
-        self.notes: dict[str, str] = {}
-        self._attacks: dict[str, Iterator[Step]] = {}
-        for name in self.settings.names:
-            try:
-                self._begin(name)
-            except (ValueError, OSError) as error:
-                self.refused[name] = str(error)
-        self.step()
+        with self._turn:
+            self.running = False
+            self.traces = {name: Trace() for name in self.settings.names}
+            self.refused: dict[str, str] = {}
+            self.notes: dict[str, str] = {}
+            self._attacks: dict[str, Iterator[Step]] = {}
+            for name in self.settings.names:
+                try:
+                    self._begin(name)
+                except (ValueError, OSError) as error:
+                    self.refused[name] = str(error)
+            self.step()
 
     @property
     def finished(self) -> bool:
@@ -141,16 +146,11 @@ class Run:
 
     def step(self) -> None:
         """One step of every network that isn't through."""
-        for name in list(self._attacks):
-            try:
-                step = next(self._attacks[name], None)
-            except ValueError as error:
-                self.refused[name], step = str(error), None
-            if step is not None:
-                self.traces[name].add(step, self.image, self.settings)
-            if step is None or not bool(step.running[0]):
-                del self._attacks[name]
-        self.running = self.running and not self.finished
+        with self._turn:
+            for name in list(self._attacks):
+                self._step_of(name)
+            if self.finished:
+                self.running = False
 
     def advance(self, seconds: float) -> None:
         """As many steps as fit into so many `seconds`, but at most a tenth more than have been taken.
@@ -159,9 +159,21 @@ class Run:
         """
         until = time.monotonic() + seconds
         for _ in range(1 + max(len(trace.rows) for trace in self.traces.values()) // 10):
-            self.step()
-            if self.finished or time.monotonic() > until:
+            if not self.running:
                 return
+            self.step()
+            if time.monotonic() > until:
+                return
+
+    def _step_of(self, name: str) -> None:
+        try:
+            step = next(self._attacks[name], None)
+        except ValueError as error:
+            self.refused[name], step = str(error), None
+        if step is not None:
+            self.traces[name].add(step, self.image, self.settings)
+        if step is None or not bool(step.running[0]):
+            del self._attacks[name]
 
     def _begin(self, name: str) -> None:
         network, settings = digits.network(name), self.settings

@@ -1,6 +1,7 @@
 """Networks that are measured while one looks: state of one session, which dies with it."""
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator
 
@@ -22,25 +23,32 @@ class Measuring:
         self.done = 0.0
         self.refused: dict[str, str] = {}
         self._under_way: Iterator[tuple[float, Measurements]] | None = None
-        self._sha256 = ""
+        self._sha256, self._turn = "", threading.RLock()  # a press begins a new thread while the last one is at work
 
     def ask(self, name: str) -> None:
         """Measure the network `name`, after those that wait already."""
-        self.refused.pop(name, None)
-        if name not in self.waiting:
-            self.waiting.append(name)
+        with self._turn:
+            self.refused.pop(name, None)
+            if name not in self.waiting:
+                self.waiting.append(name)
 
     def forget(self, name: str) -> None:
         """Don't measure the network `name`."""
-        self.refused.pop(name, None)
-        if name in self.waiting:
-            if name == self.waiting[0]:
-                self._under_way = None
-            self.waiting.remove(name)
+        with self._turn:
+            self.refused.pop(name, None)
+            if name in self.waiting:
+                if name == self.waiting[0]:
+                    self._under_way = None
+                self.waiting.remove(name)
 
     def advance(self, seconds: float) -> None:
         """Go on for about so many `seconds`, and at least one part of the images; what is measured goes on the card."""
-        until, name = time.monotonic() + seconds, self.waiting[0]
+        until = time.monotonic() + seconds
+        with self._turn:
+            if self.waiting:
+                self._advance(self.waiting[0], until)
+
+    def _advance(self, name: str, until: float) -> None:
         try:
             if self._under_way is None:
                 self._sha256, self.done = library.describe(name).sha256, 0.0

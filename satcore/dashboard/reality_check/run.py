@@ -1,5 +1,6 @@
 """A cell of the ladder that is computed anew while it is looked at: state of one session, which dies with it."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -20,7 +21,7 @@ class CellRun:
         self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
         self.reached: Proportion | None = None
         self.running = True
-        self._climbing = self._climb()
+        self._climbing, self._turn = self._climb(), threading.Lock()
 
     @property
     def done(self) -> float:
@@ -29,12 +30,20 @@ class CellRun:
 
     def advance(self, seconds: float) -> None:
         """Go on for about so many `seconds`, and at least one part of the images."""
-        until, self.running = time.monotonic() + seconds, False  # should it come to nothing
-        for reached in self._climbing:
-            self.reached = reached
-            if time.monotonic() > until:
-                break
-        self.running = self.done < 1
+        until = time.monotonic() + seconds
+        with self._turn:  # a press begins a new thread while this one is at work, and what it stops stays so
+            if not self.running:
+                return
+            try:
+                for reached in self._climbing:
+                    self.reached = reached
+                    if time.monotonic() > until or not self.running:
+                        break
+            except (ValueError, OSError):
+                self.running = False
+                raise
+            if self.done == 1:
+                self.running = False
 
     def _climb(self) -> Iterator[Proportion]:
         network, vanilla = digits.network(self.name), library.vanilla_beside(self.name)
