@@ -67,8 +67,6 @@ class Phase:
                         of the worst that interval bounds allow within ε (Gowal et al. 2018); 0: no bounds
     frozen              so many blocks, from the image up, are left as they are
     shift               each image is moved by up to so many pixels, up or down and sideways, anew in every epoch
-    narrow              the boxes that are bounded are so much narrower than the ball within ε, and lie anywhere in it:
-                        bounds are looser than the truth, and what is true is for branch and bound to prove
     """
 
     epochs: int
@@ -83,7 +81,6 @@ class Phase:
     within: Annealing = Annealing()
     last_clean_share: float | None = None
     shift: int = 0
-    narrow: float = 1.0
 
     def __post_init__(self):
         _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
@@ -102,7 +99,6 @@ class Phase:
         if self.last_clean_share is not None and not self.bounded:
             raise ValueError("expected a share that changes only where bounds are trained on, got one without bounds")
         _check_whole("pixels that images are moved by", self.shift, 0, MOST_SHIFT)
-        _check_number("a share of the ball's width", self.narrow, 0, 1)
         if self.frozen > 0 and (self.clean_share < 1 or self.bounded or self.shift):
             raise ValueError(
                 "expected frozen layers, or adversarial examples, bounds or moved images, got both: what stands on "
@@ -375,7 +371,12 @@ def _essence(part: Any) -> Any:
 
 
 def _as_they_are_now(fields: dict[str, Any]) -> dict[str, Any]:
-    """The `fields` of a recipe; of one from when widths were all that could be chosen, its blocks are filled in."""
+    """The `fields` of a recipe; of one from when widths were all that could be chosen, its blocks are filled in, and
+    of one from when boxes could be narrower than their ball, and weren't, that is left out.
+    """
+    if any("narrow" in phase for phase in fields["phases"]):
+        phases = [{k: v for k, v in phase.items() if (k, v) != ("narrow", 1.0)} for phase in fields["phases"]]
+        fields = fields | {"phases": phases}
     if "hidden" not in fields:
         return fields
     family, hidden = fields["family"], fields["hidden"]

@@ -26,7 +26,7 @@ PROBED = 1_000  # test images on which an epoch's record is measured
 SECONDS_BETWEEN_SAVES = 10
 PRECISIONS = ("float32", "bfloat16")
 TIMED_STEPS, TIMINGS = 2, 3  # of which the fastest counts
-_Batch = tuple[Tensor, Tensor, Tensor]  # see `_drawn`
+_Batch = tuple[Tensor, Tensor]  # see `_drawn`
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def train(
             if state is not None and resumed is not None and epoch_of_phase > 0:
                 states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
-            loss = run.epoch(_drawn(seed, epoch, phase, TRAINING_IMAGES), epoch_of_phase)
+            loss = run.epoch(_drawn(seed, epoch, phase, TRAINING_IMAGES, where), epoch_of_phase)
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
@@ -166,7 +166,7 @@ def faster(recipe: Recipe, device: str | None = None) -> str:
 def _seconds_of_steps(run: "_PhaseRun", phase: Phase) -> float:
     started = time.monotonic()
     with _flushed_denormals():
-        run.epoch(_drawn(0, 0, phase, len(run.labels)), phase.epochs - 1)
+        run.epoch(_drawn(0, 0, phase, len(run.labels), run.labels.device), phase.epochs - 1)
     return time.monotonic() - started
 
 
@@ -232,10 +232,10 @@ class _PhaseRun:
         self.within.fill_(self.phase.within(number))
         self.total_loss.zero_()
         for batch in batches:
-            (self.replay or self._step)(*(part.to(self.labels.device) for part in batch))
+            (self.replay or self._step)(*batch)
         return self.total_loss.item() / len(batches)
 
-    def _step(self, images: Tensor, moves: Tensor, places: Tensor) -> None:
+    def _step(self, images: Tensor, moves: Tensor) -> None:
         x, labels = self._moved(self.inputs.index_select(0, images), moves), self.labels.index_select(0, images)
         pre_activations = self._pre_activations(x.requires_grad_(self.phase.attacked))
         loss = cross_entropy(pre_activations[-1], labels)
@@ -246,7 +246,7 @@ class _PhaseRun:
             loss = self.share * loss + (1 - self.share) * attacked_loss  # Eq. 4
         if self.phase.bounded:
             with self._autocast(x):
-                worst = worst_logits(self.network, *self._box(x, places), labels)
+                worst = worst_logits(self.network, *box(x, self.within), labels)
             loss = self.share * loss + (1 - self.share) * cross_entropy(worst.float(), labels)
         if self.phase.penalty.maximum > 0:
             complementary = self.recipe.complementary[self.phase.frozen :]  # of frozen layers it is a constant
@@ -264,12 +264,6 @@ class _PhaseRun:
         image = torch.arange(len(x), device=x.device)[:, None, None]
         return x[image, 0, rows[:, :, None], columns[:, None]][:, None]
 
-    def _box(self, x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The balls around the images, or narrower boxes in them, at their `places` (28, 28) from −1 to 1."""
-        centre = x + (1 - self.phase.narrow) * self.within * places
-        low, high = box(centre, self.phase.narrow * self.within)
-        return low, high
-
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
         with self._autocast(x):
             pre_activations = self.network.pre_activations_above(self.phase.frozen, x)
@@ -281,7 +275,7 @@ class _PhaseRun:
 
     def _captured(self) -> Callable[..., None]:
         """`_step` as one CUDA graph, so that the host doesn't limit the small networks."""
-        batch = [part.to(self.labels.device) for part in _drawn(0, 0, self.phase, self.phase.batch_size)[0]]
+        batch = _drawn(0, 0, self.phase, self.phase.batch_size, self.labels.device)[0]
         before = {name: tensor.clone() for name, tensor in self.tensors().items()}
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -314,15 +308,14 @@ def _outputs_below(network: Network, frozen: int, images: Tensor) -> Tensor:
         )
 
 
-def _drawn(seed: int, epoch: int, phase: Phase, images: int) -> list[_Batch]:
-    """The batches of an epoch, a function of seed and epoch, so that nothing need be stored: which of the `images`; by
-    how many pixels each is moved, (n, 2); where, from −1 to 1, the boxes lie in their balls, (28, 28).
+def _drawn(seed: int, epoch: int, phase: Phase, images: int, device: torch.device) -> list[_Batch]:
+    """The batches of an epoch on the `device`, a function of seed and epoch, so that nothing need be stored: which of
+    the `images`, and by how many pixels each is moved, (n, 2).
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    order = torch.randperm(images, generator=generator).split(phase.batch_size)
-    moves = torch.randint(-phase.shift, phase.shift + 1, (images, 2), generator=generator).split(phase.batch_size)
-    places = 2 * torch.rand(len(order), 28, 28, generator=generator) - 1
-    return list(zip(order, moves, places, strict=True))
+    order = torch.randperm(images, generator=generator)
+    moves = torch.randint(-phase.shift, phase.shift + 1, (images, 2), generator=generator)
+    return list(zip(*(drawn.to(device).split(phase.batch_size) for drawn in (order, moves)), strict=True))
 
 
 def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures) -> EpochRecord:

@@ -20,6 +20,7 @@ from satcore.training import EpochRecord, loop
 from tests import literal
 from tests.examples import slowly
 
+CPU = torch.device("cpu")
 ROOT = Path(__file__).parent.parent.parent
 train = functools.partial(loop.train, precision="float32")
 in_bfloat16 = functools.partial(loop.train, precision="bfloat16")
@@ -77,7 +78,7 @@ LITERAL = {
 
 
 def order_of(batches: list[tuple[torch.Tensor, ...]]) -> torch.Tensor:
-    return torch.cat([images for images, _, _ in batches])
+    return torch.cat([images for images, _ in batches])
 
 
 def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float]]:
@@ -85,7 +86,7 @@ def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float
     tensors = [parameter.detach() for parameter in build(recipe.architecture, seed).parameters()]
     losses, epoch = [], 0
     for phase in recipe.phases:
-        orders = [order_of(loop._drawn(seed, epoch + k, phase, 60_000)) for k in range(phase.epochs)]
+        orders = [order_of(loop._drawn(seed, epoch + k, phase, 60_000, CPU)) for k in range(phase.epochs)]
         tensors, of_phase = literal.train_mlp(
             tensors,
             *data.load("train"),
@@ -134,11 +135,11 @@ def test_frozen_layers_keep_their_bits_and_the_others_move():
 
 def test_an_epochs_order_is_a_permutation_of_its_own():
     phase = Phase(1, 600, 1e-3)
-    orders = {(s, epoch): order_of(loop._drawn(s, epoch, phase, 60_000)) for s in (0, 1) for epoch in (0, 1)}
+    orders = {(s, epoch): order_of(loop._drawn(s, epoch, phase, 60_000, CPU)) for s in (0, 1) for epoch in (0, 1)}
     for order in orders.values():
         assert torch.equal(order.sort().values, torch.arange(60_000))
     assert len({tuple(order.tolist()) for order in orders.values()}) == 4
-    assert torch.equal(order_of(loop._drawn(1, 1, phase, 60_000)), orders[1, 1])
+    assert torch.equal(order_of(loop._drawn(1, 1, phase, 60_000, CPU)), orders[1, 1])
 
 
 def phase_run(**fields) -> tuple[loop._PhaseRun, list[tuple[torch.Tensor, ...]]]:
@@ -146,14 +147,14 @@ def phase_run(**fields) -> tuple[loop._PhaseRun, list[tuple[torch.Tensor, ...]]]
     recipe = Recipe("relu-mlp", "dendritic", mlp("relu", (16,)), (phase,), ("relu",) * 2)
     images, labels = (tensor[:100] for tensor in data.load("train"))
     network = build(recipe.architecture)
-    return loop._PhaseRun(network, recipe, phase, "float32", images, labels), loop._drawn(3, 4, phase, 100)
+    return loop._PhaseRun(network, recipe, phase, "float32", images, labels), loop._drawn(3, 4, phase, 100, CPU)
 
 
 def test_images_are_moved_by_as_many_pixels_as_are_drawn():
     run, batches = phase_run(shift=2)
     images, _ = data.load("train")
     drawn = set()
-    for order, moves, _ in batches:
+    for order, moves in batches:
         moved = run._moved(run.inputs[order], moves)
         for index, (down, right), found in zip(order, moves.tolist(), moved, strict=True):
             wide = np.pad(images[index, 0].numpy(), 2)
@@ -161,23 +162,7 @@ def test_images_are_moved_by_as_many_pixels_as_are_drawn():
             assert np.array_equal(found[0].numpy(), expected)
             drawn |= {(down, right)}
     assert {down for down, _ in drawn} == {right for _, right in drawn} == {-2, -1, 0, 1, 2}
-    assert all(not moves.any() for _, moves, _ in phase_run()[1])
-
-
-def test_narrower_boxes_lie_in_the_ball_and_fill_it():
-    run, batches = phase_run(narrow=0.5)
-    run.within.fill_(0.25)
-    x = torch.full((50, 1, 28, 28), 0.5)
-    ends = [run._box(x, places) for _, _, places in batches]
-    for low, high in ends:
-        torch.testing.assert_close(high - low, torch.full_like(x, 0.25), rtol=0, atol=1e-6)
-    low, high = torch.cat([low for low, _ in ends]), torch.cat([high for _, high in ends])
-    assert 0.25 - 1e-6 <= low.min() < 0.26 and 0.74 < high.max() <= 0.75 + 1e-6
-
-    whole, batches = phase_run()
-    whole.within.fill_(0.25)
-    low, high = whole._box(x, batches[0][2])
-    assert torch.equal(low, x - 0.25) and torch.equal(high, x + 0.25)
+    assert all(not moves.any() for _, moves in phase_run()[1])
 
 
 # From here on an epoch is over the first 6,000 images, so that many of them cost little.
