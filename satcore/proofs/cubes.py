@@ -19,6 +19,7 @@ from satcore.proofs.relaxation import Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic, Interval
 
 AT_A_TIME = 64  # parts that are bounded together
+MOST_PARTS = 20_000  # of one cube that are open at once: some 40 MB
 SURER = 0.1  # how much the better half counts beside the worse one where a pixel is chosen
 
 
@@ -62,6 +63,8 @@ class CubeSearch:
 
     broken  by number: the corner (784,) that breaks the cube
     stuck   those with a corner so close to a tie that rounding decides, which isn't bounded
+    given_up
+            those with more than `MOST_PARTS` open at once, which are divided no more
     """
 
     def __init__(self, behind: Network, low: Tensor, high: Tensor, labels: Tensor):
@@ -74,6 +77,7 @@ class CubeSearch:
         self.relaxation: Relaxation = relaxed(self.arithmetic)
         self.broken: dict[int, Tensor] = {}
         self.stuck: set[int] = set()
+        self.given_up: set[int] = set()
         self._open: list[list[_Part]] = [[] for _ in labels]
         self._numbers = itertools.count()
         rivals = torch.ones(len(labels), CLASSES, dtype=torch.bool).scatter(1, labels[:, None], False)
@@ -87,7 +91,7 @@ class CubeSearch:
 
     def proven(self, number: int) -> bool:
         """Whether every corner of a cube is classified as its label."""
-        return not (self._open[number] or number in self.broken or number in self.stuck)
+        return not (self._open[number] or number in self.broken or number in self.stuck | self.given_up)
 
     def run(self, deadline: float) -> None:
         """Divide what is open, every cube in its turn, until nothing is, or the `deadline` of `time.monotonic`."""
@@ -141,10 +145,13 @@ class CubeSearch:
             number = int(owners[index])
             if not free[index]:
                 self.stuck.add(number)
-            elif number not in self.broken:
+            elif number not in self.broken and number not in self.given_up:
                 ends = low[index].bool(), high[index].bool()  # of a byte a pixel, and no views: there may be many parts
                 kept = _Part(float(lowest[index]), next(self._numbers), *ends, rivals[index].clone())
                 heapq.heappush(self._open[number], kept)
+                if len(self._open[number]) > MOST_PARTS:
+                    self.given_up.add(number)
+                    self._open[number].clear()
 
     def _try(self, owners: Tensor, corners: Tensor) -> None:
         """Try `corners` (n, 784) of the cubes at `owners`, where bounds are least, as attacks."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from satcore import data
 from satcore.attacks import cube, square
 from satcore.networks import Block, Convolution, Dense, Network, build
-from satcore.proofs import by_intervals, certified, decide, decide_boxes
+from satcore.proofs import by_intervals, certified, cubes, decide, decide_boxes
 from satcore.proofs.cubes import CubeSearch, behind_step, stepped
 from satcore.recipes import STEP
 
@@ -132,3 +132,12 @@ def test_without_time_what_bounds_leave_open_stays_open(network, examples):
     search.run(time.monotonic())
     assert len(search.open) == before
     assert sum(map(search.proven, range(len(labels)))) + before + len(search.broken) == len(labels)
+
+
+def test_a_cube_in_too_many_parts_is_given_up_and_neither_proven_nor_kept(network, examples, monkeypatch):
+    images, labels = examples
+    monkeypatch.setattr(cubes, "MOST_PARTS", 0)
+    search = CubeSearch(behind_step(network), *stepped(network, *ends(images)), labels)
+    assert search.given_up and not search.open
+    assert not any(map(search.proven, search.given_up))
+    assert sum(map(search.proven, range(len(labels)))) + len(search.given_up) + len(search.broken) == len(labels)
