@@ -193,10 +193,8 @@ class _PhaseRun:
             self.inputs = nn.functional.pad(self.inputs, (phase.shift,) * 4)
         device = labels.device
         self.rate, self.lam, self.share, self.within, self.total_loss = torch.zeros(5, device=device).unbind()
-        self.trained = [
-            *network.layers[phase.frozen :].parameters(),
-            *network.nonlinearities[phase.frozen :].parameters(),
-        ]
+        first = max(phase.frozen, _unreached(network, recipe))
+        self.trained = [*network.layers[first:].parameters(), *network.nonlinearities[first:].parameters()]
         self.optimiser = torch.optim.Adam(
             self.trained,
             lr=self.rate,
@@ -296,6 +294,17 @@ class _PhaseRun:
             graph.replay()
 
         return replay
+
+
+def _unreached(network: Network, recipe: Recipe) -> int:
+    """How many blocks, from the image up, no gradient reaches: one that steps, unless its sums are penalised.
+
+    Autograd is told so: it would take the gradient behind the step for every pixel, only to multiply it by zero.
+    """
+    if not (network.steps_first and recipe.complementary[0] == "step"):
+        return 0
+    network.layers[0].requires_grad_(False)
+    return 1
 
 
 def _outputs_below(network: Network, frozen: int, images: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 
 from satcore import data
 from satcore.networks import Network, build, cnn, mlp
-from satcore.recipes import Annealing, Phase, Recipe, changed
+from satcore.recipes import STEP, Annealing, Phase, Recipe, changed
 from satcore.training import EpochRecord, loop
 from tests import literal
 from tests.examples import slowly
@@ -258,6 +258,18 @@ def test_a_step_before_the_first_layer_stays_where_it_is(short_epochs):
     assert (first.weight == 1).all() and (first.bias == -0.5).all()
     pixels = torch.rand(3, 1, 28, 28)
     torch.testing.assert_close(last.network(pixels), last.network((pixels > 0.5).float()), rtol=0, atol=0)
+
+
+def test_what_no_gradient_reaches_need_not_be_asked_for_one(short_epochs, monkeypatch):
+    architecture = (STEP, *mlp("ramp", (16,)))
+    phase = Phase(2, 600, 1e-2, clean_share=0.5, within=Annealing(0.1, 0, 0.1), shift=1)
+    recipe = Recipe("relu-mlp", "dendritic", architecture, (phase,), ("step", "ramp", "identity"))
+    *_, last = train(recipe, "cpu")
+    monkeypatch.setattr(loop, "_unreached", lambda network, recipe: 0)
+    *_, asked = train(recipe, "cpu")
+    for found, expected in zip(last.network.parameters(), asked.network.parameters(), strict=True):
+        assert torch.equal(found, expected)
+    assert last.loss == asked.loss
 
 
 def test_records_cannot_be_changed(short_epochs):
