@@ -462,7 +462,12 @@ _OTHERS = (
 
 
 def on_bounds(
-    family: str, architecture: Architecture, epochs: tuple[int, int, int], shares: tuple[float, float], **phase: Any
+    family: str,
+    architecture: Architecture,
+    epochs: tuple[int, int, int],
+    shares: tuple[float, float],
+    learning_rate: float = 1e-3,
+    **phase: Any,
 ) -> Recipe:
     """A network behind a step, trained on interval bounds: so many `epochs` without; while ε rises to 0.25 and the
     images' own share of the loss falls to the first of the `shares` (Gowal et al. 2018); and there, while that share
@@ -472,17 +477,17 @@ def on_bounds(
     middle, last_share = shares
     there, penalised = Annealing(0.25, 0, 0.25), tuple(block.nonlinearity for block in architecture)
     phases = (
-        Phase(clean, learning_rate=1e-3, **phase),
+        Phase(clean, learning_rate=learning_rate, **phase),
         Phase(
             rising,
-            learning_rate=1e-3,
+            learning_rate=learning_rate,
             within=Annealing(0, 0.25 / rising, 0.25),
             last_clean_share=middle,
             **phase,
         ),
         Phase(
             falling,
-            learning_rate=1e-3,
+            learning_rate=learning_rate,
             last_learning_rate=1e-5,
             within=there,
             clean_share=middle,

@@ -77,6 +77,7 @@ def train(
     *,
     precision: str | None = None,
     watch: Callable[[Network], Any] | None = None,
+    held_out: int = 0,
 ) -> Generator[EpochRecord, None, None]:
     """Train the recipe's network on MNIST, one record an epoch; the last one holds the network.
 
@@ -84,18 +85,22 @@ def train(
     and backward pass, "float32", or "bfloat16" by autocast, the weights themselves, the loss and Adam being float32 in
     either; without one, the `faster` of the two. With `state`, a file, the run is kept there and taken up from there,
     in a `precision` that is then given: an interrupted run ends in the very bits that an uninterrupted one of the same
-    precision on the same machine ends in. `watch` is called with the network after each epoch. A generator that is
-    closed keeps its state. Raises ValueError where that file is of another run or damaged, and where the loss is no
-    longer a number, and OSError where the file can't be written.
+    precision on the same machine ends in. `watch` is called with the network after each epoch. The last `held_out`
+    training images are not trained on, in a run that isn't kept. A generator that is closed keeps its state. Raises
+    ValueError where that file is of another run or damaged, where the batches don't divide what is trained on, and
+    where the loss is no longer a number, and OSError where the file can't be written.
     """
     where = _device(device)
+    among = TRAINING_IMAGES - held_out
+    if held_out and (state is not None or any(among % phase.batch_size for phase in recipe.phases)):
+        raise ValueError(f"expected batches that divide the images trained on, {among:,}, in a run that isn't kept")
     if state is not None and precision is None:
         raise ValueError("expected a precision for a run that is kept, got none")
     precision = precision or faster(recipe, device)
     if precision not in PRECISIONS:
         raise ValueError(f"expected a precision out of {', '.join(PRECISIONS)}, got {precision!r}")
     network = _untrained(recipe, seed, where)
-    images, labels = (tensor.to(where) for tensor in data.load("train"))
+    images, labels = (tensor[:among].to(where) for tensor in data.load("train"))
     probe = data.Examples(*(tensor[:PROBED].to(where) for tensor in data.load("test")))
     belongs = states.Origin(recipe, seed, where, precision)
     first, seconds, resumed = 0, 0.0, None
@@ -118,7 +123,7 @@ def train(
             if state is not None and resumed is not None and epoch_of_phase > 0:
                 states.restore(run.tensors(), resumed, state)
         with _flushed_denormals():
-            loss = run.epoch(_drawn(seed, epoch, phase, TRAINING_IMAGES, where), epoch_of_phase)
+            loss = run.epoch(_drawn(seed, epoch, phase, among, where), epoch_of_phase)
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started

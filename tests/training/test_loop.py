@@ -272,6 +272,20 @@ def test_what_no_gradient_reaches_need_not_be_asked_for_one(short_epochs, monkey
     assert last.loss == asked.loss
 
 
+def test_what_is_held_out_is_not_trained_on(monkeypatch):
+    *_, last = train(HOT, "cpu", held_out=54_000)
+    images, labels = data.load("train")
+    kept = torch.arange(60_000) < 6_000
+    other = data.Examples(torch.where(kept[:, None, None, None], images, 1 - images), torch.where(kept, labels, 0))
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda split: other if split == "train" else load(split))
+    *_, again = train(HOT, "cpu", held_out=54_000)
+    for found, expected in zip(last.network.parameters(), again.network.parameters(), strict=True):
+        assert torch.equal(found, expected)
+    with pytest.raises(ValueError, match="expected batches that divide the images trained on, 6,001"):
+        next(train(HOT, "cpu", held_out=53_999))
+
+
 def test_records_cannot_be_changed(short_epochs):
     record = next(train(HOT, "cpu"))
     assert isinstance(record, EpochRecord)
