@@ -1,21 +1,24 @@
 """Behind a step, what is decided is what trying every corner decides."""
 
-import itertools
 import time
 
 import pytest
 import torch
 from torch import Tensor
 
-from satcore import data
+from satcore import checkpoints, data
 from satcore.attacks import cube, square
+from satcore.evaluation import certificates
 from satcore.networks import Block, Convolution, Dense, Network, build
 from satcore.proofs import by_intervals, certified, cubes, decide, decide_boxes
 from satcore.proofs.cubes import CubeSearch, behind_step, stepped
 from satcore.recipes import STEP
+from tests.examples import slowly
 
 EPSILON = 0.25
 MOST_FREE = 12  # of which all corners are tried
+AT_A_TIME = 4_096  # corners
+DENDRITIC = [name for name in checkpoints.names() if name.endswith("/dendritic")]
 
 
 def made(phi: str) -> Network:
@@ -48,20 +51,39 @@ def examples(network) -> tuple[Tensor, Tensor]:
     return images[few], network(images[few]).argmax(1)
 
 
-def survives(network: Network, image: Tensor, label: Tensor) -> bool:
-    """Whether every corner of the image's cube is classified as the label, by trying them all."""
-    low, high = stepped(network, *ends(image[None]))
+def survives(network: Network, low: Tensor, high: Tensor, label: Tensor) -> bool:
+    """Whether every corner of the cube from `low` to `high` is classified as the label, by trying them all."""
+    low, high = stepped(network, low[None], high[None])
     free = (low[0] < high[0]).nonzero().flatten()
-    corners = low.repeat(2 ** len(free), 1)
-    corners[:, free] = torch.tensor(list(itertools.product((0.0, 1.0), repeat=len(free))), dtype=low.dtype)
-    return bool((behind_step(network)(corners.view(-1, 1, 28, 28)).argmax(1) == label).all())
+    behind, dtype = behind_step(network), next(network.parameters()).dtype
+    for some in torch.arange(2 ** len(free)).split(AT_A_TIME):
+        corners = low.to(dtype).repeat(len(some), 1)
+        corners[:, free] = (some[:, None] >> torch.arange(len(free)) & 1).to(dtype)
+        if not (behind(corners.view(-1, 1, 28, 28)).argmax(1) == label).all():
+            return False
+    return True
 
 
 def test_it_is_what_trying_every_corner_decides(network, examples):
     decided = decide(network, *examples, epsilon=EPSILON, seconds=5)
-    expected = [survives(network, *one) for one in zip(*examples, strict=True)]
+    expected = [survives(network, *one) for one in zip(*ends(examples[0]), examples[1], strict=True)]
     assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
     assert 0 < sum(expected) < len(expected)
+
+
+@pytest.mark.parametrize("name", slowly(DENDRITIC, lambda name: name == DENDRITIC[0]))
+def test_what_ships_is_decided_as_trying_65536_corners_decides(name):
+    """In boxes in which the sixteen pixels that lie nearest to their step may vary."""
+    network = checkpoints.load(name)
+    verdicts = next(there for there in certificates.load(name) if there.epsilon == EPSILON).verdicts
+    index = torch.tensor([verdicts.index("p"), verdicts.index("b"), verdicts.index("b", 5_000)])
+    images, labels = (part[index] for part in data.load("test"))
+    nearest = (images.flatten(1) - 0.5).abs().topk(16, largest=False).indices
+    free = torch.zeros(len(images), 784, dtype=torch.bool).scatter(1, nearest, True)
+    low, high = (torch.where(free, end, images.double().flatten(1)) for end in ends(images))
+    decided = decide_boxes(network, *(end.view(-1, 1, 28, 28) for end in (low, high)), labels, seconds=10)
+    assert decided.proven.tolist() == [survives(network, *one) for one in zip(low, high, labels, strict=True)]
+    assert "open" not in decided.verdicts
 
 
 def test_whoever_proves_more_cheaply_proves_nothing_else(network, examples):
@@ -114,7 +136,7 @@ def test_a_step_that_falls_with_its_pixel_is_decided_as_well(examples):
     network.get_parameter("layers.0.bias").neg_()  # 1 where a pixel lies below one half
     labels = network(images).argmax(1)
     decided = decide(network, images, labels, epsilon=EPSILON, seconds=5)
-    expected = [survives(network, *one) for one in zip(images, labels, strict=True)]
+    expected = [survives(network, *one) for one in zip(*ends(images), labels, strict=True)]
     assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
 
 
