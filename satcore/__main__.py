@@ -266,10 +266,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.in_turn and hasattr(os, "nice"):
         os.nice(NICENESS)
     run = runs.read(options.key)
-    finished = runs.carry_out(run, device=options.device, in_turn=options.in_turn)
-    if finished:
+
+    def keep(finished: runs.Finished) -> None:
         finished.keep(ship=options.ship)
         runs.forget(run)
+
+    runs.carry_out(run, device=options.device, in_turn=options.in_turn, then=keep)
     return 0
 
 

@@ -200,8 +200,11 @@ def carry_out(
     device: str | None = None,
     in_turn: bool = False,
     follow: Callable[[EpochRecord], None] = lambda record: None,
+    then: Callable[[Finished], None] = lambda finished: None,
 ) -> Finished | None:
     """Do the `run`, from where it was left, to its end; None where it was told to stop before, its state kept.
+
+    `then` is called with what came of it before anybody else can be at the run.
 
     Raises ValueError where another process is at it, or where its state can't be read, and OSError where nothing can be
     written.
@@ -226,7 +229,9 @@ def carry_out(
         assert record is not None and record.network is not None
         where = next(record.network.parameters()).device
         named = torch.cuda.get_device_name(where) if where.type == "cuda" else "one CPU core"
-        return Finished(run, record.network.cpu(), record.seconds, named, precision, path.read_bytes())
+        finished = Finished(run, record.network.cpu(), record.seconds, named, precision, path.read_bytes())
+        then(finished)
+        return finished
 
 
 def forget(run: Run) -> None:

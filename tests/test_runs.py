@@ -88,6 +88,16 @@ def test_what_is_trained_again_is_not_kept_twice(quick):
     assert runs.carry_out(RUN).keep() == runs.carry_out(RUN).keep() == NAME
 
 
+def test_nobody_else_can_be_at_a_run_before_its_network_is_kept(quick):
+    def keep(finished: runs.Finished) -> None:
+        with pytest.raises(ValueError, match="under way in another process"):
+            runs.carry_out(RUN)
+        finished.keep()
+        runs.forget(RUN)
+
+    assert runs.carry_out(RUN, then=keep) and runs.trained(RUN) == NAME and not RUN.folder.exists()
+
+
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_a_run_that_is_told_to_stop_goes_on_from_that_epoch(whole, epoch):
     assert runs.carry_out(RUN, follow=functools.partial(stop_after, epoch)) is None
