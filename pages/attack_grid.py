@@ -6,6 +6,7 @@ from satcore.dashboard.attack_grid.run import run_of
 from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -49,12 +50,12 @@ def grids_as_they_fill() -> None:
         for name, why in run.refused.items():
             st.error(f"{name}: {why}", icon=":material/error:")
         if run.shown:
-            grid_view(run.shown, chosen, setting, key="grids")
+            with figure("grids", downloads.of_grids(run.shown, setting)):
+                grid_view(run.shown, chosen, setting, key="grids")
         else:
             st.info(words.NONE_THERE, icon=":material/grid_on:")
         if run.shown and not run.running:
             st.markdown(words.lines(run.shown, run.missing, setting, digits.stepping(chosen)))
-            downloads.of_grids(run.shown, setting)
 
 
 grids_as_they_fill()

@@ -6,6 +6,7 @@ from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.style import COLOURS, Style
+from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation import claims, seeds
 from satcore.evaluation.claims.over_seeds import over_seeds
 
@@ -25,7 +26,7 @@ with one_readable_line():
             shown = controls.filtered(found)
         with colours:
             legend({training: Style(colour, "solid", training) for training, colour in COLOURS.items()})
-    claims_view(shown, over_seeds(seeds.load()[0]), key="claims")
+    with figure("claims", downloads.of_claims(found)):
+        claims_view(shown, over_seeds(seeds.load()[0]), key="claims")
     st.caption(words.HOW)
     st.caption(words.NOT_ON_TRIAL)
-    downloads.of_claims(found)

@@ -1,12 +1,13 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.home import cards, compute, controls, figures, words
+from satcore.dashboard.home import cards, compute, controls, downloads, figures, words
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
 from satcore.dashboard.shared.line_up import MOST, line_up
 from satcore.dashboard.shared.style import NEUTRAL
+from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation.rungs import ONE_WORD
 from satcore.paper import TABLE_1
 
@@ -27,18 +28,20 @@ heading.markdown(story)
 for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:
-    st.plotly_chart(
-        figures.table_1(measured, TABLE_1),
-        key="table_1",
-        height="stretch",
-        config={"displayModeBar": False},
-        alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
-        "only because the gradient was exactly zero",
-    )
+    numbers = words.numbers(measured, TABLE_1, worst_case)
+    with figure("table 1", downloads.of_table_1(numbers)):
+        st.plotly_chart(
+            figures.table_1(measured, TABLE_1),
+            key="table_1",
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
+            "only because the gradient was exactly zero",
+        )
     stage.ends("Table 1")
     st.caption(words.TABLE_1)
     with st.expander("The numbers"):
-        st.dataframe(words.numbers(measured, TABLE_1, worst_case), hide_index=True, key="numbers")
+        st.dataframe(numbers, hide_index=True, key="numbers")
 
 st.header("Attack a digit")
 with one_readable_line():
@@ -52,7 +55,10 @@ with one_readable_line():
 caption = f"Test image {index:,}: a {digits.label_of(index)}"
 original.image(pictures.digit(digits.image_of(index), NEUTRAL), caption=caption, alt=caption)
 st.caption(words.CARDS)
-columns = st.columns(MOST)  # of one width, however many networks there are
+views = {}
+with figure("cards", downloads.of_cards(chosen, views, index, epsilon)):
+    columns = st.columns(MOST)  # of one width, however many networks there are
 for (name, style), column in zip(chosen.items(), columns, strict=False):
     with column, one_sentence():
-        cards.fgsm_card(style, compute.fgsm_view(name, index, epsilon))
+        views[name] = compute.fgsm_view(name, index, epsilon)
+        cards.fgsm_card(style, views[name])

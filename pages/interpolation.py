@@ -4,11 +4,11 @@ from satcore.dashboard.interpolation import compute, controls, downloads, words
 from satcore.dashboard.interpolation.path_view import path_view
 from satcore.dashboard.interpolation.plane_figure import plane_figure
 from satcore.dashboard.shared import digits, pictures, stage
-from satcore.dashboard.shared.downloads import file_name
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 from satcore.dashboard.shared.style import NEUTRAL
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -40,20 +40,13 @@ with one_readable_line(), line:
     left.caption(words.images(source, target))
     if line.open:
         paths = compute.paths(chosen, source, target, points)
-        path_view(
-            paths,
-            chosen,
-            digits.label_of(source),
-            digits.label_of(target),
-            scale=scale,
-            file=file_name(chosen, source, target),
-            plays=stage.on_stage(),
-        )
+        ends_at = digits.label_of(source), digits.label_of(target)
+        with figure("line", downloads.of_paths(paths, source, target, points)):
+            path_view(paths, chosen, *ends_at, scale=scale, plays=stage.on_stage())
         if len(paths) == len(chosen):
             stage.ends("Line")
         if jumps:
             st.caption(jumps)
-        downloads.of_paths(paths, source, target, points)
         if len(paths) < len(chosen):
             st.rerun()
 
@@ -70,7 +63,8 @@ with one_readable_line(), plane:
             captions = [f"{where}: a {label}" for where, label in zip(controls.CORNERS, labels, strict=True)]
             st.image([pictures.digit(digits.image_of(index), NEUTRAL) for index in corners], captions, width=110)
         planes = {}
-        columns = st.columns(max(2, len(chosen)))
+        with figure("plane", downloads.of_planes(chosen, planes, corners, side)):
+            columns = st.columns(max(2, len(chosen)))
         for (name, style), column in zip(chosen.items(), columns, strict=False):
             with column:
                 progress = st.empty()
@@ -78,8 +72,7 @@ with one_readable_line(), plane:
                     progress.progress(found.done, text=name)
                     planes[name] = found
                 progress.empty()
-                figure = plane_figure(name, planes[name], labels, style.colour)
-                draw(column, f"plane {name}", figure, words.plane_alt(name, planes[name]))
+                drawn = plane_figure(name, planes[name], labels, style.colour)
+                draw(column, f"plane {name}", drawn, words.plane_alt(name, planes[name]))
         if jumps:
             st.caption(jumps)
-        downloads.of_planes(planes, corners, side)

@@ -8,6 +8,7 @@ from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -77,9 +78,8 @@ def attack_as_it_runs() -> None:
         run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
-    attack_view(run, chosen, key="attack_view", brief=how == DRAWN and stage.on_stage())
-    if not run.running and not stage.on_stage():
-        downloads.of_run(run)
+    with figure("attack", downloads.of_run(run)):
+        attack_view(run, chosen, key="attack_view", brief=how == DRAWN and stage.on_stage())
 
 
 with view:

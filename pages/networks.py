@@ -1,11 +1,12 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.networks import cards, controls, words
+from satcore.dashboard.networks import cards, controls, downloads, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import upload
-from satcore.dashboard.shared import downloads, stage
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -27,7 +28,8 @@ if brought and brought.name:
     cards.links(brought.name)
 elif brought:
     st.error(brought.said, icon=":material/error:")
-downloads.code(words.CODE)
+with st.expander("The same in Python"):
+    st.code(words.CODE, language="python")
 
 
 @st.fragment(run_every=0.3 if measuring.waiting else None)
@@ -51,7 +53,8 @@ with one_readable_line():
     st.caption(words.MEASURED)
     for name, why in catalogue.damaged.items():
         cards.damaged(name, why, measuring)
-    cards.in_rows(list(shown.values()), measuring)
+    with figure("shelves", downloads.of_cards(shown.values())):
+        cards.in_rows(list(shown.values()), measuring)
 
 with progress:  # last: a part of the images takes up to some seconds
     measured_while_one_looks()

@@ -6,6 +6,7 @@ from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.style import COLOURS, Style
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -33,7 +34,8 @@ with one_readable_line():
     if view == words.VIEWS[0] and by_training:
         st.markdown(words.headline(by_training, family))
         legend({training: Style(COLOURS[training], "solid", training) for training in by_training})
-        dots_view(figures.over_seeds(by_training, family), height=134, key="seeds")
+        with figure("seeds", downloads.of_networks(found)):
+            dots_view(figures.over_seeds(by_training, family), height=134, key="seeds")
         stage.ends("dots")
         st.markdown(words.worst(by_training))
         st.caption(words.how(by_training))
@@ -42,9 +44,9 @@ with one_readable_line():
         panels, stops = figures.against_lambda(by_lambda, family)
         if len(stops) == 1:
             st.markdown(stops[0].says)
-        dots_view(panels, stops, height=250, key="lambda")
+        with figure("lambda", downloads.of_networks(found)):
+            dots_view(panels, stops, height=250, key="lambda")
         st.caption(words.about_lambda(by_lambda))
         st.dataframe(words.table_of_lambda(by_lambda, family), hide_index=True, key="medians")
     else:
         st.info(words.NOTHING.format(family=family), icon=":material/info:")
-    downloads.of_networks(found)

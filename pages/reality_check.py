@@ -7,6 +7,7 @@ from satcore.dashboard.reality_check.ladder_view import ATTACKS, ladder_view
 from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
+from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation import reality
 from satcore.paper import TABLE_1
 
@@ -33,14 +34,15 @@ with one_readable_line():
         st.stop()
     with stage.controls("ladder"):
         epsilon = controls.epsilon(compute.epsilons(found))
-    ladder_view(
-        found,
-        cards,
-        TABLE_1,
-        epsilon,
-        lambda name, rung: anew.begin_as_in_table(name, rung, found[name], epsilon),
-        key="ladder",
-    )
+    with figure("ladder", downloads.of_reality(found)):
+        ladder_view(
+            found,
+            cards,
+            TABLE_1,
+            epsilon,
+            lambda name, rung: anew.begin_as_in_table(name, rung, found[name], epsilon),
+            key="ladder",
+        )
     stage.ends("ladder")
     st.caption(f"{words.LADDER} {words.about_dendritic(cards)} {words.beside_table_1(found, cards)}")
     anew.panel(found, epsilon)
@@ -54,18 +56,14 @@ with one_readable_line():
             st.info(words.not_found_out(name), icon=":material/info:")
     st.markdown(words.verdicts(there, chosen))
     shown = controls.rungs(ATTACKS) if there else []
-    for row in (shown[first : first + 3] for first in range(0, len(shown), 3)):
-        for rung, column in zip(row, st.columns(3, gap="medium"), strict=False):
-            figure = figures.against_epsilon(there, chosen, rung)
-            column.plotly_chart(figure, key=f"curve {rung}", config=figures.NO_TOOLS, alt=words.alt_curve(rung))
     if shown:
+        with figure("curves", downloads.of_reality(there)):
+            figures.draw_against_epsilon(there, chosen, shown)
         st.caption(words.CURVES)
     if there:
         st.subheader("Between attack and proof")
-        places = [column for _ in range(0, len(there), 2) for column in st.columns(2, gap="medium")]
-        for (name, known), place in zip(there.items(), places, strict=False):
-            figure, alt = figures.between_attack_and_proof(known, chosen[name]), words.alt_between(chosen[name].label)
-            place.plotly_chart(figure, key=f"between {name}", config=figures.NO_TOOLS, alt=alt)
+        with figure("between", downloads.of_reality(there)):
+            figures.draw_between_attack_and_proof(there, chosen)
         st.caption(words.BETWEEN)
 
 opposite.section(chosen)
@@ -74,11 +72,12 @@ st.header("Why")
 why.gradients(chosen, there)
 if there:
     st.subheader("Where the gradient dies")
-    st.plotly_chart(figures.dying(there, chosen), key="dying", config=figures.NO_TOOLS, alt=words.ALT_DYING)
+    with figure("dying", downloads.of_reality(there)):
+        st.plotly_chart(figures.dying(there, chosen), key="dying", config=figures.NO_TOOLS, alt=words.ALT_DYING)
     st.caption(words.DYING)
     st.dataframe(words.dying(there, compute.layers(there.values())), hide_index=True, key="zeros")
 
     st.header("Would you believe this attack?")
     st.markdown(words.CHECKS)
-    checks_view(there, chosen, words.meanings(), key="checks")
-downloads.of_reality(found)
+    with figure("checks", downloads.of_reality(there)):
+        checks_view(there, chosen, words.meanings(), key="checks")

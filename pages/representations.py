@@ -9,6 +9,7 @@ from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.legend import legend
 from satcore.dashboard.shared.line_up import line_up
+from satcore.dashboard.shared.take_away import figure
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -32,13 +33,15 @@ matrices, full, plane = st.tabs(
 with one_readable_line(), matrices:
     if matrices.open:
         blocks = each(chosen, lambda name: compute.blocks(name, seed))
-        rdm_view(blocks, chosen, compute.images_of_blocks(seed), scale=scale)
+        with figure("matrices", downloads.of_separations(list(blocks), seed)):
+            rdm_view(blocks, chosen, compute.images_of_blocks(seed), scale=scale)
 
         st.subheader("Layer by layer")
         found = {key: {name: compute.separation(name, key, seed) for name in blocks} for key in figures.SEPARATIONS}
         st.markdown(words.figure_3(found["between"], found["ratio"], chosen))
         legend({name: chosen[name] for name in blocks})
-        rows = [*st.columns(3), *st.columns(3)]
+        with figure("separations", downloads.of_separations(list(blocks), seed)):
+            rows = [*st.columns(3), *st.columns(3)]
         for (key, curve), column in zip(figures.SEPARATIONS.items(), rows[:3], strict=True):
             figures.draw(column, key, curve, found[key], chosen)
         with st.spinner("Looking into the layers with scikit-learn …"):
@@ -54,14 +57,14 @@ with one_readable_line(), full:
         layer = controls.layer(compute.shared(chosen))
         rdms = each(chosen, lambda name: compute.rdm(name, layer, seed))
         high = max(float(rdm.max()) for rdm in rdms.values())
-        columns = [*st.columns(2), *st.columns(2)]
+        with figure("rdms", downloads.of_rdms(rdms, layer, seed)):
+            columns = [*st.columns(2), *st.columns(2)]
         for (name, rdm), column in zip(rdms.items(), columns, strict=False):
             label, means = chosen[name].label, compute.class_means(name, layer, seed)
-            figure, alt = figures.class_means(means, chosen[name], layer, high), words.class_means(means, label, layer)
-            draw(column, f"means {name}", figure, alt)
+            drawn, alt = figures.class_means(means, chosen[name], layer, high), words.class_means(means, label, layer)
+            draw(column, f"means {name}", drawn, alt)
             caption = words.all_pairs(layer, label, scale)
             column.image(whole(rdm.numpy(), high, scale), width="stretch", caption=caption, alt=caption)
-        downloads.of_rdms(rdms, layer, seed)
 
 with one_readable_line(), plane:
     if plane.open:
@@ -74,8 +77,8 @@ with one_readable_line(), plane:
         embeddings = each(chosen, lambda name: compute.embeddings(name, method, seed, index))
         travels = {name: compute.travel(name, index) for name in embeddings}
         images, labels = compute.images(seed), compute.labels(seed).numpy()
-        embedding_view(embeddings, travels, chosen, images, labels, method=method)
+        with figure("embeddings", downloads.of_embeddings(embeddings, method, seed, index)):
+            embedding_view(embeddings, travels, chosen, images, labels, method=method)
         for name, travel in travels.items():
             says = words.travel(travel.predicted, travel.zero_gradient, compute.EPSILONS, digit)
             st.markdown(f"**{chosen[name].label}**: {says}")
-        downloads.of_embeddings(embeddings, method, seed, index)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Download, Page
+
 PATIENCE = 90_000  # milliseconds: a page may wait for a computation on a busy machine
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 720}
@@ -38,6 +40,13 @@ def chromium() -> str | None:
 def _installed() -> str | None:
     candidates = [shutil.which(name) for name in NAMES] + [path for path in ELSEWHERE if Path(path).exists()]
     return next(filter(None, candidates), None)
+
+
+def saved(page: Page, button: str) -> Download:
+    """What a press of the button with this in its name downloads."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    return download.value
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 import shutil
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library
-from satcore.dashboard.home import figures
-from satcore.dashboard.shared import controls, pictures
+from satcore.dashboard.home import compute, downloads, figures
+from satcore.dashboard.shared import cache, controls, pictures
 from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation import reality
 from satcore.paper import TABLE_1
@@ -126,7 +125,7 @@ def test_some_of_the_networks_are_enough_and_a_damaged_card_is_one_sentence(ship
 def test_damaged_weights_are_one_sentence_and_the_others_are_shown(shipped):
     shutil.copytree(ROOT / "checkpoints" / "relu-mlp", shipped / "relu-mlp")
     (shipped / "relu-mlp" / "control" / library.WEIGHTS).write_bytes(b"")
-    st.cache_resource.clear()  # where another test has left the whole network
+    cache.forget()  # where another test has left the whole network
     page = opened()
     assert not page.exception
     (error,) = page.error
@@ -158,3 +157,19 @@ def test_a_perturbation_is_drawn_orange_where_raised_blue_where_lowered_and_not_
     assert tuple(change[last, last]) == (*pictures.LOWERED, 255)
     assert change[120, 120, 3] == 0
     assert tuple(change[0, 0]) == (255, 0, 0, 255)
+
+
+def test_the_python_of_the_cards_computes_what_they_show(capsys):
+    exec(downloads.fgsm_code(MLPS, 63, 0.25), {})
+    for name, line in zip(MLPS, capsys.readouterr().out.splitlines(), strict=True):
+        view = compute.fgsm_view(name, 63, 0.25)
+        assert line == f"{name} {view.predicted_before} {view.predicted_after} {view.zero_gradient}"
+
+
+@pytest.mark.slow
+def test_the_python_of_table_1_measures_what_the_card_says(capsys):
+    exec(downloads.table_1_code(MLPS[2:3]), {})
+    name, *measured = capsys.readouterr().out.split()
+    card = library.describe(name).measurements
+    there = [card[figure] for figure in ("accuracy", "fgsm_accuracy", "zero_gradient")]
+    assert [float(value) for value in measured] == pytest.approx(there, abs=2e-4)

@@ -31,10 +31,10 @@ def opened(**parameters) -> AppTest:
 
 
 def payload(page: AppTest) -> dict:
-    """What the component gets to draw."""
+    """What the component gets to draw, and what its picture is called."""
     assert not page.exception and not page.error
-    _, component = page.get("bidi_component")  # after the stage's
-    return json.loads(component.proto.json)
+    _, component, menu = page.get("bidi_component")  # after the stage's
+    return json.loads(component.proto.json) | {"file": json.loads(menu.proto.json)["file"]}
 
 
 def numbers(base64_text: str) -> np.ndarray:
@@ -217,7 +217,7 @@ def test_a_link_says_how_much_is_drawn_and_how():
 
 def test_a_link_leads_to_the_plane():
     page = opened(**PLANE)
-    assert len(charts(page)) == 4 and len(page.get("bidi_component")) == 1
+    assert len(charts(page)) == 4 and all("nodes" not in view.proto.json for view in page.get("bidi_component"))
     assert page.query_params == PLANE
 
 
@@ -351,7 +351,7 @@ def test_a_damaged_network_is_one_sentence_and_the_others_are_shown():
     assert not page.exception
     (error,) = page.error
     assert "damaged" in error.value and "\n" not in error.value
-    _, view = page.get("bidi_component")
+    _, view, *_ = page.get("bidi_component")
     drawn = json.loads(view.proto.json)
     assert [network["name"] for network in drawn["networks"]] == ["relu-mlp/control", "relu-mlp/vanilla"]
 

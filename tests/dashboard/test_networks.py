@@ -1,6 +1,7 @@
 """The page of networks, run without a browser: what is on the shelves, what is brought along and taken away again."""
 
 import contextlib
+import csv
 import dataclasses
 import io
 
@@ -11,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
 from satcore import checkpoints, data, evaluation, library, networks
-from satcore.dashboard.networks import words
+from satcore.dashboard.networks import downloads, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import keep
 from satcore.networks import Block, Dense
@@ -187,7 +188,19 @@ def test_what_a_card_says_of_itself_is_no_markup():
 
 
 def test_the_python_on_screen_runs():
-    (code,) = opened().code
+    bring, describe = opened().code
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(code.value, {})
-    assert out.getvalue() == "mine/my-network\n" and "mine/my-network" in library.names()
+        exec(bring.value, {})
+        exec(describe.value, {})
+    first, *others = out.getvalue().splitlines()
+    assert first == "mine/my-network" and [line.split()[0] for line in others] == library.names()
+
+
+def test_every_network_can_be_taken_away_as_a_row():
+    cards = library.catalogue().cards
+    (content,) = downloads.of_cards(cards.values()).data.values()
+    rows = {row["network"]: row for row in csv.DictReader(io.StringIO(str(content())))}
+    assert list(rows) == list(cards)
+    for name, card in cards.items():
+        assert rows[name]["sha256"] == card.sha256
+        assert rows[name]["accuracy"] == str(card.measurements.get("accuracy", ""))

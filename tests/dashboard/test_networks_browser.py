@@ -37,7 +37,7 @@ def test_a_network_is_brought_along_opened_and_taken_away_again(visit):
     expect(page.locator("section[data-network='mine/from-elsewhere']")).to_be_visible(timeout=PATIENCE)
 
     page.get_by_role("link", name="Networks").click()
-    card(page, "mine/from-elsewhere").get_by_role("button", name="Take it away").click(timeout=PATIENCE)
+    card(page, "mine/from-elsewhere").get_by_role("button", name="Remove").click(timeout=PATIENCE)
     page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_role("heading", name="mine/from-elsewhere")).to_have_count(0, timeout=PATIENCE)
     expect(page.get_by_test_id("stException")).to_have_count(0)

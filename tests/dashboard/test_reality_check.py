@@ -8,12 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import library
-from satcore.dashboard.reality_check import downloads, figures, ladder_view, words
+from satcore.dashboard.reality_check import compute, downloads, figures, ladder_view, truths, words
 from satcore.dashboard.reality_check.compute import layers
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.style import COLOURS, styles
-from satcore.evaluation import reality
+from satcore.evaluation import certificates, reality
 from satcore.evaluation.attack_checks import MEANINGS, Check
 from satcore.evaluation.reality import EPSILON, Decided, Reality
 from satcore.evaluation.rungs import PUBLISHED
@@ -156,7 +156,7 @@ def test_of_networks_nothing_is_known_of_it_says_how_to_find_it_out_and_shows_th
         "expected a correctly classified 3, but the network gets every one wrong"
     ]
     assert {row["name"] for row in pages.told(alone, "rows")} >= found.keys()
-    assert any(there.label == "CSV" for there in alone.get("download_button"))
+    assert any(there.label == "reality.csv" for there in alone.get("download_button"))
 
 
 def test_what_is_known_of_ones_own_stands_in_the_table_and_a_damaged_file_is_a_sentence(found):
@@ -286,6 +286,36 @@ def test_what_a_file_says_is_not_taken_for_html(found):
     checks = pages.told(opened(first=True, networks=[own], pick="by index"), "checks")
     verdict = next(check["verdicts"][0] for check in checks if check["name"] == "noise is weaker")
     assert "<" not in verdict["figures"]
+
+
+def test_the_python_of_the_gradients_takes_those_on_the_cards(capsys):
+    exec(downloads.gradients_code([SATURATED], 63, "cross-entropy", 30.0), {})
+    taken = compute.gradients(SATURATED, 63, "cross-entropy", 30.0)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        [SATURATED, way, str(view.log10_norm)] for way, view in taken.items()
+    ]
+
+
+def test_the_python_of_the_opposites_finds_symptom_and_truth(capsys):
+    looks = truths.pair([SATURATED])
+    assert looks
+    index = truths.index_of(looks, 3, 1)
+    exec(downloads.symptoms_code([*looks, "cnn/saturated"], index, 0.25), {})
+    said = capsys.readouterr().out.splitlines()
+    assert said[:4:2] == [f"{name} FGSM moves it by 0.0 gradient zero: True" for name in looks]
+    assert said[3] == f"{looks[1]} {truths.truth(looks[1], index, 0.25).verdict}"  # exact, whatever time it takes
+    assert said[5] == "cnn/saturated proven by intervals: False"
+
+
+def test_the_python_of_the_certificate_proves_and_breaks_as_many(capsys):
+    name = "sigmoid-mlp/dendritic"
+    exec(downloads.certificates_code(name), {})
+    expected = []
+    for known in sorted(certificates.load(name), key=lambda known: known.epsilon):
+        if known.epsilon in (0.1, 0.25, 0.4):
+            proven, broken = (sum(map(known.verdicts[:100].count, letters)) for letters in ("ip", "wb"))
+            expected.append(f"{known.epsilon} {proven} proven, {broken} broken of 100")
+    assert capsys.readouterr().out.splitlines() == expected
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import background, library, networks, runs
-from satcore.dashboard.train import controls, figures, words
+from satcore.dashboard.train import controls, downloads, figures, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
 from satcore.recipes import RECIPES, Phase, changed, control
@@ -272,3 +272,13 @@ def test_a_row_of_the_table_of_phases_is_the_phase(name):
     for phase in RECIPES[name].phases:
         row = controls._row(phase) | (controls._of_bounds(phase) if name.endswith("dendritic") else {})
         assert controls._phase(phase, row) == phase
+
+
+def test_the_python_that_is_offered_trains_the_same_network(capsys):
+    run = Run(SMALL, seed=3)
+    exec(downloads.training_code(run), {})
+    trained = [
+        f"{epoch.epoch} {epoch.accuracy} {epoch.fgsm_accuracy} {epoch.zero_gradient}"
+        for epoch in train(run.recipe, seed=run.seed)
+    ]
+    assert capsys.readouterr().out.splitlines() == trained

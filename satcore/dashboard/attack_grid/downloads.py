@@ -3,14 +3,15 @@
 import numpy as np
 
 from satcore.dashboard.attack_grid.words import IN_SESSION
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared.downloads import npz
+from satcore.dashboard.shared.take_away import TakeAway
 from satcore.evaluation.grids import Grid, Setting
 
 
-def of_grids(shown: dict[str, dict[str, Grid]], setting: Setting) -> None:
-    """A button for the grids of some networks, by network and by where they are from, filled as `setting` says."""
-    words = f"grid-{setting.source}-{setting.attack}-{setting.gradient}".lower().replace(" ", "-")
-    downloads.of_arrays(arrays(shown), words, grid_code(list(shown), setting))
+def of_grids(shown: dict[str, dict[str, Grid]], setting: Setting) -> TakeAway:
+    """The grids of some networks, by network and by where they are from, filled as `setting` says."""
+    file = f"grid-{setting.source}-{setting.attack}-{setting.gradient}".lower().replace(" ", "-")
+    return TakeAway(file, grid_code(list(shown), setting), {f"{file}.npz": lambda: npz(arrays(shown))})
 
 
 def arrays(shown: dict[str, dict[str, Grid]]) -> dict[str, np.ndarray]:

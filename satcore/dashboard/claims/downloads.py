@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared.downloads import csv_of
+from satcore.dashboard.shared.take_away import TakeAway
 from satcore.evaluation.claims import CLAIMS, Findings
 
 HEADER = (
@@ -32,15 +33,14 @@ for claim in claims.CLAIMS:
 """
 
 
-def of_claims(found: Findings) -> None:
-    """A button for all of them, and the Python that finds them out again."""
-    downloads.button("CSV", "claims.csv", lambda: csv_of_claims(found))
-    downloads.code(CODE)
+def of_claims(found: Findings) -> TakeAway:
+    """All of them, and the Python that finds them out again."""
+    return TakeAway("claims", CODE, {"claims.csv": lambda: csv_of_claims(found)})
 
 
 def csv_of_claims(found: Findings) -> str:
     """A row a figure."""
-    return downloads.csv_of(HEADER, _rows(found))
+    return csv_of(HEADER, _rows(found))
 
 
 def _rows(found: Findings) -> Iterator[list]:

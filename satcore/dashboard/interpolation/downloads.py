@@ -1,28 +1,26 @@
 """Paths and planes to take away, and the lines of Python that compute them again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 import numpy as np
-import streamlit as st
 
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared.downloads import csv_of, file_name, npz
+from satcore.dashboard.shared.take_away import TakeAway
 from satcore.geometry import Path, Plane
 
 
-def of_paths(paths: dict[str, Path], source: int, target: int, points: int) -> None:
-    """Buttons for the paths of some networks between the test images at the indices `source` and `target`."""
-    name = downloads.file_name(paths, source, target)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        downloads.button("NPZ", f"{name}.npz", lambda: downloads.npz(fields(paths)))
-        downloads.button("CSV", f"{name}.csv", lambda: csv_of_paths(paths))
-    downloads.code(path_code(list(paths), source, target, points))
+def of_paths(paths: dict[str, Path], source: int, target: int, points: int) -> TakeAway:
+    """The paths of some networks between the test images at the indices `source` and `target`."""
+    file, code = file_name(paths, source, target), path_code(list(paths), source, target, points)
+    data = {f"{file}.npz": lambda: npz(fields(paths)), f"{file}.csv": lambda: csv_of_paths(paths)}
+    return TakeAway(file, code, data)
 
 
-def of_planes(planes: dict[str, Plane], corners: tuple[int, int, int], side: int) -> None:
-    """A button for the maps of the triangle between the test images at the indices `corners`."""
-    name = downloads.file_name(planes, "plane", *corners)
-    downloads.of_arrays(fields(planes), name, plane_code(list(planes), corners, side))
+def of_planes(names: Iterable[str], planes: dict[str, Plane], corners: tuple[int, int, int], side: int) -> TakeAway:
+    """The maps of the triangle between the test images at the indices `corners`, which may still come."""
+    file, code = file_name(names, "plane", *corners), plane_code(list(names), corners, side)
+    return TakeAway(file, code, {f"{file}.npz": lambda: npz(fields(planes))})
 
 
 def fields(records: Mapping[str, Path | Plane]) -> dict[str, np.ndarray]:
@@ -37,7 +35,7 @@ def fields(records: Mapping[str, Path | Plane]) -> dict[str, np.ndarray]:
 def csv_of_paths(paths: dict[str, Path]) -> str:
     """A row a network and a t: probabilities, length element, singular values."""
     header = ["network", "t", *(f"p{k}" for k in range(10)), "length_element", *(f"sigma{k}" for k in range(1, 11))]
-    return downloads.csv_of(header, chain.from_iterable(_rows(name, path) for name, path in paths.items()))
+    return csv_of(header, chain.from_iterable(_rows(name, path) for name, path in paths.items()))
 
 
 def path_code(names: list[str], source: int, target: int, points: int) -> str:

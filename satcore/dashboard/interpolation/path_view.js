@@ -58,8 +58,6 @@ export default function ({ data, parentElement }) {
   root.querySelectorAll("[data-t]").forEach((button) => {
     button.onclick = () => { stop(); show(Number(button.dataset.t)); settle() }
   })
-  view.svg.onclick = () => saved(svgBlob(root, data, networks, cursor.t), `${data.file}.svg`)
-  view.png.onclick = () => pngOf(root, data, networks, cursor.t).then((blob) => saved(blob, `${data.file}.png`))
   show(cursor.t)
   if (playing) start()
   return () => cancelAnimationFrame(cursor.frame)
@@ -213,9 +211,7 @@ function drawn(root, data, networks) {
       <canvas class="strip" role="img"
         aria-label="Images along the way from the ${data.source} to the ${data.target}"></canvas>
       <div class="bar"><button class="play" type="button">▶ Play</button>
-        <input type="range" min="0" max="1" step="0.001" aria-label="t, share of the way"><output></output>
-        <span class="save">Save <button type="button" class="svg">SVG</button>
-          <button type="button" class="png">PNG</button></span></div>
+        <input type="range" min="0" max="1" step="0.001" aria-label="t, share of the way"><output></output></div>
     </div>
     <div class="columns ${few(data) ? "few" : ""}">${networks.map((n) => `
       <section style="--regime: ${n.colour}" data-network="${n.name}">
@@ -235,7 +231,6 @@ function drawn(root, data, networks) {
   drawStrip(strip, data)
   const inner = (WIDTH - LEFT - RIGHT) / WIDTH
   return { panels, strip, now: find(".now"), play: find(".play"), slider: find("input"), output: find("output"),
-    svg: find(".svg"), png: find(".png"),
     sections: [...root.querySelectorAll("section[data-network]")],
     areas: [[strip, 0, 1], ...[...root.querySelectorAll("svg")].map((svg) => [svg, LEFT / WIDTH, inner])] }
 }
@@ -280,48 +275,4 @@ function moved(root, view, data, networks, t) {
       line.setAttribute("x2", place(t))
     })
   })
-}
-
-// ---- saving
-
-function svgOf(root, data, networks, t) {
-  const style = getComputedStyle(root), gap = 24, top = 92
-  const sections = [...root.querySelectorAll("section[data-network]")]
-  const svgs = sections.map((section) => [...section.querySelectorAll("svg")])
-  const heights = svgs[0].map((svg) => svg.viewBox.baseVal.height + 8)
-  const width = networks.length * (WIDTH + gap) + gap, height = top + heights.reduce((a, b) => a + b, 0) + 16
-  const background = style.getPropertyValue("--st-background-color")
-  let out = `<rect width="${width}" height="${height}" fill="${background}"/>
-    <text x="${gap}" y="34" font-size="22" font-weight="700"
-      fill="currentColor">From a ${data.source} to a ${data.target}, t = ${t.toFixed(3)}</text>`
-  networks.forEach((network, k) => {
-    const x = gap + k * (WIDTH + gap)
-    out += `<rect x="${x}" y="48" width="${WIDTH}" height="6" fill="${network.colour}"/>
-      <text x="${x}" y="78" font-size="18" font-weight="700" fill="currentColor">${network.name}</text>`
-    let y = top
-    svgs[k].forEach((svg, row) => {
-      out += `<g transform="translate(${x} ${y})">${svg.innerHTML}</g>`
-      y += heights[row]
-    })
-  })
-  return { width, height, markup: `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
-    viewBox="0 0 ${width} ${height}" color="${style.color}" font-family="sans-serif">${out}</svg>` }
-}
-
-function svgBlob(...args) { return new Blob([svgOf(...args).markup], { type: "image/svg+xml" }) }
-
-async function pngOf(...args) {
-  const { width, height } = svgOf(...args), picture = new Image()
-  picture.src = URL.createObjectURL(svgBlob(...args))
-  await picture.decode()
-  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height })
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height)
-  URL.revokeObjectURL(picture.src)
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"))
-}
-
-function saved(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
 }

@@ -11,13 +11,13 @@ _component = component(__file__)
 
 
 def path_view(
-    paths: dict[str, Path], chosen: dict[str, Style], source: int, target: int, *, scale: str, file: str, plays: bool
+    paths: dict[str, Path], chosen: dict[str, Style], source: int, target: int, *, scale: str, plays: bool
 ) -> None:
     """Draw `paths` along one line from a `source` digit to a `target` digit, for those of the `chosen` networks whose
     path is there; the others get a place to come.
 
-    `scale`, "log" or "linear", is that of length elements and singular values; `file` is what a saved figure is called;
-    whether it `plays` as soon as it is there.
+    `scale`, "log" or "linear", is that of length elements and singular values; whether it `plays` as soon as it is
+    there.
     """
     any_path = next(iter(paths.values()))
     _component(
@@ -26,7 +26,6 @@ def path_view(
             "source": source,
             "target": target,
             "scale": scale,
-            "file": file,
             "plays": plays,
             "sourcePixels": pixels(any_path.source),
             "targetPixels": pixels(any_path.target),

@@ -1,19 +1,17 @@
 """An attack's traces to take away, and the lines of Python that repeat it."""
 
 import numpy as np
-import streamlit as st
 
 from satcore.dashboard.live_attack.run import FREE, SCALARS, Run, Settings
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared.downloads import csv_of, npz
+from satcore.dashboard.shared.take_away import TakeAway
 
 
-def of_run(run: Run) -> None:
-    """Buttons for the traces of a run, the images kept of them, and the Python that repeats the attack."""
-    name = file_name(run.settings)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        downloads.button("CSV", f"{name}.csv", lambda: csv_of_run(run))
-        downloads.button("NPZ", f"{name}.npz", lambda: downloads.npz(arrays_of_run(run)))
-    downloads.code(run_code(run))
+def of_run(run: Run) -> TakeAway:
+    """The traces of a run, the images kept of them, and the Python that repeats the attack."""
+    file = file_name(run.settings)
+    data = {f"{file}.csv": lambda: csv_of_run(run), f"{file}.npz": lambda: npz(arrays_of_run(run))}
+    return TakeAway(file, run_code(run), data)
 
 
 def file_name(settings: Settings) -> str:
@@ -34,7 +32,7 @@ def arrays_of_run(run: Run) -> dict[str, np.ndarray]:
 def csv_of_run(run: Run) -> str:
     """A row a network and step: iteration, probabilities, distances, the gradient's size, the class seen."""
     rows = ([name, *row] for name, trace in run.traces.items() for row in trace.rows)
-    return downloads.csv_of(["network", *SCALARS], rows)
+    return csv_of(["network", *SCALARS], rows)
 
 
 def run_code(run: Run) -> str:

@@ -30,7 +30,7 @@ def in_rows(shown: list[Card], measuring: Measuring) -> None:
 
 
 def card(card: Card, measuring: Measuring) -> None:
-    """What is known of a network, links that open it on every page, and, of your own, the button that takes it away."""
+    """What is known of a network, links that open it on every page, and, of your own, the button that removes it."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"##### {card.name}", width="stretch")
@@ -68,7 +68,7 @@ def links(name: str) -> None:
 
 def remove(name: str, measuring: Measuring) -> None:
     """Two presses that take the network `name` off your own shelf."""
-    with st.popover("Take it away", key=f"ask about {name}"):
+    with st.popover("Remove", key=f"ask about {name}"):
         st.markdown(f"This deletes **{name}**, with all that was computed about it, for every session on this machine.")
         if st.button("Delete it", key=f"delete {name}", type="primary"):
             with one_sentence():

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 
-import streamlit as st
-
 from satcore.dashboard.over_seeds.compute import shipped
-from satcore.dashboard.shared import downloads
+from satcore.dashboard.shared.downloads import csv_of
+from satcore.dashboard.shared.take_away import TakeAway
 from satcore.evaluation.seeds import Stage, Trained
 
 HEADER = ("recipe", "training", "lambda_max", "settings", "identity", "seed", "ships", "figure", "layer", "value")
@@ -21,24 +20,22 @@ print(seeds.measured(library.load("relu-mlp/saturated")))  # some ten seconds
 """
 
 
-def of_networks(found: Sequence[Trained]) -> None:
-    """Buttons for all figures and for all stages of some networks, and the Python that reads them."""
-    with st.container(horizontal=True):
-        downloads.button("CSV of the figures", "seeds.csv", lambda: csv_of_figures(found))
-        downloads.button("CSV of the trainings", "stages.csv", lambda: csv_of_stages(found))
-    downloads.code(CODE)
+def of_networks(found: Sequence[Trained]) -> TakeAway:
+    """All figures and all stages of some networks, and the Python that reads them."""
+    data = {"seeds.csv": lambda: csv_of_figures(found), "stages.csv": lambda: csv_of_stages(found)}
+    return TakeAway("seeds", CODE, data)
 
 
 def csv_of_figures(found: Sequence[Trained]) -> str:
     """A row a figure of a network, or a layer of it, counted from 1."""
     ships = shipped()
     rows = (row for one in found for row in _rows(one, ships=(one.identity, one.seed) in ships))
-    return downloads.csv_of(HEADER, rows)
+    return csv_of(HEADER, rows)
 
 
 def csv_of_stages(found: Sequence[Trained]) -> str:
     """A row a stage of a network's training."""
-    return downloads.csv_of(STAGES, ([*_of(trained), *stage] for trained in found for stage in trained.history))
+    return csv_of(STAGES, ([*_of(trained), *stage] for trained in found for stage in trained.history))
 
 
 def _rows(trained: Trained, *, ships: bool) -> Iterator[list]:

@@ -1,18 +1,37 @@
 """What every attack left, to take away, and the lines of Python that find it out again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from satcore.dashboard.shared import downloads
+import numpy as np
+
+from satcore.dashboard.shared.downloads import csv_of, npz
+from satcore.dashboard.shared.take_away import TakeAway
+from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.reality import Reality
 from satcore.proportions import Proportion
 
 HEADER = ("network", "epsilon", "attack", "temperature", "right", "images", "share", "low", "high")
 
 
-def of_reality(found: dict[str, Reality]) -> None:
-    """Buttons for what every attack left of every network at every ε, and the Python that finds it out again."""
-    downloads.button("CSV", "reality.csv", lambda: csv_of_reality(found))
-    downloads.code(reality_code(list(found)))
+def of_reality(found: dict[str, Reality]) -> TakeAway:
+    """What every attack left of every network at every ε, and the Python that finds it out again."""
+    return TakeAway("reality", reality_code(list(found)), {"reality.csv": lambda: csv_of_reality(found)})
+
+
+def of_symptoms(names: list[str], index: int, epsilon: float) -> TakeAway:
+    """What FGSM and a proof make of the test image at `index` in each of the networks."""
+    return TakeAway(f"opposite-{index}", symptoms_code(names, index, epsilon))
+
+
+def of_gradients(names: list[str], index: int, loss: str, temperature: float) -> TakeAway:
+    """The gradients of the networks at the test image at `index`."""
+    return TakeAway(f"gradients-{index}", gradients_code(names, index, loss, temperature))
+
+
+def of_certificates(name: str, found: Sequence[Certificate]) -> TakeAway:
+    """What is proven of all test images in the network `name`, image by image."""
+    verdicts = {f"{there.epsilon:g}": np.array([*there.verdicts]) for there in found}
+    return TakeAway("certified", certificates_code(name), {"certified.npz": lambda: npz(verdicts)})
 
 
 def csv_of_reality(found: dict[str, Reality]) -> str:
@@ -20,7 +39,7 @@ def csv_of_reality(found: dict[str, Reality]) -> str:
 
     "proven" is a row of its own, and so are, on fewer images, those "decided": proven and not broken.
     """
-    return downloads.csv_of(HEADER, (row for name, there in found.items() for row in _rows(name, there)))
+    return csv_of(HEADER, (row for name, there in found.items() for row in _rows(name, there)))
 
 
 def reality_code(names: list[str]) -> str:
@@ -37,6 +56,47 @@ for name in {names!r}:
     print(worst_case(network, images, labels, epsilon=0.25, source=source).by[:10])
     for check in checks(network, images, labels, source=source):
         print(check)
+"""
+
+
+def symptoms_code(names: list[str], index: int, epsilon: float) -> str:
+    """Python that attacks one image, and proves it right or breaks it."""
+    return f"""from satcore import attacks, data, library, proofs
+
+image, label = data.example("test", {index})
+for name in {names!r}:
+    network = library.load(name)
+    result = attacks.fgsm(network, image, label, epsilon={epsilon})
+    print(name, "FGSM moves it by", result.linf.item(), "gradient zero:", result.zero_gradient.item())
+    if network.convolves:  # where linear bounds would take minutes
+        print(name, "proven by intervals:", proofs.by_intervals(network, image, label, epsilon={epsilon}).item())
+    else:
+        print(name, *proofs.decide(network, image, label, epsilon={epsilon}, seconds=0.5).verdicts)
+"""
+
+
+def certificates_code(name: str) -> str:
+    """Python that proves it again, of the first test images."""
+    return f"""from satcore import data, library, proofs
+
+images, labels = (part[:100] for part in data.load("test"))
+for epsilon in (0.1, 0.25, 0.4):
+    decided = proofs.decide(library.load({name!r}), images, labels, epsilon=epsilon, seconds=0.05)
+    print(epsilon, decided.proven.sum().item(), "proven,", decided.broken.sum().item(), "broken of", len(images))
+"""
+
+
+def gradients_code(names: list[str], index: int, loss: str, temperature: float) -> str:
+    """Python that takes the gradient in each of the ways."""
+    return f"""from satcore import data, library
+from satcore.attacks.gradients import WAYS, Way
+from satcore.attacks.objective import Objective
+
+image, label = data.example("test", {index})
+for name in {names!r}:
+    for way in WAYS:
+        gradient = Way(way, {temperature}).gradient(library.load(name), image, Objective(label, loss={loss!r}))
+        print(name, way, gradient.log10_norm().item())
 """
 
 

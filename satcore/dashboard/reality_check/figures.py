@@ -2,11 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
+import streamlit as st
 from plotly.subplots import make_subplots
 
+from satcore.dashboard.reality_check import words
 from satcore.dashboard.reality_check.compute import layers
 from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
 from satcore.evaluation.certificates import Certificate
@@ -19,6 +21,22 @@ NO_TOOLS = {"displayModeBar": False}  # which would cover titles on a phone
 TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5)
 LIGHT, HALF, FULL = 0.25, 0.5, 0.75  # how opaque areas are
 Point = tuple[float, float]  # ε, and a share
+
+
+def draw_against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rungs: Sequence[str]) -> None:
+    """Draw what each of the `rungs` leaves against ε, three side by side."""
+    for row in (rungs[first : first + 3] for first in range(0, len(rungs), 3)):
+        for rung, column in zip(row, st.columns(3, gap="medium"), strict=False):
+            figure = against_epsilon(found, styles, rung)
+            column.plotly_chart(figure, key=f"curve {rung}", config=NO_TOOLS, alt=words.alt_curve(rung))
+
+
+def draw_between_attack_and_proof(found: dict[str, Reality], styles: dict[str, Style]) -> None:
+    """Draw each network between attack and proof, two side by side."""
+    places = [column for _ in range(0, len(found), 2) for column in st.columns(2, gap="medium")]
+    for (name, there), place in zip(found.items(), places, strict=False):
+        figure, alt = between_attack_and_proof(there, styles[name]), words.alt_between(styles[name].label)
+        place.plotly_chart(figure, key=f"between {name}", config=NO_TOOLS, alt=alt)
 
 
 def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> go.Figure:

@@ -68,5 +68,5 @@ function body({ columns, rungs, rows }) {
 function button(cell, row, column) {
   const shown = cell.percent >= 99.95 ? "100" : cell.percent.toFixed(1)
   return `<button type="button" data-row="${row}" data-column="${column}" aria-label="${cell.says}"
-    style="--share: ${cell.percent}%">${shown}</button>`
+    style="--share: ${cell.percent}%"><i aria-hidden="true"></i><span>${shown}</span></button>`
 }

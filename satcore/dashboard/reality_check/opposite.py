@@ -3,11 +3,12 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.reality_check import controls, figures, truths, words
+from satcore.dashboard.reality_check import controls, downloads, figures, truths, words
 from satcore.dashboard.reality_check.opposite_view import opposite_view
 from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import Style, styles
+from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation import beyond, certificates
 
 
@@ -41,11 +42,13 @@ def _one_digit(looks: dict[str, Style]) -> None:
         index = truths.index_of(looks, digit, number)
         found = {name: (truths.symptom(name, index, epsilon), truths.truth(name, index, epsilon)) for name in looks}
         st.markdown(words.opposite(found, looks))
-        opposite_view(digits.image_of(index), found, looks, digit, key="opposite")
+        with figure("opposite", downloads.of_symptoms(list(looks), index, epsilon)):
+            opposite_view(digits.image_of(index), found, looks, digit, key="opposite")
 
 
 def _all_images(name: str, style: Style) -> None:
     if known := certificates.load(name):
-        figure, alt = figures.certified(known, style), words.alt_certified(style.label)
-        st.plotly_chart(figure, key="certified", config=figures.NO_TOOLS, alt=alt)
+        drawn, alt = figures.certified(known, style), words.alt_certified(style.label)
+        with figure("certified", downloads.of_certificates(name, known)):
+            st.plotly_chart(drawn, key="certified", config=figures.NO_TOOLS, alt=alt)
         st.caption(words.certified(known))

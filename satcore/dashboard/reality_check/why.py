@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from satcore.dashboard.reality_check import cards, compute, controls, figures, words
+from satcore.dashboard.reality_check import cards, compute, controls, downloads, figures, words
 from satcore.dashboard.shared import digits
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.style import Style
+from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation.reality import Reality
 
 
@@ -21,12 +22,13 @@ def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
             loss, temperature = controls.loss(), controls.temperature()
             if found:
                 st.markdown(words.softened(found, chosen, loss, temperature))
-                figure = figures.against_temperature(found, chosen, loss, temperature)
-                st.plotly_chart(figure, key="temperatures", config=figures.NO_TOOLS, alt=words.ALT_TEMPERATURES)
+                drawn = figures.against_temperature(found, chosen, loss, temperature)
+                st.plotly_chart(drawn, key="temperatures", config=figures.NO_TOOLS, alt=words.ALT_TEMPERATURES)
                 st.caption(words.SOFTENED)
         with left:
             st.markdown(words.gradients(digits.label_of(index), index, loss))
-            places = [column for _ in range(0, len(chosen), 2) for column in st.columns(2)]
+            with figure("gradients", downloads.of_gradients(list(chosen), index, loss, temperature)):
+                places = [column for _ in range(0, len(chosen), 2) for column in st.columns(2)]
             for (name, style), place in zip(chosen.items(), places, strict=False):
                 with place, one_sentence():
                     cards.gradient_card(style, compute.gradients(name, index, loss, temperature))

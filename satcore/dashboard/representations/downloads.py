@@ -6,19 +6,40 @@ import numpy as np
 from torch import Tensor
 
 from satcore.dashboard.representations.compute import EPSILONS
-from satcore.dashboard.shared.downloads import of_arrays
+from satcore.dashboard.shared.downloads import npz
+from satcore.dashboard.shared.take_away import TakeAway
 
 
-def of_rdms(rdms: Mapping[str, Tensor], layer: str, seed: int) -> None:
-    """A button for the dissimilarities of one layer of some networks."""
+def of_separations(names: list[str], seed: int) -> TakeAway:
+    """How well the layers of some networks tell the digits apart."""
+    return TakeAway(f"separation-{seed}", separation_code(names, seed))
+
+
+def of_rdms(rdms: Mapping[str, Tensor], layer: str, seed: int) -> TakeAway:
+    """The dissimilarities of one layer of some networks."""
     arrays = {name: matrix.numpy() for name, matrix in rdms.items()}
-    of_arrays(arrays, f"rdm-{layer.replace(' ', '-')}-{seed}", rdm_code(list(rdms), layer, seed))
+    file = f"rdm-{layer.replace(' ', '-')}-{seed}"
+    return TakeAway(file, rdm_code(list(rdms), layer, seed), {f"{file}.npz": lambda: npz(arrays)})
 
 
-def of_embeddings(embeddings: Mapping[str, Mapping[str, np.ndarray]], method: str, seed: int, index: int) -> None:
-    """A button for two dimensions of every layer of some networks, the image at `index` under attack in them."""
+def of_embeddings(embeddings: Mapping[str, Mapping[str, np.ndarray]], method: str, seed: int, index: int) -> TakeAway:
+    """Two dimensions of every layer of some networks, the image at `index` under attack in them."""
     arrays = {f"{name}/{layer}": points for name, layers in embeddings.items() for layer, points in layers.items()}
-    of_arrays(arrays, f"{method}-{seed}", embedding_code(list(embeddings), method, seed, index))
+    code, file = embedding_code(list(embeddings), method, seed, index), f"{method}-{seed}"
+    return TakeAway(file, code, {f"{file}.npz": lambda: npz(arrays)})
+
+
+def separation_code(names: list[str], seed: int) -> str:
+    """Python that computes the matrices again, layer by layer, and how well they tell the digits apart."""
+    return f"""from satcore import data, library, representations
+
+images, labels = data.load("test")
+chosen = representations.sample("test", 100, seed={seed})
+for name in {names!r}:
+    for layer, activations in representations.layers(library.load(name), images[chosen]).items():
+        rdm = representations.rdm(activations)
+        print(name, layer, representations.separation(rdm, labels[chosen]))
+"""
 
 
 def rdm_code(names: list[str], layer: str, seed: int) -> str:

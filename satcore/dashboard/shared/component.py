@@ -10,15 +10,15 @@ from streamlit.components import v2
 HELPERS = Path(__file__).with_suffix(".js")
 
 
-def component(python_file: str):
+def component(python_file: str, helpers: Path = HELPERS):
     """The component whose look and behaviour lie beside the `python_file` that draws it, in its .css and .js.
 
-    Its script can call what component.js here defines.
+    Its script can call what the `helpers` define.
     """
     here = Path(python_file)
     css, js = (here.with_suffix(ending).read_text(encoding="utf-8") for ending in (".css", ".js"))
     return v2.component(
-        here.stem, html="<div class='view'></div>\n", css=css, js=HELPERS.read_text(encoding="utf-8") + js
+        here.stem, html="<div class='view'></div>\n", css=css, js=helpers.read_text(encoding="utf-8") + js
     )
 
 

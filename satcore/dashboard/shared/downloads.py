@@ -1,35 +1,15 @@
-"""What every page's export has in common: a button for a file, and the lines of Python that compute it again."""
+"""Files of data, as pages hand them out, and what they are called."""
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import streamlit as st
 from numpy.typing import ArrayLike
 
 from satcore import library
 
-Content = str | bytes
 Rows = Iterable[Sequence[object]]
-
-
-def button(label: str, file: str, data: Content | Callable[[], Content]) -> None:
-    """A button that saves `data` as the `file`; a function of no arguments is called when the button is pressed."""
-    st.download_button(label, data, file, on_click="ignore", icon=":material/download:", key=f"download {label}")
-
-
-def code(lines: str) -> None:
-    """Lines of Python, folded away."""
-    with st.expander("The same in Python"):
-        st.markdown("In the repository's folder, or anywhere once `pip install .` has been run there.")
-        st.code(lines, language="python")
-
-
-def of_arrays(arrays: Mapping[str, ArrayLike], file: str, lines: str) -> None:
-    """A button for some named arrays, as the `file` without its ending, and the Python that computes them again."""
-    button("NPZ", f"{file}.npz", lambda: npz(arrays))
-    code(lines)
 
 
 def npz(arrays: Mapping[str, ArrayLike]) -> bytes:

@@ -7,20 +7,15 @@ import streamlit as st
 
 from satcore.dashboard.shared.style import Style
 
-STROKES = {  # as Plotly draws its dashes: where the line ends and begins again, in pixels
-    "solid": "{0} 0 42px",
-    "dash": "{0} 0 9px, transparent 9px 14px",
-    "dot": "{0} 0 4px, transparent 4px 8px",
-    "dashdot": "{0} 0 9px, transparent 9px 13px, {0} 13px 16px, transparent 16px 20px",
-}
+DASHES = {"solid": "none", "dash": "9 5", "dot": "4 4", "dashdot": "9 4 3 4"}  # as Plotly draws them
 
 
 def legend(styles: Mapping[str, Style]) -> None:
     """Draw the legend of some networks, in their order."""
     entries = "".join(
         "<span style='display: inline-flex; align-items: center; gap: .5rem'>"
-        "<i style='display: inline-block; width: 42px; height: 5px; background: "
-        f"repeating-linear-gradient(90deg, {STROKES[style.dash].format(style.colour)})'></i>"
+        "<svg width='42' height='5' aria-hidden='true'><line x2='42' y1='2.5' y2='2.5' stroke-width='5' "
+        f"stroke='{style.colour}' stroke-dasharray='{DASHES[style.dash]}'/></svg>"
         f"{html.escape(style.label)}</span>"
         for style in styles.values()
     )

@@ -11,7 +11,8 @@ from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
-from satcore.dashboard.train import figures, words
+from satcore.dashboard.shared.take_away import figure
+from satcore.dashboard.train import downloads, figures, words
 from satcore.dashboard.train.records import Beside, Epoch, Training, record
 from satcore.runs import Run
 
@@ -118,7 +119,8 @@ def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
             st.caption(words.NO_RECORD)
             before(run, beside)
         elif epochs:
-            _draw(epochs, training, beside, COLOURS[recipe.training])
+            with figure("training", downloads.of_training(run, epochs)):
+                _draw(epochs, training, beside, COLOURS[recipe.training])
 
 
 def _progress(run: Run, epochs: list[Epoch]) -> None:

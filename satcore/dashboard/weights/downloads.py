@@ -4,35 +4,38 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from satcore.dashboard.shared.downloads import of_arrays
+from satcore.dashboard.shared.downloads import npz
+from satcore.dashboard.shared.take_away import TakeAway
 from satcore.dashboard.weights.compute import FLAT, KURTOSES, PAIRS, Curve
 from satcore.weights import Saturation, Shape
 
 
-def of_curves(found: Mapping[str, Mapping[str, Curve]]) -> None:
-    """A button for the curves of every layer of some networks, with the inputs along them."""
+def of_curves(found: Mapping[str, Mapping[str, Curve]]) -> TakeAway:
+    """The curves of every layer of some networks, with the inputs along them."""
     arrays = {
         f"{name}/{'layer ' * layer.isdigit()}{layer}/{what}": getattr(curve, what)
         for name, curves in found.items()
         for layer, curve in curves.items()
         for what in ("h", "phi", "edges", "shares")
     }
-    of_arrays(arrays, "saturation", curves_code(list(found)))
+    return TakeAway("saturation", curves_code(list(found)), {"saturation.npz": lambda: npz(arrays)})
 
 
-def of_shapes(found: Mapping[str, Sequence[Shape]]) -> None:
-    """A button for the histograms of the weights of some networks."""
-    of_arrays(_histograms(found), "weights", weights_code(list(found)))
+def of_shapes(found: Mapping[str, Sequence[Shape]]) -> TakeAway:
+    """The histograms of the weights of some networks."""
+    return TakeAway("weights", weights_code(list(found)), {"weights.npz": lambda: npz(_histograms(found))})
 
 
-def of_saturation(found: Mapping[str, Sequence[Saturation]]) -> None:
-    """A button for the histograms of the pre-activations of some networks."""
-    of_arrays(_histograms(found), "pre-activations", saturation_code(list(found)))
+def of_saturation(found: Mapping[str, Sequence[Saturation]]) -> TakeAway:
+    """The histograms of the pre-activations of some networks."""
+    file = "pre-activations"
+    return TakeAway(file, saturation_code(list(found)), {f"{file}.npz": lambda: npz(_histograms(found))})
 
 
-def of_mechanism(arrays: Mapping[str, np.ndarray], names: list[str]) -> None:
-    """A button for Fig. 6 as arrays."""
-    of_arrays(arrays, "linear-mechanism", mechanism_code(names, PAIRS))
+def of_mechanism(arrays: Mapping[str, np.ndarray], names: list[str]) -> TakeAway:
+    """Fig. 6 as arrays."""
+    file = "linear-mechanism"
+    return TakeAway(file, mechanism_code(names, PAIRS), {f"{file}.npz": lambda: npz(arrays)})
 
 
 def curves_code(names: list[str]) -> str:
