@@ -2,10 +2,10 @@
 
 import dataclasses
 import itertools
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +13,12 @@ from torch import Tensor
 from satcore import data, library
 from satcore.attacks.cube import steps_first
 from satcore.attacks.objective import Objective
+from satcore.evaluation.findings import Findings
 from satcore.evaluation.strongest import wrong
-from satcore.files import read_whole, write_whole
 from satcore.networks import Network
 from satcore.proportions import Proportion
 
-FILE, MOST_BYTES, FORMAT = "beyond.json", 1 << 20, 1
+FILE = "beyond.json"
 IMAGES, SEED = 1_000, 0
 PIXELS = (1, 2, 4, 8, 16, 32)
 RADII = (0.5, 1.0, 1.5, 2.0, 3.0)
@@ -183,8 +183,7 @@ def find(name: str, *, ship: bool = False) -> Beyond:
     found = load(name)
     if found is None:
         found = examine(library.load(name))
-        content = {"format": FORMAT, "sha256": library.describe(name).sha256} | dataclasses.asdict(found)
-        write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+        KEPT.save(name, dataclasses.asdict(found), ship=ship)
     return found
 
 
@@ -201,24 +200,17 @@ def in_words(found: Beyond) -> str:
 
 
 def load(name: str) -> Beyond | None:
-    """What is kept of the network `name`; None where nothing is, or what was found of other weights.
+    """What is kept of the network `name`, as `Findings.load`."""
+    return KEPT.load(name)
 
-    Raises ValueError where its file is damaged.
-    """
-    path = library.kept(name, FILE)
-    if not path.exists():
-        return None
-    try:
-        fields = json.loads(read_whole(path, MOST_BYTES))
-        if fields.pop("format") != FORMAT or fields.pop("sha256") != library.describe(name).sha256:
-            return None
-        found = Beyond(**fields)
-        for count in (found.clean, found.shifted, *found.pixels, *found.radii):
-            found.share(count)
-        if (len(found.pixels), len(found.radii), found.changed.keys()) != (len(PIXELS), len(RADII), CHANGES.keys()):
-            raise ValueError("a count for each change")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"expected what was found of {name} beyond its ball in {path}, got a damaged file ({type(error).__name__})"
-        ) from error
+
+def _believed(fields: dict[str, Any]) -> Beyond:
+    found = Beyond(**fields)
+    for count in (found.clean, found.shifted, *found.pixels, *found.radii):
+        found.share(count)
+    if (len(found.pixels), len(found.radii), found.changed.keys()) != (len(PIXELS), len(RADII), CHANGES.keys()):
+        raise ValueError("a count for each change")
     return found
+
+
+KEPT = Findings(FILE, "what was found beyond the ball of", 1, 1 << 20, _believed)

@@ -2,7 +2,6 @@
 attack. Kept beside its hash.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,13 +11,12 @@ import torch
 
 from satcore import data, library
 from satcore.attacks.cube import steps_first
-from satcore.files import read_whole, write_whole
+from satcore.evaluation.findings import Findings
 from satcore.networks import Network
 from satcore.proofs import by_intervals, decide
 from satcore.proportions import Proportion
 
-FILE, MOST_BYTES = "certificate.json", 4 << 20
-FORMAT = 1
+FILE = "certificate.json"
 EPSILONS = (0.25, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55)  # the paper's first
 SECONDS = 0.05  # an image, those of one `AT_A_TIME` together
 AT_A_TIME = 500
@@ -109,27 +107,12 @@ def find(name: str, *, seconds: float = SECONDS, ship: bool = False) -> Iterator
 
 def save(name: str, found: list[Certificate], *, ship: bool = False) -> None:
     """Keep what was `found` about the network `name` under its hash."""
-    content = {"format": FORMAT, "sha256": library.describe(name).sha256, "within": [asdict(one) for one in found]}
-    write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+    KEPT.save(name, {"within": [asdict(one) for one in found]}, ship=ship)
 
 
 def load(name: str) -> list[Certificate]:
-    """What is kept of the network `name`, by ascending ε; nothing where nothing is, or what was found of other weights.
-
-    Raises ValueError where its file is damaged.
-    """
-    path = library.kept(name, FILE)
-    if not path.exists():
-        return []
-    try:
-        fields = json.loads(read_whole(path, MOST_BYTES))
-        if fields["format"] != FORMAT or fields["sha256"] != library.describe(name).sha256:
-            return []
-        return sorted((_believed(one) for one in fields["within"]), key=_epsilon)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"expected the certificates of {name} in {path}, got a damaged file ({type(error).__name__})"
-        ) from error
+    """What is kept of the network `name`, by ascending ε; nothing where nothing is. Else as `Findings.load`."""
+    return KEPT.load(name) or []
 
 
 def _epsilon(certificate: Certificate) -> float:
@@ -144,3 +127,10 @@ def _believed(fields: dict[str, Any]) -> Certificate:
     if not one.verdicts or not set(one.verdicts) <= set(WRONG + INTERVALS + PROVEN + BROKEN + OPEN):
         raise ValueError("a letter for each image")
     return one
+
+
+def _all_believed(fields: dict[str, Any]) -> list[Certificate]:
+    return sorted(map(_believed, fields["within"]), key=_epsilon)
+
+
+KEPT = Findings(FILE, "the certificates of", 1, 4 << 20, _all_believed)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +14,13 @@ from torch import Tensor
 from satcore import data, library
 from satcore.evaluation import rungs
 from satcore.evaluation.attack_checks import MEANINGS, Check, Signal, checks, masked, signals
+from satcore.evaluation.findings import Findings
 from satcore.evaluation.strongest import worst_case, wrong
-from satcore.files import read_whole, write_whole
 from satcore.networks import Network
 from satcore.proofs import decide
 from satcore.proportions import Proportion
 
-FILE, MOST_BYTES = "reality.json", 4 << 20
-FORMAT = 2  # of the file; what was found in another one is found anew
+FILE = "reality.json"
 EPSILON = 0.25  # the paper's
 EDGES = tuple(range(-600, 15, 5))  # of the histograms of log₁₀ |gradient|
 SEED = 0  # of the sample of test images
@@ -254,34 +252,12 @@ def work(name: str) -> str:
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:
     """Keep what was `found` about the network `name` under its hash; `ship`, for maintainers, as `library.place`."""
-    content = {"format": FORMAT, "sha256": library.describe(name).sha256} | dataclasses.asdict(found)
-    write_whole(library.place(name, FILE, ship=ship), json.dumps(content, ensure_ascii=False).encode() + b"\n")
+    KEPT.save(name, dataclasses.asdict(found), ship=ship)
 
 
 def load(name: str) -> Reality | None:
-    """What is kept of the network `name`; None where nothing is, or what was found of other weights or in another way.
-
-    Raises ValueError where its file is damaged.
-    """
-    path = library.kept(name, FILE)
-    if not path.exists():
-        return None
-    try:
-        fields = json.loads(read_whole(path, MOST_BYTES))
-        kept_of, form = fields.pop("sha256"), fields.pop("format", 1)
-        if form != FORMAT or kept_of != library.describe(name).sha256:
-            return None
-        records: dict[str, Any] = {
-            part: [kind(**record) for record in fields.pop(part)]
-            for part, kind in (("softening", Softening), ("checks", Check), ("dying", Dying), ("decided", Decided))
-        }
-        found = Reality(**fields, **records)
-        _check(found)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"expected what was found out about {name} in {path}, got a damaged file ({type(error).__name__})"
-        ) from error
-    return found
+    """What is kept of the network `name`, as `Findings.load`."""
+    return KEPT.load(name)
 
 
 def known() -> tuple[dict[str, Reality], list[str]]:
@@ -314,6 +290,16 @@ def verdict(found: Reality) -> str:
     )
 
 
+def _believed(fields: dict[str, Any]) -> Reality:
+    records: dict[str, Any] = {
+        part: [kind(**record) for record in fields.pop(part)]
+        for part, kind in (("softening", Softening), ("checks", Check), ("dying", Dying), ("decided", Decided))
+    }
+    found = Reality(**fields, **records)
+    _check(found)
+    return found
+
+
 def _check(found: Reality) -> None:
     """Raise ValueError or TypeError unless all counts are of as many images, and all lists as long, as they say."""
     images, count = found.images, len(found.epsilons)
@@ -342,3 +328,6 @@ def _check(found: Reality) -> None:
             0 <= there <= images for there in (*layer.counts, layer.zero)
         ):
             raise ValueError("a histogram of images")
+
+
+KEPT = Findings(FILE, "what was found out about", 2, 4 << 20, _believed)

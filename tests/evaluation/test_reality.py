@@ -130,7 +130,7 @@ def test_a_damaged_file_is_refused(damage, found, own):
 def test_what_was_found_in_another_way_is_not_believed(found, own):
     reality.save(own, found)
     path = library.kept(own, reality.FILE)
-    path.write_text(path.read_text().replace(f'"format": {reality.FORMAT}', '"format": 1'))
+    path.write_text(path.read_text().replace(f'"format": {reality.KEPT.format}', '"format": 1'))
     assert reality.load(own) is None
 
 
