@@ -67,7 +67,7 @@ def test_it_is_of_all_changes_kept_and_believed_where_it_can_be(monkeypatch):
     path = library.kept(name, beyond.FILE)
     fields = json.loads(path.read_text())
     path.write_text(json.dumps(fields | {"pixels": [1]}))
-    with pytest.raises(ValueError, match="expected what was found beyond the ball of mine.tiny in .*, got a damaged"):
+    with pytest.raises(ValueError, match=r"expected what was found beyond the ball of mine.tiny in .*, got a damaged"):
         beyond.load(name)
     path.write_text(json.dumps(fields | {"sha256": "0" * 64}))
     assert beyond.load(name) is None
