@@ -26,7 +26,7 @@ class FgsmView:
     zero_gradient: bool
 
 
-@cache.copied(most=5_000)
+@cache.of_network
 def fgsm_view(name: str, index: int, epsilon: float) -> FgsmView:
     """The test image at `index` and what FGSM makes of it. Raises ValueError as `satcore.attacks.fgsm` does."""
     network = digits.network(name)

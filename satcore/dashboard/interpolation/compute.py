@@ -28,26 +28,16 @@ def paths(names: Iterable[str], source: int, target: int, points: int) -> dict[s
     return there
 
 
+@cache.followed
 def plane(name: str, corners: tuple[int, int, int], side: int) -> Iterator[geometry.Plane]:
     """The triangle between three test images, as it fills, or at once where it is known.
 
     Raises ValueError as `satcore.geometry.plane`.
     """
-    known = _known_plane(name, corners, side)
-    if not known:
-        images = (digits.example(index) for index in corners)
-        record = None
-        for record in geometry.plane(digits.network(name), *images, side=side):
-            yield record
-        known.append(record)
-    yield known[0]
+    images = (digits.example(index) for index in corners)
+    yield from geometry.plane(digits.network(name), *images, side=side)
 
 
-@cache.shared(most=300)
+@cache.in_turn
 def _path(name: str, source: int, target: int, points: int) -> geometry.Path:
     return geometry.path(digits.network(name), digits.example(source), digits.example(target), points)
-
-
-@cache.shared(most=100)
-def _known_plane(name: str, corners: tuple[int, int, int], side: int) -> list:
-    return []  # whoever maps the plane first puts it here

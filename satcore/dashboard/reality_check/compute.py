@@ -40,7 +40,7 @@ def epsilons(found: dict[str, Reality]) -> list[float]:
     return there
 
 
-@cache.copied(most=5_000)
+@cache.of_network
 def gradients(name: str, index: int, loss: str, temperature: float) -> dict[str, GradientView]:
     """The gradient of the `loss` at the test image at `index`, taken in each of the three ways, by their names."""
     images, labels = data.example("test", index)

@@ -78,7 +78,7 @@ def index_of(names: Iterable[str], digit: int, number: int) -> int:
     return int(_first_of(digit)[alike[min(number, len(alike)) - 1] if len(alike) else 0])
 
 
-@cache.copied(most=2_000)
+@cache.of_network
 def symptom(name: str, index: int, epsilon: float) -> Symptom:
     """What FGSM sees of the test image at `index`, and leaves within `epsilon`."""
     network, (image, label) = digits.network(name), data.example("test", index)
@@ -87,7 +87,7 @@ def symptom(name: str, index: int, epsilon: float) -> Symptom:
     return Symptom(_picture(gradient.direction), float(gradient.log10_norm()), _picture(left), _seen(network, left))
 
 
-@cache.copied(most=2_000)
+@cache.in_turn
 def truth(name: str, index: int, epsilon: float) -> Truth:
     """What holds of the test image at `index` within `epsilon`: by search and proof, as quickly as they go."""
     network, (image, label) = digits.network(name), data.example("test", index)
@@ -103,7 +103,7 @@ def truth(name: str, index: int, epsilon: float) -> Truth:
     return Truth(verdict, by, _picture(found), _seen(network, found), free.view(28, 28).numpy())
 
 
-@cache.copied(most=100)
+@cache.in_turn
 def _vanishes(name: str, digit: int) -> np.ndarray:
     """Of which of the first images of a `digit` the gradient that FGSM sees is exactly zero, (n,) bool."""
     images, labels = data.load("test")

@@ -63,20 +63,20 @@ def names_of(name: str) -> list[str]:
     return ["pixels", *digits.network(name).hidden, "softmax"]
 
 
-@cache.shared(most=16)
+@cache.in_turn
 def activations(name: str, split: str, seed: int) -> dict[str, Tensor]:
     """Every layer's outputs for the sample of `split`."""
     chosen = data.load(split).images[representations.sample(split, 100, seed)]
     return representations.layers(digits.network(name), chosen)
 
 
-@cache.shared(most=32)
+@cache.in_turn
 def rdm(name: str, layer: str, seed: int) -> Tensor:
     """A layer's dissimilarities (1000, 1000)."""
     return representations.rdm(activations(name, "test", seed)[layer])
 
 
-@cache.shared(most=64)
+@cache.in_turn
 def blocks(name: str, seed: int) -> dict[str, np.ndarray]:
     """Every layer's dissimilarities, averaged over blocks of ten by ten images: (100, 100) float32."""
     return {
@@ -105,7 +105,7 @@ def class_means(name: str, layer: str, seed: int) -> np.ndarray:
     return representations.class_means(rdm(name, layer, seed), labels(seed)).numpy()
 
 
-@cache.shared(most=64)
+@cache.of_network
 def travel(name: str, index: int) -> Travel:
     """The test image at `index` under attack, stronger and stronger."""
     image, label = data.example("test", index)
@@ -127,7 +127,7 @@ def embeddings(name: str, method: str, seed: int, index: int) -> dict[str, np.nd
     return found
 
 
-@cache.copied(most=500)
+@cache.in_turn
 def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.ndarray:
     """Two dimensions (1000 + 11, 2) of a layer: the sample's images, then the one at `index` as it travels."""
     way = torch.from_numpy(travel(name, index).images)[:, None]
@@ -138,24 +138,24 @@ def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.nd
     return readouts.embedding(points, method, seed)
 
 
-@cache.copied(most=200)
+@cache.in_turn
 def _separations(name: str, seed: int) -> dict[str, representations.Separation]:
     return {layer: representations.separation(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
 
 
-@cache.copied(most=200)
+@cache.in_turn
 def _silhouettes(name: str, seed: int) -> dict[str, float]:
     return {layer: readouts.silhouette(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
 
 
-@cache.copied(most=200)
+@cache.in_turn
 def _linear_readouts(name: str, seed: int) -> dict[str, float]:
     train, test = activations(name, "train", seed), activations(name, "test", seed)
     train_labels = data.load("train").labels[representations.sample("train", 100, seed)]
     return {layer: readouts.linear_readout(train[layer], train_labels, test[layer], labels(seed)) for layer in test}
 
 
-@cache.copied(most=200)
+@cache.in_turn
 def _likeness(one: str, other: str, sha256: str, seed: int) -> dict[str, float]:
     return {
         layer: representations.rsa(rdm(one, layer, seed), rdm(other, layer, seed)) for layer in shared((one, other))

@@ -10,7 +10,7 @@ from satcore.dashboard.shared import cache
 from satcore.networks import Network
 
 
-@cache.shared(most=24)
+@cache.of_network
 def network(name: str) -> Network:
     """The network `name`. Raises ValueError where it is not there or damaged."""
     return library.load(name)
@@ -21,7 +21,7 @@ def stepping(names: Iterable[str]) -> list[str]:
     return [name for name in names if network(name).steps_first]
 
 
-@cache.copied(most=1_000)
+@cache.in_turn
 def _chosen(judge: str, digit: int, how: str, seed: int) -> int:
     return data.choose(network(judge), "test", digit, how, seed)
 

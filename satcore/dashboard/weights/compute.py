@@ -1,6 +1,6 @@
 """What the page on weights computes on demand, and keeps for all sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ class Prototypes:
     strength: float  # mean |component| of the first
 
 
-@cache.shared(most=24)
+@cache.in_turn
 def curves(name: str) -> dict[str, Curve]:
     """Every layer's nonlinearity with the inputs that 1,000 test images give its units, 100 of each digit.
 
@@ -72,7 +72,7 @@ def curves(name: str) -> dict[str, Curve]:
     return {layer: _curve(network, index, found[index]) for layer, index in all_of_them.items()}
 
 
-@cache.copied(most=24)
+@cache.of_network
 def shapes(name: str) -> list[weights.Shape]:
     """The shape of the weights of each layer that has them. Raises ValueError where a layer's are all equal."""
     return [weights.shape(w) for w in digits.network(name).weights]
@@ -84,18 +84,15 @@ def saturation(name: str) -> list[weights.Saturation]:
     Blocks that neither have a nonlinearity nor are the read-out, as those that scale the pixels, are left out, and so
     is a step before anything is summed.
     """
-    known = _known_saturation(name)
-    if not known:
-        network, record = digits.network(name), []
-        bar = st.progress(0.0, text=f"{name}: how far they reach")
-        for record in weights.saturation(network, data.load("test").images):
+    bar, record = st.empty(), []
+    for record in _counted(name):
+        if record[0].done < 1:
             bar.progress(record[0].done, text=f"{name}: all 10,000 test images")
-        bar.empty()
-        known.append([record[index] for index in _layers(network)])
-    return known[0]
+    bar.empty()
+    return record
 
 
-@st.cache_data(show_spinner=False)
+@cache.kept
 def curve() -> tuple[np.ndarray, np.ndarray]:
     """γ₂ and the scaled ratio's limit for Pearson VII weights."""
     kurtoses = np.linspace(0, KURTOSES[-1], 81)
@@ -107,13 +104,13 @@ def largest_limit() -> float:
     return weights.limiting_ratio(np.inf)
 
 
-@st.cache_data(show_spinner=False)
+@cache.kept
 def sampled() -> Ratios:
     """The scaled ratio at each of the `KURTOSES`, sampled."""
     return _summary([weights.pearson_vii(kurtosis) for kurtosis in KURTOSES])
 
 
-@cache.copied(most=24)
+@cache.in_turn
 def of_layers(name: str) -> Ratios:
     """The scaled ratio of prototypes drawn from each layer's own weights."""
     return _summary([weights.resampled(w) for w in digits.network(name).weights])
@@ -134,7 +131,7 @@ def figure_6(names: Iterable[str]) -> dict[str, np.ndarray]:
     }
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@cache.kept
 def prototypes(kurtosis: float, seed: int) -> Prototypes:
     """Two prototypes with Pearson VII components."""
     w = weights.pearson_vii(kurtosis)(np.random.default_rng(seed), (2, weights.DIMENSION))
@@ -143,9 +140,12 @@ def prototypes(kurtosis: float, seed: int) -> Prototypes:
     return Prototypes(first, second, epsilon_min, float(np.abs(first).mean()))
 
 
-@cache.shared(most=24)
-def _known_saturation(name: str) -> list[list[weights.Saturation]]:
-    return []  # whoever counts first puts it here
+@cache.followed
+def _counted(name: str) -> Iterator[list[weights.Saturation]]:
+    network = digits.network(name)
+    there = _layers(network)
+    for record in weights.saturation(network, data.load("test").images):
+        yield [record[index] for index in there]
 
 
 def _layers(network: Network) -> list[int]:

@@ -1,0 +1,198 @@
+"""What was computed is kept, once, within limits and in turns, whoever asks."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from satcore import library
+from satcore.dashboard.shared import cache
+from satcore.networks import build, mlp
+
+PATIENCE = 10  # seconds
+
+
+@pytest.fixture(autouse=True)
+def nothing_known():
+    cache.forget()
+    yield
+    cache.forget()
+
+
+@pytest.fixture
+def name() -> str:
+    return library.add(build(mlp("relu", (4,))), "small")
+
+
+def at_once(*calls: Callable[[], object]) -> list[object]:
+    """What several threads come to that begin together."""
+    found: list[object] = [None] * len(calls)
+
+    def run(index: int) -> None:
+        found[index] = calls[index]()
+
+    threads = [threading.Thread(target=run, args=(index,), daemon=True) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    return found
+
+
+@pytest.mark.parametrize("keep", [cache.of_network, cache.in_turn])
+def test_what_many_ask_for_at_once_is_computed_once(name, keep):
+    asked, all_there = [], threading.Event()
+
+    @keep
+    def compute(name: str, number: int) -> list[int]:
+        asked.append(number)
+        all_there.wait(0.2)
+        return [number]
+
+    found = at_once(*[lambda: compute(name, 3)] * 8)
+    assert asked == [3] and all(one is found[0] for one in found) and found[0] == [3]
+    assert compute(name, 4) == [4] and asked == [3, 4]
+
+
+def test_a_network_of_the_same_name_with_other_weights_is_another(name):
+    @cache.of_network
+    def compute(name: str) -> str:
+        return library.describe(name).sha256
+
+    before = compute(name)
+    library.remove(name)
+    assert library.add(build(mlp("relu", (5,))), "small") == name
+    assert compute(name) == library.describe(name).sha256 != before
+
+
+def test_no_more_are_at_work_than_there_are_processors_and_they_come_in_turn(name, monkeypatch):
+    monkeypatch.setattr(cache, "AT_ONCE", 2)
+    at_work, most, begun = set(), [], []
+
+    @cache.in_turn
+    def compute(name: str, number: int) -> int:
+        begun.append(number)
+        at_work.add(number)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        at_work.discard(number)
+        return number
+
+    def later(number: int) -> Callable[[], int]:
+        def call() -> int:
+            time.sleep(0.02 * number)
+            return compute(name, number)
+
+        return call
+
+    assert at_once(*map(later, range(7))) == list(range(7))
+    assert begun == list(range(7)) and max(most) == 2
+
+
+def test_who_waits_for_another_gives_its_place_up(name, monkeypatch):
+    """Else the one at work would wait for what waits for its place, for ever."""
+    monkeypatch.setattr(cache, "AT_ONCE", 1)
+    outer_at_work, inner_asked = threading.Event(), threading.Event()
+
+    @cache.in_turn
+    def inner(name: str) -> str:
+        return "inner"
+
+    @cache.in_turn
+    def outer(name: str) -> str:
+        outer_at_work.set()
+        assert inner_asked.wait(PATIENCE)
+        time.sleep(0.1)  # by now the other thread is about to compute `inner`, and waits for its turn
+        return inner(name) + " and outer"
+
+    def another() -> str:
+        assert outer_at_work.wait(PATIENCE)
+        inner_asked.set()
+        return inner(name)
+
+    assert at_once(lambda: outer(name), another) == ["inner and outer", "inner"]
+
+
+def test_what_is_refused_is_refused_to_each_and_nobody_waits_for_it(name):
+    @cache.in_turn
+    def compute(name: str) -> None:
+        raise ValueError("expected something else")
+
+    def refused() -> bool:
+        with pytest.raises(ValueError, match="expected something else"):
+            compute(name)
+        return True
+
+    assert all(at_once(*[refused] * 4))
+
+
+def test_what_nobody_follows_any_more_begins_anew_with_the_next(name):
+    begun = []
+
+    @cache.followed
+    def follow(name: str, count: int):
+        begun.append(count)
+        yield from range(1, count + 1)
+
+    first = follow(name, 3)
+    assert next(first) == 1
+    first.close()
+    assert list(follow(name, 3)) == [1, 2, 3] and begun == [3, 3]
+    assert list(follow(name, 3)) == [3] and begun == [3, 3]
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[tuple[int, int]]:
+    """Which (number of bytes, seconds) were computed, by `compute`."""
+    monkeypatch.setattr(cache, "MOST", 3_000)
+    return []
+
+
+@pytest.fixture
+def compute(asked, monkeypatch) -> Callable[[int, int, int], np.ndarray]:
+    """Takes so many bytes and, by the clock, so many seconds."""
+    clock = [0]
+    monkeypatch.setattr(cache, "thread_time", lambda: clock[0])
+
+    @cache.kept
+    def compute(number: int, size: int, seconds: int) -> np.ndarray:
+        asked.append(number)
+        clock[0] += seconds
+        return np.zeros(size, np.uint8)
+
+    return compute
+
+
+def test_of_things_alike_what_nobody_asked_for_longest_goes_first(asked, compute):
+    for number in (1, 2, 3, 1, 4, 1, 3, 2):  # 4 takes the place of 2, and 2 that of 4
+        compute(number, 1_000, 1)
+    assert asked == [1, 2, 3, 4, 2]
+
+
+def test_what_is_large_and_soon_computed_goes_before_what_is_small_and_took_long(asked, compute):
+    compute(1, 500, 10)
+    compute(2, 2_000, 1)
+    compute(3, 2_000, 2)  # takes the place of 2, although 1 was asked for before it
+    compute(1, 500, 10)
+    assert asked == [1, 2, 3]
+    for number in range(10, 40):  # but in the end what nobody asks for goes too
+        compute(number, 2_000, 8)
+    compute(1, 500, 10)
+    assert asked[-1] == 1
+
+
+def test_what_is_larger_than_all_there_may_be_is_handed_out_but_not_kept(asked, compute):
+    compute(1, 1_000, 1)
+    assert len(compute(2, 5_000, 1)) == 5_000 == len(compute(2, 5_000, 1))
+    assert asked == [1, 2, 2]
+
+
+def test_sizes_are_those_of_the_numbers():
+    network = build(mlp("relu", (4,)))
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    assert cache.size(network) == 4 * numbers
+    assert cache.size({"a": torch.zeros(10, dtype=torch.float64), "b": [np.zeros(3), (torch.zeros(5)[:1],)]}) == 124
