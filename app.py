@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from satcore.dashboard.shared.address import forget_infinities
 from satcore.dashboard.story import stage
@@ -61,7 +63,16 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     yield
 
 
+def own_names() -> list[str]:
+    """By which names the server may be asked for, "*" for any: on loopback by loopback's own.
+
+    Else another site could have its own name lead here (DNS rebinding), and its pages would count as ours.
+    """
+    loopback = ["127.0.0.1", "localhost"]
+    return loopback if st.get_option("server.address") in loopback else ["*"]
+
+
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=own_names())])
