@@ -40,6 +40,7 @@ def load(split: str) -> Examples:
 
 def check_images(images: Tensor) -> None:
     """Raise ValueError unless `images` is a float (N, 1, 28, 28) with every pixel in [0, 1]."""
+    _check_tensor(images, "images")
     if images.ndim != 4 or tuple(images.shape[1:]) != (1, 28, 28):
         raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
     if not images.is_floating_point():
@@ -53,12 +54,20 @@ def check_images(images: Tensor) -> None:
 
 def check_labels(labels: Tensor, count: int) -> None:
     """Raise ValueError unless `labels` is an int64 (count,) with values in 0…9."""
+    _check_tensor(labels, "labels")
     if labels.dtype != torch.int64 or tuple(labels.shape) != (count,):
         raise ValueError(
             f"expected int64 labels of shape ({count},), got {labels.dtype} of shape {tuple(labels.shape)}"
         )
     if not bool(((labels >= 0) & (labels < CLASSES)).all()):
         raise ValueError(f"expected labels in 0…9, got values from {labels.min().item()} to {labels.max().item()}")
+
+
+def _check_tensor(values: object, what: str) -> None:
+    if not isinstance(values, Tensor):
+        raise ValueError(f"expected {what} in a torch tensor, got {type(values).__name__}")
+    if values.layout != torch.strided or values.is_meta:
+        raise ValueError(f"expected {what} in a dense tensor, got one of {values.layout} on {values.device}")
 
 
 def most_confident(logits: Tensor, labels: Tensor, digit: int) -> int:

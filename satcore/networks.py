@@ -249,11 +249,13 @@ class Network(nn.Module):
         return self.pre_activations_above(0, images)
 
     def pre_activations_above(self, below: int, x: Tensor, activation: Activation | None = None) -> list[Tensor]:
-        """[h^(below+1), …, hᴰ], from the outputs x^below of the block they stand on (0: the images).
+        """[h^(below+1), …, hᴰ], from the outputs x^below of the block they stand on (0: the images, of any dtype).
 
         `activation`(φ, h) takes the place of φ(h): of the same values, with a derivative taken in another way.
         """
         found: list[Tensor] = []
+        if below == 0:
+            x = x.to(next(self.parameters()).dtype)
         for index in range(below, len(self.layers)):
             if found:
                 x = self.output(index - 1, found[-1], activation)

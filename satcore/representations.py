@@ -68,6 +68,8 @@ def rdm(activations: Tensor) -> Tensor:
     `activations` (N, units). Symmetric, with a zero diagonal, and exact to about 1e-15 of the largest entry. Raises
     ValueError for another shape, or entries that aren't finite.
     """
+    if not isinstance(activations, Tensor):
+        raise ValueError(f"expected activations in a torch tensor, got {type(activations).__name__}")
     if activations.ndim != 2 or activations.numel() == 0:
         raise ValueError(f"expected activations of shape (N, units), got shape {tuple(activations.shape)}")
     # In NumPy, which makes only half of a product of a matrix with its own transpose.

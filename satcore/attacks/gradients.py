@@ -37,7 +37,7 @@ class Gradient:
     def put(self, index: Tensor, there: "Gradient") -> "Gradient":
         """With those of `there` in place of the ones at `index` (n,)."""
         pairs = zip(vars(self).values(), vars(there).values(), strict=True)
-        return Gradient(*(old.index_copy(0, index, new) for old, new in pairs))
+        return Gradient(*(old.index_copy(0, index, new.to(old.dtype)) for old, new in pairs))
 
     @property
     def zero(self) -> Tensor:
