@@ -168,6 +168,17 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, run, grids, reality, certify, beyond, factorial, claims):
         command.add_argument("--ship", action="store_true", help="for maintainers: write to the shelf that ships")
 
+    story = commands.add_parser(
+        "story",
+        help="the dashboard's story as pictures",
+        description="Draw the dashboard's story, a picture a scene, in a browser that Playwright leads. Nothing is "
+        "overwritten.",
+    )
+    where = story.add_mutually_exclusive_group(required=True)
+    where.add_argument("--folder", type=Path, metavar="DIR", help="of SVGs, which isn't there yet, or is empty")
+    where.add_argument("--pdf", type=Path, metavar="FILE", help="a PDF, which isn't there yet")
+    story.set_defaults(command=_story)
+
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
     listing.add_argument("--group", metavar="G", help="only those of this group, such as relu-mlp, or mine")
     listing.set_defaults(command=_list)
@@ -464,6 +475,16 @@ def _claims(options: argparse.Namespace) -> int:
     for claim in claims.CLAIMS:
         print(f"{claim.name:{COLUMN}}{found[claim.name].verdict}")
     print(f"\n{', '.join(f'{count} {verdict}' for verdict, count in claims.tally(found.values()).items())}")
+    return 0
+
+
+def _story(options: argparse.Namespace) -> int:
+    from satcore.dashboard.story import export
+
+    write, where = (export.to_pdf, options.pdf) if options.pdf else (export.to_folder, options.folder)
+    for name in write(where):
+        print(name, flush=True)
+    print(f"the story is in {where}")
     return 0
 
 

@@ -38,7 +38,8 @@ export default function ({ data, parentElement }) {
     }
     cursor.frame = requestAnimationFrame(tick)
   }
-  const playing = cursor.frame !== 0 || (data.plays && !cursors.has(root) && cursor.t === 0)
+  const begins = data.plays && !matchMedia("(prefers-reduced-motion: reduce)").matches
+  const playing = cursor.frame !== 0 || (begins && !cursors.has(root) && cursor.t === 0)
   cancelAnimationFrame(cursor.frame)
   cursors.set(root, cursor)
 
