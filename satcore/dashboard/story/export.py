@@ -28,7 +28,7 @@ AT_REST = """() => {
   const runs = document.querySelector("[data-testid=stApp]").dataset.testScriptState !== "notRunning"
   const plays = [...document.querySelectorAll("button")].some((button) => button.textContent.includes("❚❚"))
   const waits = document.querySelector("[data-testid=stSkeleton]") ||
-    [...document.querySelectorAll("[data-testid=stPlotlyChart]")].some((figure) => !figure.querySelector(".cartesianlayer"))
+    [...document.querySelectorAll("[data-testid=stPlotlyChart]")].some((at) => !at.querySelector(".cartesianlayer"))
   window.restful = runs || plays || waits ? 0 : (window.restful ?? 0) + 1
   return window.restful > 5
 }"""
