@@ -1,7 +1,7 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.home import cards, compute, controls, downloads, figures, words
+from satcore.dashboard.home import cards, compute, controls, downloads, figures, objected, words
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
@@ -29,9 +29,10 @@ for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:
     numbers = words.numbers(measured, TABLE_1, worst_case)
+    shown, axis = objected.shown(measured, stage.objection())
     with figure("table 1", downloads.of_table_1(numbers)):
         st.plotly_chart(
-            figures.table_1(measured, TABLE_1),
+            figures.table_1(shown, TABLE_1, axis),
             key="table_1",
             height="stretch",
             config={"displayModeBar": False},

@@ -41,6 +41,7 @@ with one_readable_line():
             TABLE_1,
             epsilon,
             lambda name, rung: anew.begin_as_in_table(name, rung, found[name], epsilon),
+            stage.objection(),
             key="ladder",
         )
     stage.ends("ladder")

@@ -1,12 +1,13 @@
 """The home page, run without a browser."""
 
+import json
 import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library
-from satcore.dashboard.home import compute, downloads, figures
+from satcore.dashboard.home import compute, downloads, figures, objected
 from satcore.dashboard.shared import cache, controls, pictures
 from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation import reality
@@ -139,7 +140,7 @@ def test_the_ways_to_choose_are_those_of_the_library():
 
 def test_the_figure_shows_what_is_right_only_for_want_of_a_gradient():
     measured = {"cnn/saturated": {"accuracy": 0.99, "fgsm_accuracy": 0.98, "right_unmoved": 0.9}}
-    figure = figures.table_1(measured, TABLE_1)
+    figure = figures.table_1(measured, TABLE_1, objected.AS_PUBLISHED)
     moved, unmoved = [trace for trace in figure.data if trace.type == "bar" and trace.x[0] is not None]
     assert moved.x[0] == pytest.approx(8) and unmoved.x[0] == pytest.approx(90)
     assert not moved.marker.pattern.shape and unmoved.marker.pattern.shape
@@ -173,3 +174,16 @@ def test_the_python_of_table_1_measures_what_the_card_says(capsys):
     card = library.describe(name).measurements
     there = [card[figure] for figure in ("accuracy", "fgsm_accuracy", "zero_gradient")]
     assert [float(value) for value in measured] == pytest.approx(there, abs=2e-4)
+
+
+@pytest.mark.parametrize("asked", ["margin, autograd", "margin, softened"])
+def test_an_objection_shows_what_the_ladder_has_left(asked):
+    charts = [json.loads(opened(objection=said).get("plotly_chart")[0].proto.spec) for said in (asked, "none, exact")]
+    titles = [chart["layout"]["xaxis3"]["title"]["text"] for chart in charts]
+    assert asked.partition(", ")[0] in titles[0] and titles[1] == objected.AS_PUBLISHED
+    said = [note["text"] for note in charts[0]["layout"]["annotations"]]
+    for name in MLPS:
+        there = reality.load(name)
+        left = there and there.left(f"FGSM, {asked}")
+        assert left and f"<b>{100 * left.share:.1f}</b>" in said
+    assert len([text for text in said if text[3].isdigit()]) == 12  # softened is exact where nothing can be softened

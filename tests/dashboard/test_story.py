@@ -8,8 +8,9 @@ import pytest
 from satcore import library
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.stage import PART
-from satcore.dashboard.story import live, quoted, scenes
+from satcore.dashboard.story import live, objection, quoted, scenes
 from satcore.dashboard.story.objection import ORDER
 from satcore.evaluation import certificates, reality
 from satcore.evaluation.certificates import Certificate
@@ -109,6 +110,25 @@ def test_a_damaged_card_takes_its_scenes_along_and_no_more(shipped):
 
 def test_the_objection_goes_through_all_ways_of_each_loss():
     assert tuple((loss, way) for loss in LOSSES for way in WAYS) == ORDER
+
+
+def test_on_table_1_and_the_ladder_the_objection_goes_round_in_the_address(monkeypatch):
+    address = {}
+    monkeypatch.setattr(objection.st, "query_params", address)
+    said = []
+    for _ in ORDER:
+        objection.next_way("ladder")
+        said.append(stage.objection())
+    assert said == [*ORDER[1:], None] and address == {}
+
+
+def test_of_an_objection_the_ladder_has_one_column_of_each_attack_in_front():
+    (number,) = [number for number, scene in enumerate(STORY, 1) if scene.part == "ladder"]
+    page = at(number, objection="margin, exact")
+    aside = told(page, "aside")
+    kept = [rung for rung, back in zip(told(page, "rungs"), aside, strict=True) if not back]
+    assert [rung for rung in kept if ", " in rung] == ["FGSM, margin, exact", "PGD, margin, exact"]
+    assert {"clean", "worst case", "transfer"} < set(kept) and not any(told(at(number), "aside"))
 
 
 @pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.figure])

@@ -11,11 +11,11 @@ PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width
 PAPER_FGSM = {"symbol": "diamond", "size": 13, "color": "white", "line": {"width": 2.5, "color": "black"}}
 
 
-def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]) -> go.Figure:
+def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]], axis: str) -> go.Figure:
     """Table 1 as bars: accuracy under FGSM, how much of it is due to zero gradients, and the paper's figures.
 
     `measured` maps names to `satcore.evaluation.Measurements` as dictionaries (shares), `published` names to
-    the paper's clean and FGSM accuracies (percent).
+    the paper's clean and FGSM accuracies (percent); `axis` says what is counted.
     """
     figure = make_subplots(
         rows=len(FAMILIES),
@@ -95,7 +95,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     )
     figure.update_annotations(selector={"xref": "paper"}, font_size=TEXT_SIZE + 2)
     figure.update_xaxes(range=[0, 101.5], tickfont_size=TEXT_SIZE, zeroline=False)
-    figure.update_xaxes(title_text="Test images classified correctly (%)", title_font_size=TEXT_SIZE, row=3, col=1)
+    figure.update_xaxes(title_text=axis, title_font_size=TEXT_SIZE, row=3, col=1)
     figure.update_yaxes(
         autorange="reversed",
         tickfont_size=TEXT_SIZE,

@@ -40,8 +40,10 @@ function figure(data, cell) { return data.rows[cell.dataset.row].cells[cell.data
 
 function kind(rung) { return { "worst case": "worst", paper: "paper" }[rung] ?? "" }
 
+function back(steps) { return steps ? "aside" : "" }
+
 // Three rows: attacks, and beneath those that take a gradient, of which loss, and in which way.
-function head({ columns, rungs }) {
+function head({ columns, rungs, aside }) {
   const down_to = (k, level) => columns[k]?.slice(0, level + 1).join()
   const alike = (k, other, level) => down_to(k, level) === down_to(other, level)
   const rows = [0, 1, 2].map((level) => columns.map((headings, k) => {
@@ -49,14 +51,14 @@ function head({ columns, rungs }) {
     if (headings.length === 1) return `<th rowspan="3" class="${kind(rungs[k])}">${headings[0]}</th>`
     if (alike(k, k - 1, level)) return ""
     const span = columns.filter((_, other) => alike(k, other, level)).length
-    return `<th colspan="${span}" class="${level < 2 ? "group" : ""}">${headings[level]}</th>`
+    return `<th colspan="${span}" class="${level < 2 ? "group" : back(aside[k])}">${headings[level]}</th>`
   }).join(""))
   return `<tr><td rowspan="3" class="name">right, in %</td>${rows[0]}</tr><tr>${rows[1]}</tr><tr>${rows[2]}</tr>`
 }
 
-function body({ columns, rungs, rows }) {
+function body({ columns, rungs, rows, aside }) {
   return rows.map((row, k) => {
-    const cells = row.cells.map((cell, c) => `<td class="${kind(rungs[c])}">${cell ? button(cell, k, c) : ""}</td>`)
+    const cells = row.cells.map((cell, c) => `<td class="${kind(rungs[c])} ${back(aside[c])}">${cell ? button(cell, k, c) : ""}</td>`)
     const heading = k && rows[k - 1].group === row.group ? "" : `<tr class="family">
       <th class="name" colspan="3">${row.heading}</th><td colspan="${columns.length - 2}"></td></tr>`
     return `${heading}<tr style="--regime: ${row.colour}"><th scope="row" class="name"><span

@@ -31,13 +31,14 @@ def ladder_view(
     published: dict[str, tuple[float, float]],
     epsilon: float,
     compute: Callable[[str, str], None],
+    objection: tuple[str, str] | None = None,
     *,
     key: str,
 ) -> None:
     """Draw what each rung leaves at `epsilon`, a row a network, those of one group beneath one another.
 
-    Where a figure is to be computed anew, `compute` is called with the network's name and the rung, before the page is
-    run again.
+    With an `objection`, a loss and a way of taking the gradient, attacks by others step back. Where a figure is to be
+    computed anew, `compute` is called with the network's name and the rung, before the page is run again.
     """
 
     def choose() -> None:
@@ -61,7 +62,12 @@ def ladder_view(
     ]
     _component(
         key=key,
-        data={"columns": list(COLUMNS.values()), "rungs": list(COLUMNS), "rows": rows},
+        data={
+            "columns": list(COLUMNS.values()),
+            "rungs": list(COLUMNS),
+            "rows": rows,
+            "aside": [rung in AIMED and not rung.endswith(", ".join(objection or ())) for rung in COLUMNS],
+        },
         on_chosen_change=choose,
     )
 

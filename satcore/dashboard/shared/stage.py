@@ -8,13 +8,23 @@ from typing import Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from satcore.attacks.gradients import WAYS
+from satcore.attacks.objective import LOSSES
+
 PART = "part on stage"  # of the session's state: how far down a scene shows its page; "" where there is no scene
+OBJECTION = "objection"  # in the address: a loss and a way of taking the gradient, "margin, exact"
 A_FEW_LINES = 300  # characters, beside a title on a wide screen
 
 
 def on_stage() -> bool:
     """Whether the page is seen as a scene: by its figure alone, which then begins to move by itself."""
     return bool(st.session_state.get(PART))
+
+
+def objection() -> tuple[str, str] | None:
+    """The loss and the way of taking the gradient that a figure of robustness is to show; None: as the page has it."""
+    loss, _, way = st.query_params.get(OBJECTION, "").partition(", ")
+    return (loss, way) if loss in LOSSES and way in WAYS else None
 
 
 def heading(title: str, introduction: str = "") -> DeltaGenerator:

@@ -63,9 +63,9 @@ def _view(scenes: list[Scene], complaint: str, number: int, *, full: bool) -> No
             "complaint": escape(complaint),
             "number": number,
             "full": full,
-            "objects": bool(scene) and objection.possible(scene.page),
+            "objects": bool(scene) and objection.possible(scene.part),
             "badge": live.badge(scene) if scene else "",
         },
-        on_objection_change=objection.next_way,
+        on_objection_change=lambda: objection.next_way(scene.part) if scene else None,
         on_live_change=lambda: live.compute(scene) if scene else None,
     )
