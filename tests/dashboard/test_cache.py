@@ -1,5 +1,6 @@
 """What was computed is kept, once, within limits and in turns, whoever asks."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -196,3 +197,44 @@ def test_sizes_are_those_of_the_numbers():
     numbers = sum(parameter.numel() for parameter in network.parameters())
     assert cache.size(network) == 4 * numbers
     assert cache.size({"a": torch.zeros(10, dtype=torch.float64), "b": [np.zeros(3), (torch.zeros(5)[:1],)]}) == 124
+
+
+def test_whose_viewer_has_gone_no_longer_waits(name, monkeypatch):
+    monkeypatch.setattr(cache, "AT_ONCE", 1)
+    waiting, gone_on, said = threading.Event(), threading.Event(), []
+
+    class GoneError(Exception):
+        """As Streamlit ends a run, at its next look whether it should."""
+
+    def look() -> None:
+        waiting.set()
+        if gone_on.is_set():
+            raise GoneError
+
+    def spinner(text: str) -> contextlib.nullcontext:
+        said.append(text)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(cache, "get_run_yield_check", lambda: look)
+    monkeypatch.setattr(cache.st, "spinner", spinner)
+    begun = []
+
+    @cache.in_turn
+    def compute(name: str, number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            assert waiting.wait(PATIENCE)
+            gone_on.set()
+            time.sleep(3 * cache.OFTEN)
+        return number
+
+    def impatient() -> str:
+        while not begun:
+            time.sleep(0.01)
+        with pytest.raises(GoneError):
+            compute(name, 2)
+        return "gone"
+
+    assert at_once(lambda: compute(name, 1), impatient) == [1, "gone"]
+    assert begun == [1] and said == ["Others came first: 1 before this …"]
+    assert compute(name, 3) == 3  # nobody is left in the line
