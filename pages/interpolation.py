@@ -37,7 +37,6 @@ jumps = words.jumps(digits.stepping(chosen))
 
 with one_readable_line(), line:
     source, target = (digits.index_of(how, needs) for needs in ends)
-    left.caption(words.images(source, target))
     if line.open:
         paths = compute.paths(chosen, source, target, points)
         ends_at = digits.label_of(source), digits.label_of(target)
@@ -45,6 +44,7 @@ with one_readable_line(), line:
             path_view(paths, chosen, *ends_at, scale=scale, plays=stage.on_stage())
         if len(paths) == len(chosen):
             stage.ends("Line")
+        st.caption(words.images(source, target))
         if jumps:
             st.caption(jumps)
         if len(paths) < len(chosen):

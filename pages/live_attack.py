@@ -23,7 +23,7 @@ stage.heading("Watch an attack try", words.INTRODUCTION)
 with one_readable_line():
     with stage.controls():
         chosen = line_up()
-        first, second, third = st.columns([28, 38, 46], gap="medium")
+        first, second, third = st.columns([23, 47, 43], gap="medium")
         with second:
             how, needs = choice_of_example(chosen, more=(DRAWN,))
     beside, view = st.columns([1, 2], gap="large") if how == DRAWN and stage.on_stage() else (second, st.container())

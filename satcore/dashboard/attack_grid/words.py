@@ -7,8 +7,7 @@ from satcore.evaluation.claims.records import SUPERSCRIPTS
 from satcore.evaluation.grids import PAPERS_ADAM, Grid, Setting
 
 INTRODUCTION = (
-    "From one image of each digit, a targeted attack tries to reach each of the nine others: the paper's Fig. 5 and 8. "
-    "A red X: not found. Whether that means *robust* depends on how the gradient was taken."
+    "From each digit into each other: the paper's Fig. 5 and 8. A red X: not found, which need not mean *robust*."
 )
 NONE_THERE = "No such grid ships: press Compute."
 NOT_YET = "no such grid ships: press Compute."

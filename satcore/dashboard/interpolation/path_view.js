@@ -7,7 +7,7 @@ const PLAY_SECONDS = 10
 const STILLS = 20  // shown one after the other where motion is to be reduced
 const SUBSCRIPTS = "₁₂"
 
-let tall = 174  // a panel; less where each network is a row
+let tall = 174  // a panel; less where each network is a row, and on a low screen
 
 const cursors = new WeakMap()  // what outlives a redraw: t, and the animation
 
@@ -15,7 +15,7 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
   const cursor = cursors.get(root) ?? { t: tOfAddress(), frame: 0 }
   const networks = data.networks.map(decoded)
-  tall = few(data) ? 138 : 174
+  tall = few(data) ? 138 : innerHeight < 800 ? 112 : 174
   data = { ...data, sourcePixels: bytes(data.sourcePixels), targetPixels: bytes(data.targetPixels) }
   const view = drawn(root, data, networks)
   const show = (t) => { cursor.t = Math.min(1, Math.max(0, t)); moved(root, view, data, networks, cursor.t) }

@@ -6,9 +6,8 @@ from collections import Counter
 from satcore.geometry import Plane
 
 INTRODUCTION = (
-    "Walk in a straight line from one image to another: where does a network's answer change, and how fast? The "
-    "*length element* is how far the answer moves for a small step, in the Fisher–Rao metric. "
-    "Saturated, the answer rests, then jumps, often repeatedly; mostly so in the control, trained without the penalty."
+    "A straight line from one image to another: the *length element* is how far a network's answer moves for a small "
+    "step, in the Fisher–Rao metric. Saturated, it rests, then jumps, often repeatedly; mostly so in the control, too."
 )
 FIGURES = {
     "length": "The Fisher–Rao length of the path: how far the answer travels from source to target, "

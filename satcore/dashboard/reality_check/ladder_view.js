@@ -58,7 +58,8 @@ function head({ columns, rungs, aside }) {
 
 function body({ columns, rungs, rows, aside }) {
   return rows.map((row, k) => {
-    const cells = row.cells.map((cell, c) => `<td class="${kind(rungs[c])} ${back(aside[c])}">${cell ? button(cell, k, c) : ""}</td>`)
+    const cells = row.cells.map((cell, c) =>
+      `<td class="${kind(rungs[c])} ${back(aside[c])}">${cell ? button(cell, k, c) : ""}</td>`)
     const heading = k && rows[k - 1].group === row.group ? "" : `<tr class="family">
       <th class="name" colspan="3">${row.heading}</th><td colspan="${columns.length - 2}"></td></tr>`
     return `${heading}<tr style="--regime: ${row.colour}"><th scope="row" class="name"><span

@@ -84,7 +84,7 @@ def by_layer(values: words.ByLayer, styles: Mapping[str, Style], curve: Curve) -
     figure.update_yaxes(
         type="log" if curve.log else "linear",
         rangemode="normal" if curve.log else "tozero",
-        tickfont_size=TEXT_SIZE - 3,
+        tickfont_size=TEXT_SIZE + 1 if curve.log else TEXT_SIZE - 3,  # between powers 2 and 5 are written at 75 %
         nticks=5,
         exponentformat="power",
         title_text=curve.unit,

@@ -13,7 +13,7 @@ from satcore.attacks.objective import LOSSES
 
 PART = "part on stage"  # of the session's state: how far down a scene shows its page; "" where there is no scene
 OBJECTION = "objection"  # in the address: a loss and a way of taking the gradient, "margin, exact"
-A_FEW_LINES = 300  # characters, beside a title on a wide screen
+A_FEW_LINES = 400  # characters, beside a title on a wide screen
 
 
 def on_stage() -> bool:
