@@ -1,7 +1,8 @@
 // A part of the page as an SVG: text stays text, curves stay curves; canvases and images are embedded as PNG.
 
-const LEFT_OUT = "nav, button:not(td button), input, select, label.scrub, dialog, .modebar, [role=tooltip], .hint, .reads," +
-  " [class*=st-key-controls], [class*=st-key-take-away], [data-testid=stElementToolbar], [data-testid=stDataFrame]"
+const LEFT_OUT = "nav, button:not(td button), input, select, label.scrub, dialog, .modebar, .hint, .reads, " +
+  "[role=tooltip], [class*=st-key-controls], [class*=st-key-take-away], [data-testid=stElementToolbar], " +
+  "[data-testid=stDataFrame]"
 const FONT = ["font-family", "font-size", "font-weight", "font-style"]
 const INHERITED = { fill: "rgb(0, 0, 0)", "fill-opacity": "1", stroke: "none", "stroke-opacity": "1",
   "stroke-width": "1px", "stroke-dasharray": "none", "stroke-linecap": "butt", "stroke-linejoin": "miter",
