@@ -18,10 +18,16 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def servers_shelf(tmp_path_factory):
+    """The user's own shelf, as the server has it."""
+    return tmp_path_factory.mktemp("server's shelf")
+
+
+@pytest.fixture(scope="session")
+def address(servers_shelf):
     """Where the dashboard is served, with an empty shelf of the user's own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SATCORE_SHELF", str(tmp_path_factory.mktemp("server's shelf")))
+        patch.setenv("SATCORE_SHELF", str(servers_shelf))
         with served() as address:
             yield address
 

@@ -2,10 +2,13 @@
 
 import re
 import time
+from dataclasses import replace
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from satcore import library
 from satcore.dashboard.story.scenes import story
 from tests.browser import LAPTOP, PATIENCE, PHONE
 
@@ -75,6 +78,24 @@ def test_the_whole_talk_is_given_with_one_key(visit):
     assert page.asked_elsewhere == [] and page.refused == []
 
 
+def test_scenes_are_told_of_a_network_that_is_brought(visit, servers_shelf, tiny, monkeypatch):
+    """Those that are of a line-up, one by one by their addresses, with a network that is no one else's in its place."""
+    monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
+    name = library.add(tiny, "brought to the talk")
+    try:
+        page = visit("/networks", viewport=LAPTOP)
+        for number, scene in enumerate(STORY, 1):
+            if "networks" in scene.settings and scene.part != "proof":  # which chooses its pair itself
+                of_it = replace(scene, settings=scene.settings | {"networks": name})
+                page.goto(urljoin(page.url, f"/{of_it.address(number)}"))
+                whole(page, number)
+                if scene.settings.get("pick") != "draw one":
+                    expect(page.get_by_text(name).locator("visible=true").first).to_be_visible(timeout=PATIENCE)
+        assert page.asked_elsewhere == []
+    finally:
+        library.remove(name)
+
+
 def test_a_hasty_presenter_arrives(visit):
     page = visit("/?scene=1", viewport=LAPTOP)
     whole(page, 1)
@@ -112,6 +133,15 @@ def test_the_objection_changes_way_and_loss(visit):
         expect(page).to_have_url(re.compile(address), timeout=PATIENCE)
         whole(page, 5)
     expect(page).not_to_have_url(re.compile("gradient"))
+    page.keyboard.press("Home")
+    whole(page, 1)
+    page.keyboard.press("x")
+    expect(page.get_by_text("Right after FGSM by the cross-entropy, gradient exact")).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("objection=cross-entropy"))
+    whole(page, 1)
+    page.keyboard.press("PageDown")
+    whole(page, 2)
+    expect(page).not_to_have_url(re.compile("objection"))
 
 
 def test_a_figure_is_computed_anew_on_stage(visit):

@@ -94,8 +94,9 @@ def links(training: Training) -> None:
 def before(run: Run, beside: Beside | None) -> None:
     """What there is to see without a record of the `run`: the course of what it is to be compared with."""
     if beside:
-        figure = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
-        draw(st.container(), "before", figure, words.course_alt([], beside))
+        course = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
+        with figure("before", downloads.of_training(run, [])):
+            draw(st.container(), "before", course, words.course_alt([], beside))
         st.caption(f"{words.grey(beside)} {words.caption(run.recipe)}")
 
 
@@ -144,8 +145,8 @@ def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour
 
     def curve(layer: int) -> Drawn:
         phi = recipe.architecture[layer].nonlinearity
-        figure = figures.saturation(now, first, latest, layer, phi, colour)
-        return f"saturation {layer}", figure, words.saturation_alt(now, layer, phi)
+        drawn = figures.saturation(now, first, latest, layer, phi, colour)
+        return f"saturation {layer}", drawn, words.saturation_alt(now, layer, phi)
 
     def weights(layer: int) -> Drawn:
         title = words.weights_title(now, layer)

@@ -1,0 +1,80 @@
+"""Every page for everyone: axe-core, keyboard, phone, in either theme."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE
+
+pytestmark = pytest.mark.browser
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+PAGES = {  # what is there when the page is
+    "": ".js-plotly-plot",
+    "interpolation?points=51": "section[data-network]",
+    "representations": "section canvas, canvas",
+    "weights": ".js-plotly-plot",
+    "live_attack?pick=by+index": "section[data-network]",
+    "attack_grid": "section canvas",
+    "reality_check": "td button",
+    "claims": "article",
+    "over_seeds": "figure svg circle",
+    "train": ".js-plotly-plot",
+    "networks": "[data-testid=stVerticalBlock]",
+    "?scene=1": ".js-plotly-plot",
+}
+MAIN = {  # the first figure of pages whose controls are many
+    "interpolation?points=51": "section[data-network] svg",
+    "live_attack": "section[data-network] .images",
+    "attack_grid": "section .frame",
+}
+
+
+def whole(page: Page, selector: str) -> None:
+    expect(page.locator(selector).first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
+
+
+def violations(page: Page) -> dict[str, list[str]]:
+    """What axe finds serious or critical, by rule: which elements."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return {
+        rule["id"]: [f"{node['target'][-1]}: {node['html'][:150]}" for node in rule["nodes"]]
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    }
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
+    page = visit(f"/{path}", viewport=LAPTOP)
+    whole(page, PAGES[path])
+    assert violations(page) == {}
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(23, 22, 20)")
+    assert violations(page) == {}
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)
+    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+
+
+def test_axe_would_find_what_is_wrong(visit):
+    page = visit("/claims", viewport=LAPTOP)
+    whole(page, PAGES["claims"])
+    page.locator("article h3").first.evaluate(
+        "(h3) => { h3.style.color = '#aaaaaa'; h3.innerHTML += '<button></button>' }"
+    )
+    assert {"button-name", "color-contrast"} <= violations(page).keys()
+
+
+@pytest.mark.parametrize(("path", "selector"), MAIN.items())
+def test_what_one_sets_and_what_one_sees_are_on_one_screen(visit, path, selector):
+    page = visit(f"/{path}", viewport=LAPTOP)
+    whole(page, selector)
+    for screen in (LAPTOP, DESKTOP, {"width": 1920, "height": 1080}):
+        page.set_viewport_size(screen)
+        page.wait_for_timeout(300)
+        expect(page.locator(selector).first).to_be_in_viewport(ratio=0.99)
