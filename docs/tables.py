@@ -6,6 +6,7 @@ nothing, says which of them is out of date, and exits 1 where one is. What the u
 
 import argparse
 import functools
+import json
 import os
 import re
 import sys
@@ -27,6 +28,7 @@ from satcore.library import Card
 from satcore.paper import TABLE_1
 
 ROOT = Path(__file__).resolve().parent.parent
+HELD_OUT = ROOT / "benchmarks" / "held_out.jsonl"
 WIDTH = 120
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 PROVEN_AT = 0.01  # ε
@@ -332,6 +334,18 @@ def _at_the_papers(card: Card) -> Certificate:
     raise ValueError(f"expected a certificate of {card.name} within {reality.EPSILON:g}, got none")
 
 
+def held_out(_: Stored) -> str:
+    """What came of the trials on which the dendritic recipes rest, on training images that weren't trained on."""
+    rows = []
+    for line in map(json.loads, HELD_OUT.read_text(encoding="utf-8").splitlines()):
+        shares = (line[name] / line["images"] for name in ("right", "intervals", "intervals_trained_on"))
+        decided = (line["proven"] / line["decided"], line["open"] / line["decided"])
+        figures = [f"{100 * share:.2f}" for share in (*shares, *decided)]
+        rows.append([line["name"], str(line["epochs"]), *figures])
+    header = ["trial", "epochs", "right", "by intervals", "of those trained on", "proven", "open"]
+    return _table(header, rows)
+
+
 TABLES: dict[str, Callable[[Stored], str]] = {
     "headline": headline,
     "table-1": table_1,
@@ -347,6 +361,7 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "dendritic": dendritic,
     "proven": proven,
     "certificates": certified,
+    "held-out": held_out,
     "factorial": factors,
     "contributions": contributions,
     "beyond": elsewhere,
