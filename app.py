@@ -1,6 +1,7 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
 import contextlib
+import ctypes
 import gc
 import os
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from satcore.dashboard.story import stage
 
 SHARED = Path(__file__).parent / "satcore" / "dashboard" / "shared"
 ICON = SHARED / "icon.png"  # a named icon would be fetched
+M_ARENA_MAX = -8  # of malloc.h
 
 
 def main() -> None:
@@ -53,6 +55,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # Torch's threads are to sleep between two products. Spinning, they take the cores away from the browser and from
     # other sessions, and a step of an attack takes several times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _share_memory()
     import satcore.evaluation
     import satcore.geometry
     import satcore.readouts  # noqa: F401
@@ -61,6 +64,16 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # through it takes longer than a step of an attack on four networks.
     gc.freeze()
     yield
+
+
+def _share_memory() -> None:
+    """Have all threads take memory from two places, where the C library lets one say so (glibc).
+
+    Else each thread has a place of its own, and keeps what it once took: every run of a page is a thread, and after
+    some runs as much memory again is held as is used.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def own_names() -> list[str]:
