@@ -44,6 +44,14 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
     return found
 
 
+def until(there: Callable[[], bool]) -> None:
+    """Wait until something is `there`."""
+    last = time.monotonic() + PATIENCE
+    while not there():
+        assert time.monotonic() < last
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("keep", [cache.of_network, cache.in_turn])
 def test_what_many_ask_for_at_once_is_computed_once(name, keep):
     asked, all_there = [], threading.Event()
@@ -72,26 +80,24 @@ def test_a_network_of_the_same_name_with_other_weights_is_another(name):
 
 def test_no_more_are_at_work_than_there_are_processors_and_they_come_in_turn(name, monkeypatch):
     monkeypatch.setattr(cache, "AT_ONCE", 2)
-    at_work, most, begun = set(), [], []
+    begun, done = [], [threading.Event() for _ in range(7)]
 
     @cache.in_turn
     def compute(name: str, number: int) -> int:
         begun.append(number)
-        at_work.add(number)
-        most.append(len(at_work))
-        time.sleep(0.05)
-        at_work.discard(number)
+        assert done[number].wait(PATIENCE)
         return number
 
-    def later(number: int) -> Callable[[], int]:
-        def call() -> int:
-            time.sleep(0.02 * number)
-            return compute(name, number)
-
-        return call
-
-    assert at_once(*map(later, range(7))) == list(range(7))
-    assert begun == list(range(7)) and max(most) == 2
+    threads = [threading.Thread(target=compute, args=(name, number), daemon=True) for number in range(7)]
+    for there, thread in enumerate(threads):
+        thread.start()
+        until(lambda there=there: len(cache._line) > there)
+    until(lambda: len(begun) == 2)
+    for number, thread in enumerate(threads):
+        assert sorted(begun) == list(range(min(7, number + 2)))
+        done[number].set()
+        thread.join(PATIENCE)
+        until(lambda number=number: len(begun) == min(7, number + 3))
 
 
 def test_who_waits_for_another_gives_its_place_up(name, monkeypatch):
