@@ -499,7 +499,7 @@ def on_bounds(
 
 
 def _strided_cnn() -> Architecture:
-    """256 windows of 14×14 pixels in nine places, and a dense layer, of ramps: wide, and few blocks for bounds to pass."""
+    """256 windows of 14×14 pixels in nine places, and a dense layer, of ramps: wide, and few blocks for a bound."""
     return (
         Block(Convolution(1, 256, (14, 14), (7, 7)), "ramp"),
         Block(Dense(256 * 3 * 3, 512), "ramp"),

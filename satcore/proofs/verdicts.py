@@ -130,7 +130,7 @@ def _decided(network: Network, low: Tensor, high: Tensor, labels: Tensor, images
                 continue
             box = Box(network, lows[number], highs[number], int(digits[number]))
             deadline = time.monotonic() + seconds
-            verdict, image = prover.searched(box, region[number : number + 1], images[index].view(1, -1), deadline)
+            verdict, image = prover.searched(box, region[number : number + 1], images[index].reshape(1, -1), deadline)
             verdicts.append(verdict)
             if image is not None:
                 images[index] = image

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satcore import data, library, representations
-from satcore.evaluation import measure, seeds
+from satcore.evaluation import certificates, measure, seeds
 from satcore.evaluation.seeds import Plan, Stage
 from satcore.proofs import certified
 from satcore.recipes import PAPER_TRAININGS, RECIPES
@@ -255,3 +255,12 @@ def test_what_ships_is_believed_and_agrees_with_the_cards(monkeypatch):
         for figure in ("accuracy", "fgsm_accuracy", "fgsm_withstood", "zero_gradient"):
             assert there.figures[figure] == pytest.approx(card.measurements[figure], abs=tipped), name
         assert there.figures["kurtosis"] == pytest.approx(card.measurements["kurtosis"], rel=1e-6)
+
+
+def test_what_is_proven_of_what_ships_is_what_its_certificate_says(monkeypatch):
+    monkeypatch.setattr(library, "SHIPPED", SHIPPED)
+    card = library.describe("relu-mlp/dendritic")
+    within = next(there for there in certificates.load(card.name) if there.epsilon == certificates.EPSILONS[0])
+    (here,) = [one for one in seeds.load()[0] if (one.identity, one.seed) == (card.recipe.identity, card.seed)]
+    assert here.figures["proven"] == pytest.approx(within.proven.share, abs=5e-4)  # it had its time, here and there
+    assert here.figures["accuracy"] == pytest.approx(within.clean.share, abs=5e-4)
