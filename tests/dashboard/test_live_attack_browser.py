@@ -118,8 +118,10 @@ def test_a_finished_run_fits_a_phone(visit):
     expect(says(page, "vanilla")).to_have_text(re.compile("^Fooled after"), timeout=PATIENCE)
     expect(page.get_by_role("button", name="Play")).to_be_focused(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Step")).to_be_disabled()
-    for label in ("CSV", "NPZ"):
-        expect(page.get_by_role("button", name=label)).to_be_enabled(timeout=PATIENCE)
+    page.get_by_role("button", name="Take it away").click(timeout=PATIENCE)
+    for ending in (".csv", ".npz"):
+        expect(page.get_by_role("button", name=ending)).to_be_enabled(timeout=PATIENCE)
+    page.keyboard.press("Escape")
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
     rights = page.locator("section, section svg, canvas, .scrub *, .note").evaluate_all(

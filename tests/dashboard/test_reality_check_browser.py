@@ -13,7 +13,8 @@ COMPUTED = "relu-mlp/saturated, noise, ε = 0.25: "
 
 
 def settled(page: Page) -> Page:
-    expect(page.get_by_role("button", name="CSV", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("rowheader", name="saturated").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     return page
 

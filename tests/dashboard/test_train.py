@@ -13,7 +13,7 @@ from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
-from satcore.training import train
+from satcore.training import loop, train
 from tests.dashboard.pages import button
 from tests.dashboard.pages import opened as opened_page
 
@@ -274,7 +274,8 @@ def test_a_row_of_the_table_of_phases_is_the_phase(name):
         assert controls._phase(phase, row) == phase
 
 
-def test_the_python_that_is_offered_trains_the_same_network(capsys):
+def test_the_python_that_is_offered_trains_the_same_network(capsys, monkeypatch):
+    monkeypatch.setattr(loop, "faster", lambda recipe, device: "float32")  # else measured anew
     run = Run(SMALL, seed=3)
     exec(downloads.training_code(run), {})
     trained = [
