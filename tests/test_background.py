@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -44,15 +45,16 @@ def test_in_turn_one_waits_for_the_other():
 
     def second():
         begun.set()
-        with background.at_work("second", in_turn=True):
+        with background.at_work("dig-second", in_turn=True):
             order.append("second")
 
-    with background.at_work("first", in_turn=True):
+    with background.at_work("dig-first", in_turn=True):
         thread = threading.Thread(target=second)
         thread.start()
         begun.wait()
-        while (there := background.report("second")) is None or there.says != "waits for its turn":
-            pass
+        while (there := background.report("dig-second")) is None or there.says != "waits for its turn":
+            assert thread.is_alive()
+            time.sleep(0.05)  # who looks holds the lock for a moment, and is to leave it to the other one
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
