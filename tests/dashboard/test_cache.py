@@ -244,3 +244,40 @@ def test_whose_viewer_has_gone_no_longer_waits(name, monkeypatch):
     assert at_once(lambda: compute(name, 1), impatient) == [1, "gone"]
     assert begun == [1] and said == ["Others came first: 1 before this …"]
     assert compute(name, 3) == 3  # nobody is left in the line
+
+
+def test_whose_viewer_goes_just_as_the_waiting_is_over_leaves_nothing_locked(name, monkeypatch):
+    waiting = threading.Event()
+
+    class GoneError(Exception):
+        """As Streamlit ends a run where something is drawn: here, where the spinner is taken away."""
+
+    @contextlib.contextmanager
+    def spinner(text: str):
+        assert text == cache.SOMEBODY_ELSE
+        waiting.set()
+        yield
+        raise GoneError
+
+    monkeypatch.setattr(cache.st, "spinner", spinner)
+    begun = []
+
+    @cache.of_network
+    def compute(name: str) -> str:
+        begun.append(name)
+        if len(begun) == 1:
+            assert waiting.wait(PATIENCE)
+            raise ValueError("refused to the first")
+        return "computed"
+
+    def first() -> None:
+        with pytest.raises(ValueError, match="refused to the first"):
+            compute(name)
+
+    def second() -> None:
+        until(lambda: bool(begun))
+        with pytest.raises(GoneError):
+            compute(name)
+
+    at_once(first, second)
+    assert at_once(lambda: compute(name)) == ["computed"]

@@ -169,7 +169,7 @@ class _Known:
 
 _known = _Known()
 _changed = threading.Condition()  # of these two
-_under_way: set[object] = set()  # keys of what is being computed
+_under_way: dict[object, object] = {}  # by key of what is being computed: who computes it
 _line: list[object] = []  # the first `AT_ONCE` are at work, the others wait
 _mine = threading.local()  # `place`: this thread's own in the line, while it is at work
 
@@ -177,18 +177,14 @@ _mine = threading.local()  # `place`: this thread's own in the line, while it is
 @contextlib.contextmanager
 def _alone(key: object) -> Iterator[None]:
     """Wait until nobody else computes what has this `key`, and let nobody else begin."""
-
-    def begun() -> bool:
-        before = key in _under_way
-        _under_way.add(key)
-        return not before
-
-    _wait(begun, SOMEBODY_ELSE)
+    me = object()
     try:
+        _wait(lambda: _under_way.setdefault(key, me) is me, SOMEBODY_ELSE)
         yield
     finally:
         with _changed:
-            _under_way.discard(key)
+            if _under_way.get(key) is me:  # it is, too, where the viewer went just as the waiting was over
+                del _under_way[key]
             _changed.notify_all()
 
 
