@@ -4,9 +4,30 @@ import re
 from urllib.parse import urlparse
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import DESKTOP, PATIENCE, chromium, served
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Of a test that fails: what each of its pages shows and has said, as nobody is there to look."""
+    report = yield
+    if report.when == "call" and report.failed and "visit" in item.funcargs:
+        for page in item.funcargs["visit"].pages:
+            report.sections.append((f"page {page.url}", what_is_seen(page)))
+    return report
+
+
+def what_is_seen(page: Page) -> str:
+    """The state of a page's run, its text, and its console's last lines."""
+    try:
+        state = page.evaluate("document.querySelector('[data-testid=stApp]')?.dataset.testScriptState")
+        seen = page.evaluate("document.body.innerText")
+    except PlaywrightError as error:
+        state, seen = "gone", str(error)
+    return "\n".join([f"script: {state}", seen[:4000], "console:", *page.told[-20:]])
 
 
 @pytest.fixture(scope="session")
@@ -35,14 +56,17 @@ def address(servers_shelf):
 @pytest.fixture
 def visit(browser, address):
     """Opens a path in a fresh browser context that reaches nothing but the dashboard."""
-    contexts = []
+    contexts, pages = [], []
 
     def open_page(path: str = "/", viewport: dict = DESKTOP, scheme: str = "light") -> Page:
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.asked_elsewhere, page.refused, page.sent = [], [], []
+        pages.append(page)
+        page.asked_elsewhere, page.refused, page.sent, page.told = [], [], [], []
+        page.on("console", lambda message: page.told.append(message.text))
+        page.on("pageerror", lambda error: page.told.append(str(error)))
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))
 
         def only_here(route):
@@ -62,6 +86,7 @@ def visit(browser, address):
         page.goto(address + path)
         return page
 
+    open_page.pages = pages
     yield open_page
     for context in contexts:
         context.close()
