@@ -10,6 +10,10 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser import DESKTOP, PATIENCE, chromium, served
 
 
+# Not by intercepting requests, all of which would have to pass through this process.
+NOBODY_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Of a test that fails: what each of its pages shows and has said, as nobody is there to look."""
@@ -21,19 +25,20 @@ def pytest_runtest_makereport(item, call):
 
 
 def what_is_seen(page: Page) -> str:
-    """The state of a page's run, its text, and its console's last lines."""
+    """The state of a page's run, its text, what it waits for, and its console's last lines."""
     try:
         state = page.evaluate("document.querySelector('[data-testid=stApp]')?.dataset.testScriptState")
         seen = page.evaluate("document.body.innerText")
     except PlaywrightError as error:
         state, seen = "gone", str(error)
-    return "\n".join([f"script: {state}", seen[:4000], "console:", *page.told[-20:]])
+    unanswered = [request.url for request in page.asked]
+    return "\n".join([f"script: {state}", seen[:4000], "unanswered:", *unanswered, "console:", *page.told[-20:]])
 
 
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", NOBODY_ELSE])
         yield browser
         browser.close()
 
@@ -64,16 +69,16 @@ def visit(browser, address):
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         pages.append(page)
-        page.asked_elsewhere, page.refused, page.sent, page.told = [], [], [], []
+        page.asked_elsewhere, page.refused, page.sent, page.told, page.asked = [], [], [], [], {}
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))
         page.on("console", lambda message: page.told.append(message.text))
         page.on("pageerror", lambda error: page.told.append(str(error)))
-        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))
 
-        def only_here(route):
-            if urlparse(route.request.url).netloc == urlparse(address).netloc:
-                return route.continue_()
-            page.asked_elsewhere.append(route.request.url)
-            return route.abort()
+        def asked(request):
+            page.asked[request] = None
+            where = urlparse(request.url)
+            if where.scheme in ("http", "https", "ws", "wss") and where.netloc != urlparse(address).netloc:
+                page.asked_elsewhere.append(request.url)
 
         def refused(response):
             # Below a page's own address Streamlit looks for its server first, and is to find nothing there.
@@ -81,8 +86,10 @@ def visit(browser, address):
             if response.status >= 400 and not re.fullmatch(r"/\w+/_stcore/(health|host-config)", path):
                 page.refused.append(response.url)
 
+        page.on("request", asked)
         page.on("response", refused)
-        page.route(re.compile("^(http|ws)s?://"), only_here)
+        for answered in ("requestfinished", "requestfailed"):
+            page.on(answered, lambda request: page.asked.pop(request, None))
         page.goto(address + path)
         return page
 
