@@ -50,7 +50,7 @@ def grids_as_they_fill() -> None:
         for name, why in run.refused.items():
             st.error(f"{name}: {why}", icon=":material/error:")
         if run.shown:
-            with figure("grids", downloads.of_grids(run.shown, setting)):
+            with figure("grids", downloads.of_grids(run.shown, setting), in_fragment=True):
                 grid_view(run.shown, chosen, setting, key="grids")
         else:
             st.info(words.NONE_THERE, icon=":material/grid_on:")

@@ -78,7 +78,7 @@ def attack_as_it_runs() -> None:
         run.advance(seconds=0.08)
         if run.finished:
             st.rerun()
-    with figure("attack", downloads.of_run(run)):
+    with figure("attack", downloads.of_run(run), in_fragment=True):
         attack_view(run, chosen, key="attack_view", brief=how == DRAWN and stage.on_stage())
 
 

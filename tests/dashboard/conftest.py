@@ -9,7 +9,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import DESKTOP, PATIENCE, chromium, served
 
-
 # Not by intercepting requests, all of which would have to pass through this process.
 NOBODY_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 

@@ -4,6 +4,8 @@ import ast
 import importlib
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 from tests.dashboard.pages import MLPS, opened
 
@@ -28,9 +30,27 @@ VIEWS = [  # a page, a view of it, and how many figures stand on it
 ]
 
 
+@pytest.fixture
+def deltas(monkeypatch) -> list[ForwardMsg]:
+    """What pages send from now on of what they draw."""
+    sent: list[ForwardMsg] = []
+    monkeypatch.setattr(
+        ForwardMsgQueue, "_before_enqueue_msg", lambda message: sent.append(message) if message.HasField("delta") else 0
+    )
+    return sent
+
+
+def nested(deltas: list[ForwardMsg]) -> list[tuple[int, ...]]:
+    """Where one fragment draws in what another one has drawn: Streamlit may send the inner one's alone."""
+    drew = {tuple(message.metadata.delta_path): message.delta.fragment_id for message in deltas}
+    around = {path: {drew.get(path[:n], "") for n in range(1, len(path))} for path in drew}
+    return [path for path, fragment in drew.items() if fragment and around[path] - {"", fragment}]
+
+
 @pytest.mark.parametrize(("name", "view", "figures"), VIEWS)
-def test_every_figure_has_its_menu(name, view, figures):
+def test_every_figure_has_its_menu(name, view, figures, deltas):
     page = opened(name, first=True, networks=MLPS[2:3], **view)
+    assert deltas and not nested(deltas)
     assert not page.exception and not page.error
     menus = [there for there in page.get("popover") if there.proto.popover.label == "Take it away"]
     assert len(menus) == figures

@@ -42,7 +42,7 @@ def _one_digit(looks: dict[str, Style]) -> None:
         index = truths.index_of(looks, digit, number)
         found = {name: (truths.symptom(name, index, epsilon), truths.truth(name, index, epsilon)) for name in looks}
         st.markdown(words.opposite(found, looks))
-        with figure("opposite", downloads.of_symptoms(list(looks), index, epsilon)):
+        with figure("opposite", downloads.of_symptoms(list(looks), index, epsilon), in_fragment=True):
             opposite_view(digits.image_of(index), found, looks, digit, key="opposite")
 
 

@@ -27,7 +27,7 @@ def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
                 st.caption(words.SOFTENED)
         with left:
             st.markdown(words.gradients(digits.label_of(index), index, loss))
-            with figure("gradients", downloads.of_gradients(list(chosen), index, loss, temperature)):
+            with figure("gradients", downloads.of_gradients(list(chosen), index, loss, temperature), in_fragment=True):
                 places = [column for _ in range(0, len(chosen), 2) for column in st.columns(2)]
             for (name, style), place in zip(chosen.items(), places, strict=False):
                 with place, one_sentence():

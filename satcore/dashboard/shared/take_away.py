@@ -31,14 +31,18 @@ class TakeAway:
 
 
 @contextmanager
-def figure(key: str, taken: TakeAway) -> Iterator[None]:
-    """A figure, whatever is drawn within, and below it the one menu by which it is taken away."""
+def figure(key: str, taken: TakeAway, *, in_fragment: bool = False) -> Iterator[None]:
+    """A figure, whatever is drawn within, and below it the one menu by which it is taken away.
+
+    The menu is a fragment of its own, unless the figure stands `in_fragment`: where that runs again, Streamlit takes
+    back what it drew before and has not sent yet, but not what a fragment in it drew, and that, with nothing around it,
+    leaves the browser with a blank page.
+    """
     with st.container(key=f"figure {key}"):
         yield
-    _menu(key, taken)
+    (_menu if in_fragment else st.fragment(_menu))(key, taken)
 
 
-@st.fragment
 def _menu(key: str, taken: TakeAway) -> None:
     with st.popover("Take it away", icon=":material/download:", type="tertiary", key=f"take away {key}"):
         _component(

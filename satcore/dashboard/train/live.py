@@ -95,7 +95,7 @@ def before(run: Run, beside: Beside | None) -> None:
     """What there is to see without a record of the `run`: the course of what it is to be compared with."""
     if beside:
         course = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
-        with figure("before", downloads.of_training(run, [])):
+        with figure("before", downloads.of_training(run, []), in_fragment=True):
             draw(st.container(), "before", course, words.course_alt([], beside))
         st.caption(f"{words.grey(beside)} {words.caption(run.recipe)}")
 
@@ -120,7 +120,7 @@ def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
             st.caption(words.NO_RECORD)
             before(run, beside)
         elif epochs:
-            with figure("training", downloads.of_training(run, epochs)):
+            with figure("training", downloads.of_training(run, epochs), in_fragment=True):
                 _draw(epochs, training, beside, COLOURS[recipe.training])
 
 
