@@ -11,6 +11,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from satcore import room
 from satcore.dashboard.shared.address import forget_infinities
 from satcore.dashboard.story import stage
 
@@ -51,7 +52,7 @@ def main() -> None:
 
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Import what takes seconds when the server starts, not when the first viewer comes."""
+    """Import what takes seconds when the server starts, not when the first viewer comes; open a room, if asked to."""
     # Torch's threads are to sleep between two products. Spinning, they take the cores away from the browser and from
     # other sessions, and a step of an attack takes several times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -63,7 +64,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # Streamlit collects garbage after every run of a script or fragment. What is imported by now is none, and going
     # through it takes longer than a step of an attack on four networks.
     gc.freeze()
-    yield
+    with room.as_asked():
+        yield
 
 
 def _share_memory() -> None:

@@ -1,8 +1,7 @@
 import streamlit as st
 
-from satcore.dashboard.live_attack import controls, downloads, words
+from satcore.dashboard.live_attack import controls, downloads, drawn, words
 from satcore.dashboard.live_attack.attack_view import attack_view
-from satcore.dashboard.live_attack.draw_pad import draw_pad
 from satcore.dashboard.live_attack.run import Settings, run_of
 from satcore.dashboard.shared import digits, stage
 from satcore.dashboard.shared.controls import choice_of_example
@@ -29,7 +28,7 @@ with one_readable_line():
     beside, view = st.columns([1, 2], gap="large") if how == DRAWN and stage.on_stage() else (second, st.container())
     if how == DRAWN:
         with beside:
-            index, source, image = None, needs["digit"], draw_pad(key="pad")
+            index, source, image = None, needs["digit"], drawn.drawing(needs["digit"], chosen)
     else:
         index = digits.index_of(how, needs)
         source, image = digits.label_of(index), digits.example(index)
@@ -41,7 +40,8 @@ with one_readable_line():
         attack, parameters = controls.attack(bool(digits.stepping(chosen)))
         parameters |= controls.gradient(attack)
     if image is None:
-        view.info(words.DRAW, icon=":material/draw:")
+        with view:
+            drawn.wanted(source)
         st.stop()
     settings = Settings(tuple(chosen), index, source, into, attack, tuple(sorted(parameters.items())))
     run = run_of(settings, image, st.session_state.get("run"), playing=stage.on_stage())

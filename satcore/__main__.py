@@ -179,6 +179,18 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--pdf", type=Path, metavar="FILE", help="a PDF, which isn't there yet")
     story.set_defaults(command=_story)
 
+    room = commands.add_parser(
+        "room",
+        help="the dashboard for a talk in which the room takes part, by phone",
+        description="Serve the dashboard as `streamlit run app.py` does, on this machine alone, and beside it, to "
+        "whoever reaches this machine, one page on which phones draw a digit and vote which network falls.",
+    )
+    room.add_argument(
+        "--address", metavar="HOST", help="of this machine, by which phones reach it (default: that on its network)"
+    )
+    room.add_argument("--port", type=int, default=8600, metavar="N", help="of that page (default 8600)")
+    room.set_defaults(command=_room, interrupted="the room is closed")
+
     listing = commands.add_parser("list", help="all networks of all shelves, one a line")
     listing.add_argument("--group", metavar="G", help="only those of this group, such as relu-mlp, or mine")
     listing.set_defaults(command=_list)
@@ -485,6 +497,22 @@ def _story(options: argparse.Namespace) -> int:
     for name in write(where):
         print(name, flush=True)
     print(f"the story is in {where}")
+    return 0
+
+
+def _room(options: argparse.Namespace) -> int:
+    from satcore import room
+    from satcore.dashboard.shared.served import serve
+
+    host = options.address or room.lan_address()
+    room.listening(host, options.port).close()  # what can't be is said before the dashboard starts
+    os.environ[room.ASKED] = f"{host}:{options.port}"
+    print(
+        f"Whoever reaches http://{host}:{options.port} can draw 28×28 pixels there, vote, and read which networks are "
+        f"on vote, up to {room.MOST} phones; the dashboard itself stays on this machine.",
+        flush=True,
+    )
+    serve()
     return 0
 
 

@@ -36,6 +36,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "evaluation",
     "runs",
     "sweeps",
+    "room",
     "dashboard",
     "__main__",
 )

@@ -1,6 +1,5 @@
-// A field of 28×28 pixels to draw on; what is on it is handed over when the pointer is lifted.
+// The field on the page, as `pad.js` of the room draws on it; what is on it is handed over when the pointer is lifted.
 
-const BRUSH = 1.5  // pixels around the stroke that become white
 const pads = new WeakMap()  // what is drawn outlives a redraw
 
 export default function ({ parentElement, setStateValue }) {
@@ -10,35 +9,7 @@ export default function ({ parentElement, setStateValue }) {
   pads.set(root, pixels)
   root.innerHTML = `<canvas width="28" height="28" role="img" aria-label="Draw a digit here"></canvas>
     <button type="button">Clear</button>`
-  const canvas = root.querySelector("canvas")
-  const show = () => {
-    const image = new ImageData(28, 28)
-    for (let i = 0; i < 784; i++) image.data.set([255 * pixels[i], 255 * pixels[i], 255 * pixels[i], 255], 4 * i)
-    canvas.getContext("2d").putImageData(image, 0, 0)
-  }
-  const handOver = () => setStateValue("pixels", btoa(String.fromCharCode(...pixels.map((p) => Math.round(255 * p)))))
-  let before = null
-  const stroke = (event) => {
-    const box = canvas.getBoundingClientRect()
-    const now = [28 * (event.clientX - box.left) / box.width, 28 * (event.clientY - box.top) / box.height]
-    const from = before ?? now, moved = [now[0] - from[0], now[1] - from[1]]
-    const count = 1 + Math.ceil(4 * Math.hypot(...moved))
-    for (let k = 1; k <= count; k++) dot(pixels, from[0] + moved[0] * k / count, from[1] + moved[1] * k / count)
-    before = now
-    show()
-  }
-  canvas.onpointerdown = (event) => { canvas.setPointerCapture(event.pointerId); before = null; stroke(event) }
-  canvas.onpointermove = (event) => { if (event.buttons) stroke(event) }
-  canvas.onpointerup = canvas.onpointercancel = () => { before = null; handOver() }
+  const handOver = () => setStateValue("pixels", btoa(String.fromCharCode(...bytesOf(pixels))))
+  const show = drawOn(root.querySelector("canvas"), pixels, handOver)
   root.querySelector("button").onclick = () => { pixels.fill(0); show(); handOver() }
-  show()
-}
-
-function dot(pixels, x, y) {
-  for (let row = Math.max(0, Math.floor(y - 3)); row < Math.min(28, y + 3); row++) {
-    for (let column = Math.max(0, Math.floor(x - 3)); column < Math.min(28, x + 3); column++) {
-      const ink = Math.min(1, Math.max(0, BRUSH + 0.5 - Math.hypot(column + 0.5 - x, row + 0.5 - y)))
-      pixels[28 * row + column] = Math.max(pixels[28 * row + column], ink)
-    }
-  }
 }

@@ -21,6 +21,17 @@ def with_article(digit: int) -> str:
     return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
+def invitation(digit: int) -> str:
+    """What the room is asked for."""
+    return f"Draw {with_article(digit)}, and say which network falls first."
+
+
+def sent(phones: int, drawings: int, votes: int) -> str:
+    """How much has come from the room."""
+    counts = {"phone": phones, "drawing": drawings, "vote": votes}
+    return " · ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+
+
 def image(index: int, digit: int) -> str:
     """Which test image is attacked."""
     return f"Test image {index:,}: {with_article(digit)}."

@@ -1,5 +1,6 @@
 """The dashboard served by a process of its own, and a browser to look at it with."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -30,8 +31,7 @@ def served(root: Path = ROOT) -> Iterator[str]:
 
     Raises ValueError where no app.py is there, and OSError where it doesn't answer.
     """
-    if not (root / "app.py").exists():
-        raise ValueError(f"expected the repository's folder, with app.py in it, got {root}")
+    _check(root)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,6 +48,27 @@ def served(root: Path = ROOT) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def serve(root: Path = ROOT) -> None:
+    """Serve the dashboard in `root` by this very process, as `streamlit run app.py` does, until it is ended.
+
+    Raises ValueError where no app.py is there.
+    """
+    from click import Abort
+    from streamlit.web.cli import main
+
+    _check(root)
+    os.chdir(root)
+    try:
+        main(["run", "app.py"], standalone_mode=False)
+    except Abort:
+        raise KeyboardInterrupt from None  # which it was
+
+
+def _check(root: Path) -> None:
+    if not (root / "app.py").exists():
+        raise ValueError(f"expected the repository's folder, with app.py in it, got {root}")
 
 
 def _wait_until_healthy(server: subprocess.Popen, address: str) -> None:
