@@ -167,9 +167,9 @@ SCENES = (
         title="Your digit, your network",
         says="Draw a 3, and watch the attack find its way; choose other networks, or bring your own.",
         look="which one falls first, and how far the image had to move.",
-        notes="Let someone from the room draw; or all of it, where the dashboard was started by python -m satcore room: "
-        "a code leads phones to a page to draw and vote on, and a press on a drawing attacks it. For another digit, "
-        "another attack or other networks press P: the whole page. The page Networks takes ONNX files.",
+        notes="Let someone from the room draw; or all of it, where the dashboard was started by python -m satcore "
+        "room: a code leads phones to a page to draw and vote on, and a press on a drawing attacks it. For another "
+        "digit, another attack or other networks press P: the whole page. The page Networks takes ONNX files.",
         page="live_attack",
         part="attack",
         settings={"networks": [VANILLA, SATURATED], "pick": "draw one", "gradient": "softened"},
