@@ -51,6 +51,7 @@ def whole(page: Page, number: int) -> None:
     expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
     page.wait_for_timeout(300)  # what is drawn may yet grow
     assert scrolls(page) == [0, 0], f"scene {number}"
+    expect(page.locator(FIGURES[STORY[number - 1].part]).first).to_be_in_viewport(ratio=0.5)
 
 
 def test_the_whole_talk_is_given_with_one_key(visit):

@@ -40,7 +40,8 @@ def figure(key: str, taken: TakeAway, *, in_fragment: bool = False) -> Iterator[
     """
     with st.container(key=f"figure {key}"):
         yield
-    (_menu if in_fragment else st.fragment(_menu))(key, taken)
+    with st.container(key=f"menu of {key}"):
+        (_menu if in_fragment else st.fragment(_menu))(key, taken)
 
 
 def _menu(key: str, taken: TakeAway) -> None:
