@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 def test_a_scene_hands_out_its_picture_and_a_link_to_this_very_screen(visit):
     page = visit("/reality_check?scene=8&within=0.1", viewport=LAPTOP, scheme="dark")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    expect(page.locator("td button").first).to_be_visible(timeout=PATIENCE)
     shown = page.locator("td button").all_inner_texts
     page.get_by_role("button", name="Take it away").click(timeout=PATIENCE)
     drawing = ElementTree.parse(saved(page, "SVG").path()).getroot()
