@@ -18,6 +18,7 @@ TRAININGS = (*PAPER_TRAININGS, "dendritic")  # the last one: pixels that saturat
 TRAINING_IMAGES = 60_000
 MOST_EPOCHS = 100_000
 MOST_SHIFT = 8  # pixels
+MOST_BEND = 0.5
 
 
 def _check_number(what: str, value: Any, least: float, most: float = math.inf) -> None:
@@ -67,6 +68,8 @@ class Phase:
                         of the worst that interval bounds allow within ε (Gowal et al. 2018); 0: no bounds
     frozen              so many blocks, from the image up, are left as they are
     shift               each image is moved by up to so many pixels, up or down and sideways, anew in every epoch
+    bend                each image is turned, stretched and sheared, anew in every epoch: it shows the pixels that a
+                        matrix leads to which differs from 1 by at most so much in each entry
     """
 
     epochs: int
@@ -81,6 +84,7 @@ class Phase:
     within: Annealing = Annealing()
     last_clean_share: float | None = None
     shift: int = 0
+    bend: float = 0.0
 
     def __post_init__(self):
         _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
@@ -99,7 +103,8 @@ class Phase:
         if self.last_clean_share is not None and not self.bounded:
             raise ValueError("expected a share that changes only where bounds are trained on, got one without bounds")
         _check_whole("pixels that images are moved by", self.shift, 0, MOST_SHIFT)
-        if self.frozen > 0 and (self.clean_share < 1 or self.bounded or self.shift):
+        _check_number("what images are bent by", self.bend, 0, MOST_BEND)
+        if self.frozen > 0 and (self.clean_share < 1 or self.bounded or self.moved):
             raise ValueError(
                 "expected frozen layers, or adversarial examples, bounds or moved images, got both: what stands on "
                 "frozen layers never sees the image"
@@ -109,6 +114,11 @@ class Phase:
     def bounded(self) -> bool:
         """Whether bounds are trained on."""
         return self.within.maximum > 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether images are moved or bent."""
+        return self.shift > 0 or self.bend > 0
 
     @property
     def attacked(self) -> bool:

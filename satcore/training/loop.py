@@ -26,7 +26,7 @@ PROBED = 1_000  # test images on which an epoch's record is measured
 SECONDS_BETWEEN_SAVES = 10
 PRECISIONS = ("float32", "bfloat16")
 TIMED_STEPS, TIMINGS = 2, 3  # of which the fastest counts
-_Batch = tuple[Tensor, Tensor]  # see `_drawn`
+_Batch = tuple[Tensor, Tensor, Tensor]  # see `_drawn`
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,8 @@ class _PhaseRun:
     def __init__(self, network: Network, recipe: Recipe, phase: Phase, precision: str, images: Tensor, labels: Tensor):
         self.network, self.recipe, self.phase, self.precision = network, recipe, phase, precision
         self.inputs, self.labels = _outputs_below(network, phase.frozen, images), labels
-        self.places = torch.arange(28, device=labels.device)
-        if phase.shift:
-            self.inputs = nn.functional.pad(self.inputs, (phase.shift,) * 4)
+        if phase.moved:
+            self.inputs = nn.functional.pad(self.inputs, (1,) * 4)
         device = labels.device
         self.rate, self.lam, self.share, self.within, self.total_loss = torch.zeros(5, device=device).unbind()
         first = max(phase.frozen, _unreached(network, recipe))
@@ -238,8 +237,10 @@ class _PhaseRun:
             (self.replay or self._step)(*batch)
         return self.total_loss.item() / len(batches)
 
-    def _step(self, images: Tensor, moves: Tensor) -> None:
-        x, labels = self._moved(self.inputs.index_select(0, images), moves), self.labels.index_select(0, images)
+    def _step(self, images: Tensor, moves: Tensor, bends: Tensor) -> None:
+        x, labels = self.inputs.index_select(0, images), self.labels.index_select(0, images)
+        if self.phase.moved:
+            x = moved(x, moves, bends)
         pre_activations = self._pre_activations(x.requires_grad_(self.phase.attacked))
         loss = cross_entropy(pre_activations[-1], labels)
         if self.phase.attacked:
@@ -258,14 +259,6 @@ class _PhaseRun:
         loss.backward()
         self.optimiser.step()
         self.total_loss += loss.detach()
-
-    def _moved(self, x: Tensor, moves: Tensor) -> Tensor:
-        """Of padded images the part that is the image, moved."""
-        if not self.phase.shift:
-            return x
-        rows, columns = (moves + self.phase.shift)[:, :, None].add(self.places).unbind(1)
-        image = torch.arange(len(x), device=x.device)[:, None, None]
-        return x[image, 0, rows[:, :, None], columns[:, None]][:, None]
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
         with self._autocast(x):
@@ -301,6 +294,20 @@ class _PhaseRun:
         return replay
 
 
+def moved(padded: Tensor, moves: Tensor, bends: Tensor) -> Tensor:
+    """Images (n, 1, 28, 28) that are moved and bent, of those in a border of zeros, (n, 1, 30, 30).
+
+    At p pixels from its centre such an image shows the pixel of the old one that is nearest to p + `bends` p + `moves`,
+    with `moves` (n, 2) and `bends` (n, 2, 2), down and to the right: no grey is mixed, which would be free more often.
+    """
+    side = padded.shape[-1]
+    along = torch.arange(28.0, device=padded.device) - 13.5
+    from_centre = torch.cartesian_prod(along, along)
+    seen = from_centre + from_centre @ bends.mT + moves[:, None]
+    rows, columns = (seen + (side - 1) / 2).round().long().clamp(0, side - 1).unbind(2)
+    return padded.flatten(1).gather(1, side * rows + columns).view(-1, 1, 28, 28)
+
+
 def _unreached(network: Network, recipe: Recipe) -> int:
     """How many blocks, from the image up, no gradient reaches: one that steps, unless its sums are penalised.
 
@@ -324,12 +331,13 @@ def _outputs_below(network: Network, frozen: int, images: Tensor) -> Tensor:
 
 def _drawn(seed: int, epoch: int, phase: Phase, images: int, device: torch.device) -> list[_Batch]:
     """The batches of an epoch on the `device`, a function of seed and epoch, so that nothing need be stored: which of
-    the `images`, and by how many pixels each is moved, (n, 2).
+    the `images`, and by how many pixels each is moved, (n, 2), and by which matrix bent, (n, 2, 2).
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(images, generator=generator)
     moves = torch.randint(-phase.shift, phase.shift + 1, (images, 2), generator=generator)
-    return list(zip(*(drawn.to(device).split(phase.batch_size) for drawn in (order, moves)), strict=True))
+    bends = torch.empty(images, 2, 2).uniform_(-phase.bend, phase.bend, generator=generator)
+    return list(zip(*(drawn.to(device).split(phase.batch_size) for drawn in (order, moves, bends)), strict=True))
 
 
 def _record(network: Network, recipe: Recipe, probe: data.Examples, /, **figures) -> EpochRecord:

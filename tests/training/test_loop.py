@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from satcore import data
 from satcore.networks import Network, build, cnn, mlp
@@ -78,7 +79,7 @@ LITERAL = {
 
 
 def order_of(batches: list[tuple[torch.Tensor, ...]]) -> torch.Tensor:
-    return torch.cat([images for images, _ in batches])
+    return torch.cat([images for images, *_ in batches])
 
 
 def literally(recipe: Recipe, seed: int) -> tuple[list[torch.Tensor], list[float]]:
@@ -154,15 +155,36 @@ def test_images_are_moved_by_as_many_pixels_as_are_drawn():
     run, batches = phase_run(shift=2)
     images, _ = data.load("train")
     drawn = set()
-    for order, moves in batches:
-        moved = run._moved(run.inputs[order], moves)
+    for order, moves, bends in batches:
+        assert not bends.any()
+        moved = loop.moved(run.inputs[order], moves, bends)
         for index, (down, right), found in zip(order, moves.tolist(), moved, strict=True):
             wide = np.pad(images[index, 0].numpy(), 2)
             expected = wide[2 + down : 30 + down, 2 + right : 30 + right]
             assert np.array_equal(found[0].numpy(), expected)
             drawn |= {(down, right)}
     assert {down for down, _ in drawn} == {right for _, right in drawn} == {-2, -1, 0, 1, 2}
-    assert all(not moves.any() for _, moves in phase_run()[1])
+    assert all(not moves.any() for _, moves, _ in phase_run()[1])
+
+
+def test_images_are_bent_as_the_matrices_say_that_are_drawn():
+    run, batches = phase_run(shift=1, bend=0.2)
+    images, _ = data.load("train")
+    order, moves, bends = batches[0]
+    assert 0.15 < bends.max() < 0.2 and -0.2 < bends.min() < -0.15
+    assert len(bends.unique(dim=0)) == 50
+    for index, move, bend, found in zip(order, moves, bends, loop.moved(run.inputs[order], moves, bends), strict=True):
+        matrix = np.eye(2) + bend.double().numpy()
+        expected = ndimage.affine_transform(
+            images[index, 0].numpy(), matrix, 13.5 - matrix @ [13.5, 13.5] + move.numpy(), order=0
+        )
+        assert (found[0].numpy() != expected).sum() <= 2  # where a place lies, but for rounding, between two pixels
+
+
+def test_what_is_bent_in_nothing_is_what_it_was():
+    images = data.load("train").images[:5]
+    nothing = torch.zeros(5, 2, dtype=torch.long), torch.zeros(5, 2, 2)
+    assert torch.equal(loop.moved(torch.nn.functional.pad(images, (1,) * 4), *nothing), images)
 
 
 # From here on an epoch is over the first 6,000 images, so that many of them cost little.
@@ -262,7 +284,7 @@ def test_a_step_before_the_first_layer_stays_where_it_is(short_epochs):
 
 def test_what_no_gradient_reaches_need_not_be_asked_for_one(short_epochs, monkeypatch):
     architecture = (STEP, *mlp("ramp", (16,)))
-    phase = Phase(2, 600, 1e-2, clean_share=0.5, within=Annealing(0.1, 0, 0.1), shift=1)
+    phase = Phase(2, 600, 1e-2, clean_share=0.5, within=Annealing(0.1, 0, 0.1), shift=1, bend=0.1)
     recipe = Recipe("relu-mlp", "dendritic", architecture, (phase,), ("step", "ramp", "identity"))
     *_, last = train(recipe, "cpu")
     monkeypatch.setattr(loop, "_unreached", lambda network, recipe: 0)
@@ -317,6 +339,7 @@ def test_threads_that_start_while_training_keep_their_denormals():
     # In a process of its own, whose threads PyTorch hasn't started yet; so many elements that it uses them all.
     script = """
 import torch
+from scipy import ndimage
 from satcore.training import loop
 torch.set_num_threads(2)
 with loop._flushed_denormals():
