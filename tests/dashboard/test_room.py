@@ -60,7 +60,7 @@ def test_what_the_room_sends_is_shown_and_what_is_chosen_is_attacked_as_if_it_we
         there.draw(f"{k:032x}", PIXELS)
         there.vote(f"{k:032x}", SATURATED)
     page = page.run()
-    assert pages.told(page, "says") == "27 phones · 27 drawings · 27 votes"
+    assert pages.told(page, "says") == words.sent(27, 27, 27)
     assert [one["number"] for one in pages.told(page, "drawings")] == list(range(27, 3, -1))
     assert "run" not in page.session_state
     there.choose(20)

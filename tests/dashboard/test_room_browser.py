@@ -68,7 +68,7 @@ def test_a_phone_draws_and_votes_and_the_stage_shows_it_attacks_it_and_clears_it
     stage = opened(f"{address}/{story()[-1].address(number)}", LAPTOP)
     expect(stage.get_by_text(words.invitation(3))).to_be_visible(timeout=PATIENCE)
     expect(stage.get_by_text(way.removeprefix("http://"), exact=True)).to_be_visible()
-    expect(stage.get_by_text("0 phones · 0 drawings · 0 votes")).to_be_visible()
+    expect(stage.get_by_text(words.sent(0, 0, 0))).to_be_visible()
 
     phone = opened(way, PHONE)
     said = phone.get_by_role("status")
@@ -81,7 +81,7 @@ def test_a_phone_draws_and_votes_and_the_stage_shows_it_attacks_it_and_clears_it
     vote.click()
     expect(vote).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
 
-    expect(stage.get_by_text("1 phone · 1 drawing · 1 vote")).to_be_visible(timeout=PATIENCE)  # nothing was pressed
+    expect(stage.get_by_text(words.sent(1, 1, 1))).to_be_visible(timeout=PATIENCE)  # nothing was pressed
     votes = stage.locator("dl")
     expect(votes).to_have_text(re.compile(rf"{VANILLA}\s*0\s*{SATURATED}\s*1"))
     stage.get_by_role("button", name="Drawing 1").click()
@@ -100,7 +100,7 @@ def test_a_phone_draws_and_votes_and_the_stage_shows_it_attacks_it_and_clears_it
     stage.get_by_role("button", name="Clear").click()
     expect(says).to_have_count(0, timeout=PATIENCE)  # what is on stage, too
     expect(stage.get_by_text(words.invitation(3))).to_be_visible(timeout=PATIENCE)
-    expect(stage.get_by_text("0 phones · 0 drawings · 0 votes")).to_be_visible(timeout=PATIENCE)
+    expect(stage.get_by_text(words.sent(0, 0, 0))).to_be_visible(timeout=PATIENCE)
     expect(vote).to_have_attribute("aria-pressed", "false", timeout=PATIENCE)
     expect(stage.get_by_test_id("stException")).to_have_count(0)
 
@@ -117,6 +117,16 @@ def test_the_phones_page_is_for_every_phone(stage_and_room, opened, scheme):
     assert min(heights) >= 48
     phone.get_by_role("button", name="Start over").click()
     expect(phone.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_a_phone_too_many_is_told_so_as_long_as_it_is(stage_and_room, opened):
+    phone = opened(stage_and_room[1], PHONE)
+    told = {"digit": 8, "networks": [], "vote": "", "on_stage": False, "full": True}
+    phone.route("**/now", lambda route: route.fulfill(json=told))
+    expect(phone.get_by_role("status")).to_have_text(re.compile("^The room is full: "), timeout=PATIENCE)
+    expect(phone.get_by_role("heading", name="Draw an 8")).to_be_visible()
+    told["full"] = False
+    expect(phone.get_by_role("status")).to_be_empty(timeout=PATIENCE)
 
 
 def test_a_phone_that_comes_back_is_the_same_one_and_a_stage_that_has_gone_is_missed(stage_and_room, opened):

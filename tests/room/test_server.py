@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from satcore import room
+from satcore.__main__ import main
 from satcore.room import MOST, Room, server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -170,7 +171,7 @@ def test_one_phone_too_many_is_told_so(there):
         there.draw(f"{k:032x}", DRAWING)
     status, why = asked(there, "POST", "/drawing", DRAWING)
     assert status == 403 and why.decode().startswith(f"expected at most {MOST} phones, got one more")
-    assert json.loads(asked(there, "GET", "/now")[1])["full"]
+    assert json.loads(asked(there, "GET", "/now")[1])["full"] and f"The room is full: {MOST} phones" in server.PAGE
 
 
 def test_who_takes_too_long_is_let_go(there, monkeypatch):
@@ -256,6 +257,14 @@ def answered(address: str, process: subprocess.Popen) -> bytes:
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"expected it to go on, but it ended with {process.returncode}")
+
+
+@pytest.mark.parametrize("where", [["--address", "0.0.0.0"], ["--address", "127.0.0.1", "--port", "99999"]])
+def test_the_command_says_at_once_where_it_cannot_open_one(where, monkeypatch, capsys):
+    monkeypatch.delenv(room.ASKED, raising=False)
+    assert main(["room", *where]) == 2 and room.ASKED not in os.environ
+    found = capsys.readouterr()
+    assert found.out == "" and found.err.startswith("satcore: expected one address of this machine and a port")
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def invitation(digit: int) -> str:
 def sent(phones: int, drawings: int, votes: int) -> str:
     """How much has come from the room."""
     counts = {"phone": phones, "drawing": drawings, "vote": votes}
-    return " · ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+    return " · ".join(f"{count}\N{NO-BREAK SPACE}{what}{'' if count == 1 else 's'}" for what, count in counts.items())
 
 
 def image(index: int, digit: int) -> str:
