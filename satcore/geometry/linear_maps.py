@@ -1,22 +1,34 @@
 """The linear part of each affine map and its transpose, for batches of tangents and cotangents in float64."""
 
-from typing import Protocol
+import functools
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
+from satcore.geometry.cotangents import Cotangents, Tiles
 from satcore.networks import AveragePooling, Block, Convolution, ElementwiseModule, Shape
 
 SIGNALS = 160  # convolved at a time, so that their spectra stay in the processor's cache
 
 
-class LinearMap(Protocol):
-    """A linear map of N tangents; `transposed` is its adjoint for N batches of cotangents, (N, K, …)."""
+class LinearMap:
+    """A linear map of N tangents, and its adjoint."""
 
-    def __call__(self, x: Tensor) -> Tensor: ...
+    outputs: Shape
 
-    def transposed(self, g: Tensor) -> Tensor: ...
+    def __call__(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def transposed(self, g: Tensor) -> Tensor:
+        """For N batches of cotangents, (N, K, …)."""
+        raise NotImplementedError
+
+    def pulled(self, g: Cotangents, wanted: Tensor) -> Tensor:
+        """For cotangents that are mostly zero: the derivatives by the inputs `wanted` (W,), int64, (W, K)."""
+        rows = g.dense(math.prod(self.outputs)).mT.reshape(1, -1, *self.outputs)
+        return self.transposed(rows).flatten(2)[0].mT[wanted]
 
 
 def linear_part(block: Block, layer: nn.Module, inputs: Shape, *, entrywise: bool = False) -> LinearMap:
@@ -27,8 +39,8 @@ def linear_part(block: Block, layer: nn.Module, inputs: Shape, *, entrywise: boo
     spec = block.affine
     if isinstance(layer, nn.Conv2d) and isinstance(spec, Convolution):
         if spec.stride == (1, 1) and spec.inputs > 1 and spec.kernel != (1, 1) and not entrywise:
-            return FourierConvolution(layer.weight, spec.padding, inputs[1:])
-        return DirectConvolution(layer.weight, spec.stride, spec.padding, inputs[1:])
+            return FourierConvolution(layer.weight, spec, inputs)
+        return DirectConvolution(layer.weight, spec, inputs)
     if isinstance(spec, AveragePooling):
         return Averaging(spec, inputs)
     if isinstance(layer, ElementwiseModule):
@@ -37,11 +49,11 @@ def linear_part(block: Block, layer: nn.Module, inputs: Shape, *, entrywise: boo
     return Product(layer)
 
 
-class Product:
+class Product(LinearMap):
     """x ↦ Wx and g ↦ Wᵀg over all units, as in `torch.nn.Linear`; x may be an image, (N, channels, height, width)."""
 
     def __init__(self, layer: nn.Linear):
-        self.weight = layer.weight
+        self.weight, self.outputs = layer.weight, (layer.out_features,)
 
     def __call__(self, x: Tensor) -> Tensor:
         return x.flatten(1) @ self.weight.mT
@@ -49,27 +61,31 @@ class Product:
     def transposed(self, g: Tensor) -> Tensor:
         return g.flatten(2) @ self.weight
 
+    def pulled(self, g: Cotangents, wanted: Tensor) -> Tensor:
+        return self.weight[g.places[:, None], wanted].mT @ g.values
 
-class Scaling:
+
+class Scaling(LinearMap):
     """x ↦ w·x, entry by entry, and the same again."""
 
     def __init__(self, layer: ElementwiseModule, inputs: Shape):
         self.weight = layer.weight
-        self.shape = self.weight.shape if self.weight.ndim == 1 else inputs
+        self.outputs = self.weight.shape if self.weight.ndim == 1 else inputs
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.weight * x.reshape(len(x), *self.shape)
+        return self.weight * x.reshape(len(x), *self.outputs)
 
     def transposed(self, g: Tensor) -> Tensor:
-        return self.weight * g.reshape(*g.shape[:2], *self.shape)
+        return self.weight * g.reshape(*g.shape[:2], *self.outputs)
 
 
-class DirectConvolution:
+class DirectConvolution(LinearMap):
     """A convolution by PyTorch: x (N, in, height, width) ↦ (N, out, …)."""
 
-    def __init__(self, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int, int, int], sides: Shape):
-        self.weight, self.stride, self.sides = weight, stride, sides
-        self.top, self.left, self.bottom, self.right = padding
+    def __init__(self, weight: Tensor, spec: Convolution, inputs: Shape):
+        self.weight, self.stride, self.sides, self.outputs = weight, spec.stride, inputs[1:], spec.shape(inputs)
+        self.top, self.left, self.bottom, self.right = spec.padding
+        self.tiles = Tiles(weight, spec, inputs)
 
     def __call__(self, x: Tensor) -> Tensor:
         return conv2d(pad(x, (self.left, self.right, self.top, self.bottom)), self.weight, stride=self.stride)
@@ -83,13 +99,17 @@ class DirectConvolution:
         kept = full[:, :, self.top : self.top + height, self.left : self.left + width]
         return kept.unflatten(0, g.shape[:2])
 
+    def pulled(self, g: Cotangents, wanted: Tensor) -> Tensor:
+        return self.tiles.pulled(g, wanted)
 
-class Averaging:
+
+class Averaging(LinearMap):
     """The mean over windows of each channel."""
 
     def __init__(self, spec: AveragePooling, inputs: Shape):
         kernel = torch.ones(1, 1, *spec.kernel, dtype=torch.float64) / (spec.kernel[0] * spec.kernel[1])
-        self.convolution = DirectConvolution(kernel, spec.stride, (0, 0, 0, 0), inputs[1:])
+        one_channel = Convolution(1, 1, spec.kernel, spec.stride)
+        self.convolution, self.outputs = DirectConvolution(kernel, one_channel, (1, *inputs[1:])), spec.shape(inputs)
 
     def __call__(self, x: Tensor) -> Tensor:
         self.convolution.weight = self.convolution.weight.to(x.device)
@@ -100,7 +120,7 @@ class Averaging:
         return self.convolution.transposed(g.flatten(0, 2)[:, None, None])[:, 0, 0].unflatten(0, g.shape[:3])
 
 
-class FourierConvolution:
+class FourierConvolution(DirectConvolution):
     """A convolution with stride 1 of many channels as a product of matrices at each spatial frequency.
 
     PyTorch's own is several times slower in float64, which oneDNN doesn't know. Rounding differs from it by
@@ -108,17 +128,23 @@ class FourierConvolution:
     those tangents that a saturated unit has made smaller than that, which count where the next one isn't saturated.
     """
 
-    def __init__(self, weight: Tensor, padding: tuple[int, int, int, int], sides: Shape):
-        self.top, self.left, bottom, right = padding
-        self.inputs = sides
-        self.padded = sides[0] + self.top + bottom, sides[1] + self.left + right  # so large that nothing wraps around
-        self.outputs = self.padded[0] - weight.shape[2] + 1, self.padded[1] - weight.shape[3] + 1
-        spectrum = _frequencies_first(torch.fft.rfft2(weight, s=self.padded))
-        self.backward = _as_real_matrices(spectrum)
-        self.forward = _as_real_matrices(spectrum.mH)
+    def __init__(self, weight: Tensor, spec: Convolution, inputs: Shape):
+        super().__init__(weight, spec, inputs)
+        padding = max(self.top, self.bottom), max(self.left, self.right)
+        # So large that nothing wraps around onto what is kept.
+        self.period = [max(n + p, k) for n, p, k in zip(self.sides, padding, spec.kernel, strict=True)]
+        self.spectrum = _frequencies_first(torch.fft.rfft2(weight, s=self.period))
+
+    @functools.cached_property
+    def forward(self) -> Tensor:
+        return _as_real_matrices(self.spectrum.mH)
+
+    @functools.cached_property
+    def backward(self) -> Tensor:
+        return _as_real_matrices(self.spectrum)
 
     def __call__(self, x: Tensor) -> Tensor:
-        height, width = self.outputs
+        _, height, width = self.outputs
         return torch.cat(
             [
                 self._filtered(part, self.forward).roll((self.top, self.left), (2, 3))[:, :, :height, :width]
@@ -127,18 +153,18 @@ class FourierConvolution:
         )
 
     def transposed(self, g: Tensor) -> Tensor:
-        rows, columns = slice(self.top, self.top + self.inputs[0]), slice(self.left, self.left + self.inputs[1])
+        rows, columns = slice(self.top, self.top + self.sides[0]), slice(self.left, self.left + self.sides[1])
         parts = [self._filtered(part, self.backward)[:, :, rows, columns] for part in g.flatten(0, 1).split(SIGNALS)]
         return torch.cat(parts).unflatten(0, g.shape[:2])
 
     def _filtered(self, signals: Tensor, matrices: Tensor) -> Tensor:
         if len(signals) == 0:  # which the Fourier transform refuses
-            return signals.new_zeros(0, matrices.shape[2] // 2, *self.padded)
-        spectra = torch.fft.rfft2(signals, s=self.padded)
+            return signals.new_zeros(0, matrices.shape[2] // 2, *self.period)
+        spectra = torch.fft.rfft2(signals, s=self.period)
         frequencies = spectra.shape[2:]
         flat = torch.view_as_real(_frequencies_first(spectra).contiguous()).flatten(2) @ matrices
         filtered = torch.view_as_complex(flat.unflatten(2, (-1, 2))).unflatten(0, frequencies)
-        return torch.fft.irfft2(filtered.permute(2, 3, 0, 1), s=self.padded)
+        return torch.fft.irfft2(filtered.permute(2, 3, 0, 1), s=self.period)
 
 
 def _frequencies_first(spectra: Tensor) -> Tensor:

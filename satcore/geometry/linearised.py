@@ -10,26 +10,32 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import max_unpool2d
 
 from satcore.data import CLASSES
-from satcore.geometry.linear_maps import LinearMap, Product, linear_part
-from satcore.networks import IMAGE, MaxPooling, Network, Shape, shapes
+from satcore.geometry.cotangents import Cotangents
+from satcore.geometry.linear_maps import linear_part
+from satcore.networks import IMAGE, Network, Shape, shapes
+
+BLOCK = 64  # rows of a triangle at a time
 
 
 @dataclass(frozen=True)
 class Slopes:
     """What a block does to small changes: dxˡ = `slope`·dhˡ, taken from where the pooling took its maximum.
 
-    slope    as xˡ, (N, units) or (N, channels, height, width): φ′(hˡ)
-    taken    as xˡ, int64: which place of its channel in hˡ each entry was taken from; None where nothing is pooled
-    pooling  how, if at all; sides: height and width of hˡ
+    slope  as xˡ, (N, units) or (N, channels, height, width): φ′(hˡ)
+    taken  as xˡ, int64: which place of its channel in hˡ each entry was taken from; None where nothing is pooled
+    sides  height and width of hˡ
     """
 
     slope: Tensor
     taken: Tensor | None = None
-    pooling: MaxPooling | None = None
     sides: Shape = ()
+
+    @functools.cached_property
+    def passing(self) -> Tensor:
+        """Which units of xˡ pass anything on at one of the images, (P,) int64, ascending."""
+        return self.slope.flatten(1).any(0).nonzero()[:, 0]
 
     def push(self, dh: Tensor) -> Tensor:
         """dxˡ, (N, …), of dhˡ (N, …), or one dhˡ (1, …) for all."""
@@ -38,19 +44,38 @@ class Slopes:
             dh = dh.flatten(2).expand(len(places), -1, -1).gather(2, places).view_as(self.slope)
         return self.slope * dh
 
-    def pull(self, g: Tensor) -> Tensor:
-        """∂/∂hˡ, (N, 10, …), of ∂/∂xˡ: (N, 10, …), or one (10, …) for all; in any shape of as many units."""
-        g = g.reshape(-1, CLASSES, *self.slope.shape[1:]) * self.slope[:, None]
-        if self.taken is None or self.pooling is None:
-            return g
-        places = self.taken[:, None].expand_as(g)
-        if self.pooling.overlaps or any(self.pooling.padding):  # then a place can have been taken several times
-            whole = g.new_zeros(*g.shape[:3], math.prod(self.sides)).scatter_add(3, places.flatten(3), g.flatten(3))
-            return whole.unflatten(3, self.sides)
-        pulled = max_unpool2d(
-            g.flatten(0, 1), places.flatten(0, 1), self.pooling.kernel, self.pooling.stride, output_size=self.sides
-        )
-        return pulled.unflatten(0, g.shape[:2])
+    def pull(self, g: Tensor) -> Cotangents:
+        """∂/∂hˡ of 10·N quantities, of ∂/∂xˡ by those units that are `passing`: (P, 10·N), or (P, 10) for all N."""
+        slope = self._of_passing(self.slope)
+        g = (g.unflatten(1, (CLASSES, -1)) * slope[:, None]).flatten(1)
+        if self.taken is None:
+            return Cotangents(self.passing, g)
+        channel = self.passing // math.prod(self.slope.shape[2:]) * math.prod(self.sides)
+        return _unpooled(g, channel[:, None] + self._of_passing(self.taken), slope != 0)
+
+    def _of_passing(self, x: Tensor) -> Tensor:
+        """(P, N) of what is as xˡ."""
+        return x.flatten(1).mT[self.passing]
+
+
+def _unpooled(g: Tensor, places: Tensor, passed: Tensor) -> Cotangents:
+    """Of the derivatives `g` (P, K·N) by maxima those by the `places` (P, N) they were taken from, where it matters.
+
+    Few maxima are taken from many places at the N images, so they are gone through by one place of each at a time.
+    """
+    found, values = [], []
+    while passed.any():
+        place = torch.where(passed, places, -1).amax(1)
+        here = passed & (places == place[:, None])
+        some = here.any(1)
+        found.append(place[some])
+        values.append((g[some].unflatten(1, (-1, here.shape[1])) * here[some][:, None]).flatten(1))
+        passed = passed & ~here
+    if not found:
+        return Cotangents(places.new_zeros(0), g[:0])
+    unique, which = torch.cat(found).unique(return_inverse=True)  # where windows overlap, a place is several's
+    together = g.new_zeros(len(unique), g.shape[1]).index_add(0, which, torch.cat(values))
+    return Cotangents(unique, together)
 
 
 class ExactNetwork:
@@ -96,7 +121,7 @@ class ExactNetwork:
             phi, taken, sides = self.network.phi(index), None, tuple(h.shape[2:])
             if block.pooling:
                 h, taken = block.pooling.taken(h)
-            slopes.append(Slopes(phi.slope(h), taken, block.pooling, sides))
+            slopes.append(Slopes(phi.slope(h), taken, sides))
             h = self.network.affine(index + 1, phi(h))
         return Linearised(self, slopes, h)
 
@@ -124,25 +149,36 @@ class Linearised:
             dh = linear(slopes.push(dh))
         return dh
 
-    def pull(self) -> Tensor:
-        """∂hᴰ/∂h¹, (N, 10, …)."""
+    @functools.cached_property
+    def pulled(self) -> Cotangents:
+        """∂hᴰ/∂h¹: the 10·N derivatives, those of one class after the other."""
+        images = len(self.logits)
+        eye = torch.eye(CLASSES, dtype=torch.float64, device=self.exact.device)
+        g = Cotangents(torch.arange(CLASSES, device=self.exact.device), eye)
         if not self.slopes:
-            return torch.eye(CLASSES).to(self.logits).expand(len(self.logits), -1, -1)
-        *between, last = self.exact.linear_parts[1:]
-        g = self.slopes[-1].pull(_rows(last))
-        for slopes, linear in zip(reversed(self.slopes[:-1]), reversed(between), strict=True):
-            g = slopes.pull(linear.transposed(g))
+            return Cotangents(g.places, eye.repeat_interleave(images, 1))
+        for slopes, linear in zip(reversed(self.slopes), reversed(self.exact.linear_parts[1:]), strict=True):
+            g = slopes.pull(linear.pulled(g, slopes.passing))
         return g
+
+    def along(self, dh: Tensor) -> Tensor:
+        """dhᴰ (N, 10) of one dh¹ (1, …) for all, from the derivatives that have been `pulled`."""
+        return (dh.flatten()[self.pulled.places] @ self.pulled.values).view(CLASSES, -1).mT
 
     def jacobian(self) -> Tensor:
         """J = ∂hᴰ/∂x⁰, (N, 10, 784)."""
-        return self.exact.linear_parts[0].transposed(self.pull()).flatten(2)
+        pixels = torch.arange(math.prod(IMAGE), device=self.exact.device)
+        return self._by_class(self.exact.linear_parts[0].pulled(self.pulled, pixels))
 
     def singular_values(self) -> Tensor:
         """Those of J, (N, 10), descending."""
         if isinstance(self.exact.network.layers[0], nn.Linear):
-            return singular_values(_times_triangle(self.pull(), self.exact.triangle))
+            return singular_values(self._by_class(_triangle_times(self.exact.triangle, self.pulled)))
         return singular_values(self.jacobian())
+
+    def _by_class(self, derivatives: Tensor) -> Tensor:
+        """(units, 10·N) ↦ (N, 10, units)."""
+        return derivatives.unflatten(1, (CLASSES, len(self.logits))).permute(2, 1, 0)
 
 
 def singular_values(matrices: Tensor) -> Tensor:
@@ -153,16 +189,10 @@ def singular_values(matrices: Tensor) -> Tensor:
     return torch.linalg.svdvals(torch.linalg.qr(matrices.mT, mode="r").R)
 
 
-def _times_triangle(a: Tensor, r: Tensor) -> Tensor:
-    """ARᵀ of an upper triangular R, in blocks that leave out most of its zeros."""
-    block = -(-len(r) // 4)
+def _triangle_times(r: Tensor, g: Cotangents) -> Tensor:
+    """Rg of an upper triangular R, in blocks that leave out most of its zeros; the places of `g` ascend."""
+    starts = range(0, len(r), BLOCK)
+    first = torch.searchsorted(g.places, torch.tensor(starts, device=r.device)).tolist()
     return torch.cat(
-        [a[..., start:] @ r[start : start + block, start:].mT for start in range(0, len(r), block)], dim=-1
+        [r[start : start + BLOCK, g.places[i:]] @ g.values[i:] for start, i in zip(starts, first, strict=True)]
     )
-
-
-def _rows(last: LinearMap) -> Tensor:
-    """The matrix (10, units) of the last block's linear part."""
-    if isinstance(last, Product):
-        return last.weight
-    return last.transposed(torch.eye(CLASSES, dtype=torch.float64)[None])[0]

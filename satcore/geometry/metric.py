@@ -77,7 +77,8 @@ class Affine:
         for some in self.exact.parts(weights):
             point = self.exact.at(torch.tensordot(some, self.corners, dims=1))
             log_p = point.logits.log_softmax(1)
-            logs = torch.stack([log_length_element(log_p, point.push(step[None])) for step in self.steps])
+            along = point.along if spectra else point.push
+            logs = torch.stack([log_length_element(log_p, along(step[None])) for step in self.steps])
             probabilities.append(log_p)
             elements.append(((2 * logs).logsumexp(0) - math.log(len(logs))).div(2).exp())
             singular.append(point.singular_values() if spectra else log_p[:, :0])

@@ -1,10 +1,13 @@
 """Each block's linear part is that of its affine map, and its transpose is its adjoint."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
+from satcore.geometry.cotangents import Cotangents
 from satcore.geometry.linear_maps import (
     SIGNALS,
     Averaging,
@@ -62,10 +65,48 @@ def test_a_linear_part_is_the_affine_map_without_its_constant_and_its_transpose_
     assert (difference.abs() <= 1e-13 * wx.norm(dim=1) * g.norm(dim=1)).all()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("spec, inputs, kind", MAPS.values(), ids=MAPS)
+def test_the_few_cotangents_that_are_not_zero_are_pulled_as_by_autograd(spec, inputs, kind, share):
+    layer = spec.module().double().requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.normal_()
+    linear = linear_part(Block(spec), layer, inputs)
+    outputs = spec.shape(inputs)
+    units = math.prod(outputs)
+    places = torch.randperm(units)[: math.ceil(share * units)]
+    g = Cotangents(places, torch.randn(len(places), 30, dtype=torch.float64))
+    wanted = torch.randperm(math.prod(inputs))[1:]
+    flat = kind is Product or len(getattr(spec, "size", ())) == 1
+
+    x = torch.zeros(30, *inputs, dtype=torch.float64, requires_grad=True)
+    h = layer(x.flatten(1) if flat else x)
+    dense = torch.zeros(units, 30, dtype=torch.float64)
+    dense[places] = g.values
+    (expected,) = torch.autograd.grad(h, x, dense.mT.reshape(h.shape))
+    found = linear.pulled(g, wanted)
+    assert found.shape == (len(wanted), 30)
+    expected = expected.flatten(1).mT
+    assert (found - expected[wanted]).abs().max() <= 1e-13 * expected.abs().max()
+
+
+def test_a_convolution_pulls_each_cotangent_to_its_own_rounding_however_small_it_is():
+    spec, inputs = Convolution(3, 4, (3, 3), padding=(1, 1, 1, 1)), (3, 8, 8)
+    layer = spec.module().double().requires_grad_(False)
+    size = torch.logspace(0, -280, 4 * 64, dtype=torch.float64)[:, None]
+    g = Cotangents(torch.arange(4 * 64), size * torch.randn(4 * 64, 5, dtype=torch.float64))
+    linear = linear_part(Block(spec), layer, inputs)
+    matrix = linear.pulled(Cotangents(g.places, torch.eye(4 * 64, dtype=torch.float64)), torch.arange(3 * 64))
+    terms = matrix[:, :, None] * g.values
+    error = (linear.pulled(g, torch.arange(3 * 64)) - terms.sum(1)).abs()
+    assert (error <= 1e-14 * terms.abs().sum(1)).all()
+
+
 @pytest.mark.parametrize("channels, out, side", [(12, 16, 14), (3, 5, 7), (2, 1, 4)])
 def test_more_signals_than_are_convolved_at_a_time_are_convolved_alike(channels, out, side):
     weight = torch.randn(out, channels, 5, 5, dtype=torch.float64)
-    convolution = FourierConvolution(weight, (2, 2, 2, 2), (side, side))
+    spec = Convolution(channels, out, (5, 5), padding=(2, 2, 2, 2))
+    convolution = FourierConvolution(weight, spec, (channels, side, side))
     x = torch.randn(SIGNALS + 3, channels, side, side, dtype=torch.float64)
     expected = conv2d(x, weight, padding=2)
     assert convolution(x).shape == expected.shape
