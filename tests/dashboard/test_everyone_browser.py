@@ -24,6 +24,32 @@ PAGES = {  # what is there when the page is
     "networks": "[data-testid=stVerticalBlock]",
     "?scene=1": ".js-plotly-plot",
 }
+VIEWS = {  # what else there is to see on some of them
+    "interpolation?view=Plane&grid=50": ".js-plotly-plot",
+    "representations?view=One+layer+in+full": ".js-plotly-plot",
+    "representations?view=Two+dimensions": "section canvas, canvas",
+    "weights?view=Weights": ".js-plotly-plot",
+    "weights?view=Pre-activations": ".js-plotly-plot",
+    "weights?view=A+linear+mechanism": ".js-plotly-plot",
+}
+LEGIBLE = 14  # pixels of a laptop's screen, from the back of a room
+SMALLER = """least => {
+  const found = {}
+  const look = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) look(element.shadowRoot)
+      const drawn = root instanceof ShadowRoot || element.closest(".js-plotly-plot")
+      const words = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) =>
+        node.textContent.trim()).join("")
+      if (!drawn || !words || !element.checkVisibility({ visibilityProperty: true })) continue
+      const to = element.ownerSVGElement && element.getScreenCTM()
+      const size = parseFloat(getComputedStyle(element).fontSize) * (to ? Math.hypot(to.a, to.b) : 1)
+      if (size < least - 0.01) found[words] = size
+    }
+  }
+  look(document)
+  return found
+}"""
 MAIN = {  # the first figure of pages whose controls are many
     "interpolation?points=51": "section[data-network] svg",
     "live_attack": "section[data-network] .images",
@@ -48,11 +74,16 @@ def violations(page: Page) -> dict[str, list[str]]:
     }
 
 
+def smaller(page: Page) -> dict[str, float]:
+    """What is written in figures and in views of our own too small for the back of a room, and how small."""
+    return page.evaluate(SMALLER, LEGIBLE)
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
     page = visit(f"/{path}", viewport=LAPTOP)
     whole(page, PAGES[path])
-    assert violations(page) == {}
+    assert violations(page) == smaller(page) == {}
     page.emulate_media(color_scheme="dark")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(23, 22, 20)")
     assert violations(page) == {}
@@ -61,13 +92,21 @@ def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
 
 
-def test_axe_would_find_what_is_wrong(visit):
+@pytest.mark.parametrize("path", VIEWS)
+def test_nothing_in_a_figure_is_written_too_small(visit, path):
+    page = visit(f"/{path}", viewport=LAPTOP)
+    whole(page, VIEWS[path])
+    assert smaller(page) == {}
+
+
+def test_what_is_wrong_would_be_found(visit):
     page = visit("/claims", viewport=LAPTOP)
     whole(page, PAGES["claims"])
     page.locator("article h3").first.evaluate(
-        "(h3) => { h3.style.color = '#aaaaaa'; h3.innerHTML += '<button></button>' }"
+        "(h3) => { h3.style.color = '#aaaaaa'; h3.style.fontSize = '13px'; h3.innerHTML += '<button></button>' }"
     )
     assert {"button-name", "color-contrast"} <= violations(page).keys()
+    assert list(smaller(page).values()) == [13]
 
 
 @pytest.mark.parametrize(("path", "selector"), MAIN.items())

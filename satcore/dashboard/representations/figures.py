@@ -100,7 +100,8 @@ def class_means(means: np.ndarray, style: Style, layer: str, high: float) -> go.
             zmin=0,
             zmax=high,
             colorscale="Viridis",
-            texttemplate="%{z:.2g}",
+            texttemplate="%{z:.2f}",
+            textfont_size=TEXT_SIZE - 4,
             showscale=False,
             hovertemplate="a %{y} and a %{x}: %{z:.4g}<extra></extra>",
         )
@@ -111,6 +112,6 @@ def class_means(means: np.ndarray, style: Style, layer: str, high: float) -> go.
         font_size=TEXT_SIZE - 4,
         title={"text": f"{shared.titled(style.label, style.colour)}, {layer}", "font_size": TEXT_SIZE},
     )
-    figure.update_xaxes(dtick=1, title_text="digit")
-    figure.update_yaxes(dtick=1, autorange="reversed", title_text="digit")
+    figure.update_xaxes(dtick=1, title_text="digit", tickfont_size=TEXT_SIZE - 3)
+    figure.update_yaxes(dtick=1, autorange="reversed", title_text="digit", tickfont_size=TEXT_SIZE - 3)
     return figure

@@ -109,7 +109,7 @@ def mechanism(kurtoses: np.ndarray, limits: np.ndarray, sampled_at: Sequence[flo
         hovertemplate="γ₂ = %{x}: %{y:.4f} ± %{error_y.array:.4f}<extra></extra>",
     )
     figure.add_annotation(x=0, y=found.means[0], text="Gaussian", showarrow=True, ax=70, ay=24, font_size=TEXT_SIZE)
-    figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.16, "font_size": TEXT_SIZE - 2})
+    figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.16})
     figure.update_yaxes(title_text="ε_min / mean |w₁|")
     return _finished(figure, "", "excess kurtosis γ₂", height=480, legend=True)
 
@@ -131,7 +131,7 @@ def layer_ratios(ratios: Mapping[str, Ratios], styles: Mapping[str, Style]) -> g
             cliponaxis=False,
             hovertemplate="%{y:.4f}<extra>" + label + "</extra>",
         )
-    figure.update_layout(barmode="group", uniformtext={"minsize": 12, "mode": "hide"})
+    figure.update_layout(barmode="group", uniformtext={"minsize": TEXT_SIZE - 4, "mode": "hide"})
     figure.update_yaxes(title_text="ε_min / mean |w₁|", rangemode="tozero")
     return _finished(figure, "", "layer of the network", height=480)
 
@@ -189,6 +189,7 @@ def _finished(figure: go.Figure, title: str, x: str, height: int = 360, legend: 
         margin={"l": 8, "r": 8, "t": 48 if title else 24, "b": 8},
         font_size=TEXT_SIZE - 2,
         showlegend=legend,
+        legend_font_size=TEXT_SIZE - 2,
         title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE},
     )
     figure.update_xaxes(title_text=x, tickfont_size=TEXT_SIZE - 3)
