@@ -50,6 +50,33 @@ SMALLER = """least => {
   look(document)
   return found
 }"""
+FOCUSED = """() => {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  if (!element || element === document.body) return null
+  element.dataset.reached = true
+  let around = element, shown = element.matches("input:is([type=text], [type=number])")  // by the cursor in it
+  for (let up = 0; around && up < 4; up++) {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(around)
+    shown ||= (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none"
+    around = around.parentElement ?? around.getRootNode().host
+  }
+  return { words: (element.ariaLabel || element.innerText || element.tagName).slice(0, 40), shown }
+}"""
+MISSED = """() => {
+  const found = []
+  const look = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) look(element.shadowRoot)
+      const for_keys = element.matches("a[href], button, input, select, textarea, summary") && element.tabIndex >= 0
+      const one_of_many = element.type === "radio" || element.role === "radio"  // which the arrows lead to
+      const there = !element.disabled && element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+      if (for_keys && there && !one_of_many && !element.dataset.reached) found.push(element.outerHTML.slice(0, 200))
+    }
+  }
+  look(document)
+  return found
+}"""
 MAIN = {  # the first figure of pages whose controls are many
     "interpolation?points=51": "section[data-network] svg",
     "live_attack": "section[data-network] .images",
@@ -90,6 +117,21 @@ def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(300)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+
+
+@pytest.mark.parametrize("path", ["weights", "live_attack?pick=by+index", "?scene=1"])
+def test_the_tab_key_reaches_everything_and_one_sees_where_it_is(visit, path):
+    page = visit(f"/{path}", viewport=LAPTOP)
+    whole(page, PAGES[path])
+    reached = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None:  # the way has ended
+            break
+        reached.append(focused)
+    assert [there["words"] for there in reached if not there["shown"]] == []
+    assert len(reached) > 15 and page.evaluate(MISSED) == []
 
 
 @pytest.mark.parametrize("path", VIEWS)
