@@ -69,8 +69,10 @@ class Saturation:
 def excess_kurtosis(values: Tensor) -> float:
     """Population excess kurtosis m₄/m₂² − 3 of all entries of `values`, in float64; 0 for a Gaussian.
 
-    Raises ValueError where the values are fewer than two or all equal.
+    Raises ValueError where the values are fewer than two or all equal, and for complex ones.
     """
+    if values.is_complex():
+        raise ValueError(f"expected real values, got {values.dtype}")
     values = values.detach().double().flatten()
     if len(values) < 2 or bool((values == values[0]).all()):
         raise ValueError(f"expected at least two different values, got {len(values)} that don't differ")

@@ -182,10 +182,13 @@ def test_a_recipe_that_fits_no_network_is_refused(change, message):
     assert str(refusal.value).startswith(message)
 
 
-def test_adversarial_examples_on_frozen_layers_are_refused():
+@pytest.mark.parametrize(
+    "change", [{"clean_share": 0.5}, {"within": Annealing(0, 0.1, 0.1)}, {"shift": 1}, {"bend": 0.1}]
+)
+def test_what_frozen_layers_would_have_to_see_is_refused(change):
     refusal = "expected frozen layers, or adversarial examples, bounds or moved images, got both"
     with pytest.raises(ValueError, match=refusal):
-        dataclasses.replace(SHORT, frozen=1, clean_share=0.5)
+        dataclasses.replace(SHORT, frozen=1, **change)
 
 
 @pytest.mark.parametrize("epochs", [0, -1])
@@ -241,6 +244,8 @@ def test_recipes_phases_and_annealings_cannot_be_changed():
         ({"beta2": 1.0}, "expected Adam's β₂ from 0 to 1, got 1.0"),
         ({"frozen": -1}, "expected frozen blocks as a whole number from 0 to 64, got -1"),
         ({"epochs": 1.5}, "expected epochs a phase as a whole number from 1 to 100,000, got 1.5"),
+        ({"shift": 9}, "expected pixels that images are moved by as a whole number from 0 to 8, got 9"),
+        ({"bend": 0.6}, "expected what images are bent by from 0 to 0.5, got 0.6"),
         ({"epochs": 10**6}, "expected epochs a phase as a whole number from 1 to 100,000, got 1000000"),
     ],
 )

@@ -66,6 +66,11 @@ def test_a_gaussians_is_zero_and_a_laplacians_three():
     assert excess_kurtosis(torch.from_numpy(generator.laplace(size=10**6))) == pytest.approx(3, abs=0.25)
 
 
+def test_complex_values_are_refused():
+    with pytest.raises(ValueError, match="expected real values, got torch.complex64"):
+        excess_kurtosis(torch.tensor([1 + 2j, 3, 4]))
+
+
 def test_all_entries_count_whatever_the_shape_and_dtype():
     weight = of_family("relu-mlp", 16).layers[0].weight
     assert weight.shape == (16, 784) and weight.dtype == torch.float32 and weight.requires_grad
