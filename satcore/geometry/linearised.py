@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from satcore.data import CLASSES
 from satcore.geometry.cotangents import Cotangents
 from satcore.geometry.linear_maps import linear_part
 from satcore.networks import IMAGE, Network, Shape, shapes
 
+MOST, UNITS = 128, 1_200_000  # images, and units of their largest layer, at a time, as the processor's cache likes them
+CONVOLVED = 4  # images at a time
 BLOCK = 64  # rows of a triangle at a time
+FEW = 2 / 3  # of the first layer's units: their triangle is soon found, and spares much of what comes after
 
 
 @dataclass(frozen=True)
@@ -46,36 +50,36 @@ class Slopes:
 
     def pull(self, g: Tensor) -> Cotangents:
         """∂/∂hˡ of 10·N quantities, of ∂/∂xˡ by those units that are `passing`: (P, 10·N), or (P, 10) for all N."""
-        slope = self._of_passing(self.slope)
-        g = (g.unflatten(1, (CLASSES, -1)) * slope[:, None]).flatten(1)
+        g, slope = g.unflatten(1, (CLASSES, -1)), self._of_passing(self.slope)
         if self.taken is None:
-            return Cotangents(self.passing, g)
+            return Cotangents(self.passing, (g * slope[:, None]).flatten(1))
         channel = self.passing // math.prod(self.slope.shape[2:]) * math.prod(self.sides)
-        return _unpooled(g, channel[:, None] + self._of_passing(self.taken), slope != 0)
+        return _unpooled(g, slope, channel[:, None] + self._of_passing(self.taken))
 
     def _of_passing(self, x: Tensor) -> Tensor:
         """(P, N) of what is as xˡ."""
         return x.flatten(1).mT[self.passing]
 
 
-def _unpooled(g: Tensor, places: Tensor, passed: Tensor) -> Cotangents:
-    """Of the derivatives `g` (P, K·N) by maxima those by the `places` (P, N) they were taken from, where it matters.
+def _unpooled(g: Tensor, slope: Tensor, taken: Tensor) -> Cotangents:
+    """Of the derivatives `g` (P, 10, N) by xˡ those by hˡ, with `slope` and the place they were `taken` from (P, N).
 
-    Few maxima are taken from many places at the N images, so they are gone through by one place of each at a time.
+    At N images a maximum is taken from few places: they are gone through, of each maximum one at a time.
     """
-    found, values = [], []
-    while passed.any():
-        place = torch.where(passed, places, -1).amax(1)
-        here = passed & (places == place[:, None])
-        some = here.any(1)
+    found, values = [taken.new_zeros(0)], [g.new_zeros(0, CLASSES * slope.shape[1])]
+    while slope.any():
+        place = torch.where(slope != 0, taken, -1).amax(1)
+        here = torch.where(taken == place[:, None], slope, 0)
+        some = (place >= 0).nonzero()[:, 0]
         found.append(place[some])
-        values.append((g[some].unflatten(1, (-1, here.shape[1])) * here[some][:, None]).flatten(1))
-        passed = passed & ~here
-    if not found:
-        return Cotangents(places.new_zeros(0), g[:0])
-    unique, which = torch.cat(found).unique(return_inverse=True)  # where windows overlap, a place is several's
-    together = g.new_zeros(len(unique), g.shape[1]).index_add(0, which, torch.cat(values))
-    return Cotangents(unique, together)
+        values.append((g[some] * here[some][:, None]).flatten(1))
+        slope = slope - here
+    each, derivatives = torch.cat(found), torch.cat(values)
+    places, which = each.unique(return_inverse=True)
+    if len(places) == len(each):
+        return Cotangents(each, derivatives)
+    together = derivatives.new_zeros(len(places), derivatives.shape[1])  # windows overlap: some are taken by several
+    return Cotangents(places, together.index_add(0, which, derivatives))
 
 
 class ExactNetwork:
@@ -99,7 +103,8 @@ class ExactNetwork:
             linear_part(*parts, entrywise=smooth)
             for parts in zip(network.architecture, network.layers, inputs, strict=True)
         ]
-        self.most = 16 if network.convolves else 128  # images at a time, as the processor's cache likes them
+        largest = max(math.prod(h) for h, _ in shapes(network.architecture))
+        self.most = max(1, min(MOST, UNITS // largest))
 
     @property
     def device(self) -> torch.device:
@@ -122,8 +127,13 @@ class ExactNetwork:
             if block.pooling:
                 h, taken = block.pooling.taken(h)
             slopes.append(Slopes(phi.slope(h), taken, sides))
-            h = self.network.affine(index + 1, phi(h))
+            h = self._affine(index + 1, phi(h))
         return Linearised(self, slopes, h)
+
+    def _affine(self, index: int, x: Tensor) -> Tensor:
+        """hˡ of xˡ⁻¹ (N, …), few images at a time where PyTorch copies every window of all of them before it sums."""
+        few = CONVOLVED if isinstance(self.network.layers[index], nn.Conv2d) else max(1, len(x))
+        return torch.cat([self.network.affine(index, some) for some in x.split(few)])
 
     def parts(self, batch: Tensor) -> tuple[Tensor, ...]:
         """`batch` (N, …) in parts of one size, none larger than is good."""
@@ -131,8 +141,8 @@ class ExactNetwork:
 
     @functools.cached_property
     def triangle(self) -> Tensor:
-        """R (units, units) of W¹ᵀ = QR, so that AW¹ and ARᵀ have the same singular values."""
-        return torch.linalg.qr(self.network.layers[0].weight.mT, mode="r").R
+        """That of all of W¹."""
+        return _triangle(self.network.get_parameter("layers.0.weight"))
 
 
 @dataclass(frozen=True)
@@ -172,9 +182,12 @@ class Linearised:
 
     def singular_values(self) -> Tensor:
         """Those of J, (N, 10), descending."""
-        if isinstance(self.exact.network.layers[0], nn.Linear):
-            return singular_values(self._by_class(_triangle_times(self.exact.triangle, self.pulled)))
-        return singular_values(self.jacobian())
+        first, g = self.exact.network.layers[0], self.pulled
+        if not isinstance(first, nn.Linear):
+            return singular_values(self.jacobian())
+        if len(g.places) < FEW * first.out_features:
+            return singular_values(self._by_class(_triangle(first.weight[g.places]) @ g.values))
+        return singular_values(self._by_class(_triangle_times(self.exact.triangle, g)))
 
     def _by_class(self, derivatives: Tensor) -> Tensor:
         """(units, 10·N) ↦ (N, 10, units)."""
@@ -186,13 +199,18 @@ def singular_values(matrices: Tensor) -> Tensor:
 
     As exact as of the matrices themselves, and far from MMᵀ, which squares small ratios away.
     """
-    return torch.linalg.svdvals(torch.linalg.qr(matrices.mT, mode="r").R)
+    missing = max(0, CLASSES - matrices.shape[2])  # columns, without which there would be fewer than ten
+    return torch.linalg.svdvals(torch.linalg.qr(pad(matrices, (0, missing)).mT, mode="r").R)
+
+
+def _triangle(w: Tensor) -> Tensor:
+    """R of Wᵀ = QR, so that AW and ARᵀ have the same singular values."""
+    return torch.linalg.qr(w.mT, mode="r").R
 
 
 def _triangle_times(r: Tensor, g: Cotangents) -> Tensor:
     """Rg of an upper triangular R, in blocks that leave out most of its zeros; the places of `g` ascend."""
     starts = range(0, len(r), BLOCK)
     first = torch.searchsorted(g.places, torch.tensor(starts, device=r.device)).tolist()
-    return torch.cat(
-        [r[start : start + BLOCK, g.places[i:]] @ g.values[i:] for start, i in zip(starts, first, strict=True)]
-    )
+    r = r[:, g.places]
+    return torch.cat([r[start : start + BLOCK, i:] @ g.values[i:] for start, i in zip(starts, first, strict=True)])

@@ -147,7 +147,8 @@ def _refined(line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tup
         allowed = _allowed(arcs)
         if disagreement.sum() <= allowed:
             break
-        where = disagreement > allowed / (2 * len(arcs))
+        ascending, order = disagreement.sort()
+        where = order[ascending.cumsum(0) > allowed / 2]  # those between others agree as closely as they have to
         between = nodes[:-1][where] + nodes.diff()[where] / 2
         new_log_p, new_element, _ = line.measured(_from_to(between))
         nodes, order = torch.cat((nodes, between)).sort()
