@@ -64,14 +64,15 @@ class Tiles:
 
     def pulled(self, g: Cotangents, wanted: Tensor) -> Tensor:
         """The derivatives by the `wanted` inputs, (wanted, K), of those by outputs."""
-        number = torch.zeros(math.prod(self.outputs), dtype=torch.float64, device=g.places.device)
-        number[g.places] = torch.arange(1.0, len(g.places) + 1, dtype=torch.float64, device=g.places.device)
+        number = torch.zeros(math.prod(self.outputs), device=g.places.device)  # no unit's is more than float32 counts
+        number[g.places] = torch.arange(1.0, len(g.places) + 1, device=g.places.device)
         around = pad(number.view(1, *self.outputs), (*self.columns.around_outputs, *self.rows.around_outputs))
-        windows = unfold(around, (self.rows.window, self.columns.window), stride=self.steps)[0].mT.long()
+        windows = unfold(around, (self.rows.window, self.columns.window), stride=self.steps)[0].mT
         tiles = []
-        for window in windows:  # of numbers of derivatives, from 1; 0 where there is none
-            there = window.nonzero()[:, 0]
-            tiles.append(self.matrix.index_select(0, there).mT @ g.values.index_select(0, window[there] - 1))
+        for window in windows:
+            there = window.nonzero()[:, 0]  # elsewhere the derivatives are zero
+            values = g.values.index_select(0, window[there].long() - 1)
+            tiles.append(self.matrix.index_select(0, there).mT @ values)
         return torch.cat(tiles).index_select(0, self.found_at[wanted])
 
 

@@ -343,14 +343,41 @@ def test_jacobians_of_another_shape_are_refused(shape):
     assert str(refusal.value) == f"expected Jacobians of shape (N, 10, 784), got {shape}"
 
 
-@pytest.mark.parametrize("name", ("sigmoid-mlp/saturated", "sigmoid-mlp/vanilla", "relu-mlp/saturated", "cnn/vanilla"))
-def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name):
-    network = load(name)
+@pytest.mark.parametrize(
+    "name, hidden",
+    [
+        *((name, None) for name in ("sigmoid-mlp/saturated", "sigmoid-mlp/vanilla")),
+        *((name, None) for name in ("relu-mlp/saturated", "relu-mlp/vanilla", "cnn/vanilla")),
+        *((family, hidden) for family in ("sigmoid-mlp", "relu-mlp") for hidden in (5, 1000)),
+    ],
+)
+def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name, hidden):
+    """Whether all units of the first layer pass anything on or few do, and where there are fewer than ten."""
+    network = of_family(name, hidden) if hidden else load(name)
     images = torch.cat((first_images(8), blends(8).float()))
     exact = ExactNetwork(network)
     found = exact.at(exact.first(images)).singular_values()
     expected = torch.linalg.svdvals(geometry.jacobian(network, images))
+    assert found.shape == (16, 10)
     assert (found - expected).abs().amax(1).le(1e-13 * expected[:, 0]).all()
+
+
+def test_where_nothing_passes_all_singular_values_are_zero():
+    network = of_family("relu-mlp", hidden=20).double()
+    network.layers[0].bias.data.fill_(-100.0)
+    exact = ExactNetwork(network)
+    point = exact.at(exact.first(first_images(3)))
+    assert torch.equal(point.singular_values(), torch.zeros(3, 10, dtype=torch.float64))
+    assert torch.equal(geometry.jacobian(network, first_images(3)), torch.zeros(3, 10, 784, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ("sigmoid-mlp/saturated", "relu-mlp/vanilla", "cnn/vanilla"))
+def test_a_direction_is_pushed_up_to_where_the_derivatives_are_pulled_down_from(name):
+    exact = ExactNetwork(load(name))
+    point, step = exact.at(exact.first(blends(8))), exact.first_tangent(random_images(1, seed=3) - 0.5)
+    with torch.no_grad():
+        pushed, along = point.push(step), point.along(step)
+    assert (pushed - along).abs().amax(1).le(1e-11 * pushed.abs().amax(1)).all()
 
 
 # --- the length element ---------------------------------------------------------------------------------------------
