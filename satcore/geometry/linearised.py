@@ -17,7 +17,7 @@ from satcore.geometry.cotangents import Cotangents
 from satcore.geometry.linear_maps import linear_part
 from satcore.networks import IMAGE, Network, Shape, shapes
 
-MOST, UNITS = 128, 1_200_000  # images, and units of their largest layer, at a time, as the processor's cache likes them
+MOST, ENTRIES = 128, 6_000_000  # images, and derivatives by the units of a layer, at a time: more is slower
 CONVOLVED = 4  # images at a time
 BLOCK = 64  # rows of a triangle at a time
 FEW = 2 / 3  # of the first layer's units: their triangle is soon found, and spares much of what comes after
@@ -103,8 +103,7 @@ class ExactNetwork:
             linear_part(*parts, entrywise=smooth)
             for parts in zip(network.architecture, network.layers, inputs, strict=True)
         ]
-        largest = max(math.prod(h) for h, _ in shapes(network.architecture))
-        self.most = max(1, min(MOST, UNITS // largest))
+        self.largest = max(math.prod(h) for h, _ in shapes(network.architecture))
 
     @property
     def device(self) -> torch.device:
@@ -135,9 +134,10 @@ class ExactNetwork:
         few = CONVOLVED if isinstance(self.network.layers[index], nn.Conv2d) else max(1, len(x))
         return torch.cat([self.network.affine(index, some) for some in x.split(few)])
 
-    def parts(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """`batch` (N, …) in parts of one size, none larger than is good."""
-        return batch.chunk(max(1, math.ceil(len(batch) / self.most)))
+    def parts(self, batch: Tensor, derivatives: int) -> tuple[Tensor, ...]:
+        """`batch` (N, …) in parts of one size, none larger than is good where each image has so many `derivatives`."""
+        most = max(1, min(MOST, ENTRIES // (derivatives * self.largest)))
+        return batch.chunk(max(1, math.ceil(len(batch) / most)))
 
     @functools.cached_property
     def triangle(self) -> Tensor:

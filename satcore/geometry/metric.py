@@ -24,7 +24,7 @@ def jacobian(network: Network, images: Tensor) -> Tensor:
     """
     check_images(images)
     exact = ExactNetwork(network)
-    return torch.cat([exact.at(h).jacobian() for h in exact.parts(exact.first(images))])
+    return torch.cat([exact.at(h).jacobian() for h in exact.parts(exact.first(images), CLASSES)])
 
 
 def singular_values(jacobian: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def length_element(network: Network, images: Tensor, direction: Tensor) -> Tenso
             f"got {direction.dtype} of shape {tuple(direction.shape)}"
         )
     exact = ExactNetwork(network)
-    parts = zip(exact.parts(exact.first(images)), exact.parts(exact.first_tangent(direction)), strict=True)
+    parts = zip(*(exact.parts(h, 1) for h in (exact.first(images), exact.first_tangent(direction))), strict=True)
     return torch.cat(
         [
             log_length_element(point.logits.log_softmax(1), point.push(dh)).exp()
@@ -74,7 +74,7 @@ class Affine:
         those along the directions, and J's singular values (M, 10), or (M, 0) where `spectra` aren't asked for.
         """
         probabilities, elements, singular = [], [], []
-        for some in self.exact.parts(weights):
+        for some in self.exact.parts(weights, CLASSES if spectra else len(self.steps)):
             point = self.exact.at(torch.tensordot(some, self.corners, dims=1))
             log_p = point.logits.log_softmax(1)
             along = point.along if spectra else point.push

@@ -217,16 +217,16 @@ def test_a_float32_network_is_taken_as_the_same_one_in_float64(name):
 @pytest.mark.parametrize(
     "name, count",
     slowly(
-        (("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133), ("cnn/saturated", 18)),
+        (("sigmoid-mlp/saturated", 133), ("relu-mlp/vanilla", 133), ("cnn/saturated", 30)),
         lambda there: not there[0].startswith("cnn"),
     ),
 )
 def test_an_images_result_does_not_depend_on_the_batch(name, count):
     network, images = load(name), first_images(count)
-    most = ExactNetwork(network).most
+    assert len(ExactNetwork(network).parts(images, 10)) > 1
     jacobian, element = geometry.jacobian(network, images), geometry.length_element(network, images, images.flip(0))
     largest = jacobian.abs().amax((1, 2))
-    for size in (1, 15, 16, 17, 127, 129):
+    for size in (1, 15, 23, 24, 127, 129):
         if size > count:
             continue
         for part in (slice(0, size), slice(count - size, count)):
@@ -235,7 +235,6 @@ def test_an_images_result_does_not_depend_on_the_batch(name, count):
             assert (error.abs().amax((1, 2)) <= 1e-10 * largest[part]).all()
             again = geometry.length_element(network, images[part], images.flip(0)[part])
             np.testing.assert_allclose(again, element[part], rtol=1e-9, atol=0)
-    assert most < count  # so that there was more than one part
 
 
 def test_no_images_have_no_jacobians():
