@@ -13,7 +13,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from satcore import room
 from satcore.dashboard.shared.address import forget_infinities
-from satcore.dashboard.story import stage
 
 SHARED = Path(__file__).parent / "satcore" / "dashboard" / "shared"
 ICON = SHARED / "icon.png"  # a named icon would be fetched
@@ -22,6 +21,8 @@ M_ARENA_MAX = -8  # of malloc.h
 
 def main() -> None:
     """Run the page that is asked for; each page's first lines ask whether it came this way."""
+    from satcore.dashboard.story import stage  # not above: torch comes with it, before `lifespan` has said how to wait
+
     st.set_page_config(page_title="satcore", page_icon=str(ICON), layout="wide")
     st.html(SHARED / "legible.css")
     st.html(SHARED / "stage.css")
@@ -54,7 +55,7 @@ def main() -> None:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Import what takes seconds when the server starts, not when the first viewer comes; open a room, if asked to."""
     # Torch's threads are to sleep between two products. Spinning, they take the cores away from the browser and from
-    # other sessions, and a step of an attack takes several times as long.
+    # other sessions, and a step of an attack takes several times as long. It is read when torch is imported: below.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _share_memory()
     import satcore.evaluation
