@@ -57,6 +57,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # Torch's threads are to sleep between two products. Spinning, they take the cores away from the browser and from
     # other sessions, and a step of an attack takes several times as long. It is read when torch is imported: below.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # NumPy's and SciPy's spin whatever they are told: as many computations as cores are at work already, one thread
+    # each, and on two busy cores a second one takes ten times as long as it saves.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _share_memory()
     import satcore.evaluation
     import satcore.geometry

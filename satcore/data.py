@@ -30,12 +30,33 @@ def load(split: str) -> Examples:
 
     The tensors are shared by all callers: don't write to them. Raises ValueError for another split.
     """
+    pixels, labels = _bytes(split)
+    return Examples(_images(pixels), labels)
+
+
+def labels(split: str) -> Tensor:
+    """The labels of `load`, without its images."""
+    return _bytes(split)[1]
+
+
+def some(split: str, indices: Tensor) -> Examples:
+    """The examples of `split` at the `indices` (N,) int64, without `load`, which keeps four bytes a pixel of all."""
+    pixels, labels = _bytes(split)
+    return Examples(_images(pixels[indices]), labels[indices])
+
+
+@functools.cache
+def _bytes(split: str) -> tuple[Tensor, Tensor]:
+    """Pixels (N, 28, 28) uint8, and labels (N,) int64."""
     if split not in ("train", "test"):
         raise ValueError(f'expected the split "train" or "test", got {split!r}')
     with np.load(FILE, allow_pickle=False) as arrays:
         pixels, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-    images = torch.from_numpy(pixels).unsqueeze(1).to(torch.float32) / 255
-    return Examples(images, torch.from_numpy(labels).to(torch.int64))
+    return torch.from_numpy(pixels), torch.from_numpy(labels).to(torch.int64)
+
+
+def _images(pixels: Tensor) -> Tensor:
+    return pixels.unsqueeze(1).to(torch.float32) / 255
 
 
 def check_images(images: Tensor) -> None:

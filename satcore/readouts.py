@@ -1,6 +1,7 @@
 """Looking into a layer with scikit-learn: clusters, a linear read-out, and two dimensions to see it in."""
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeClassifier
 from sklearn.manifold import MDS, TSNE
@@ -26,9 +27,11 @@ def linear_readout(activations: Tensor, labels: Tensor, test_activations: Tensor
     """
     check_labels(labels, len(activations))
     check_labels(test_labels, len(test_activations))
-    classifier = make_pipeline(StandardScaler(), RidgeClassifier())
-    classifier.fit(activations.double().numpy(), labels.numpy())
-    return float(classifier.score(test_activations.double().numpy(), test_labels.numpy()))
+    # In place, on copies of our own: a convolution's activations are large.
+    classifier = make_pipeline(StandardScaler(copy=False), RidgeClassifier(copy_X=False))
+    train, test = (x.to(torch.float64, copy=True).numpy() for x in (activations, test_activations))
+    classifier.fit(train, labels.numpy())
+    return float(classifier.score(test, test_labels.numpy()))
 
 
 def embedding(activations: Tensor, method: str, seed: int = 0) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from satcore.data import CLASSES, check_images, check_labels, load
+from satcore.data import CLASSES, check_images, check_labels
+from satcore.data import labels as labels_of
 from satcore.networks import Network
 
 BATCH = 250  # images at a time, so that a convolution's values don't fill the memory
@@ -31,7 +32,7 @@ def sample(split: str, per_class: int = 100, seed: int = 0) -> Tensor:
 
     Raises ValueError where a class has fewer, or for another split.
     """
-    labels = load(split).labels
+    labels = labels_of(split)
     fewest = int(labels.bincount(minlength=CLASSES).min())
     if not 1 <= per_class <= fewest:
         raise ValueError(f"expected from 1 to {fewest} examples a class, got {per_class}")
@@ -55,11 +56,11 @@ def layers(network: Network, images: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _layers(network: Network, images: Tensor) -> dict[str, Tensor]:
-    *hidden, logits = network.pre_activations(images)
-    outputs = {
-        name: network.output(k, h).flatten(1) for k, (name, h) in enumerate(zip(network.hidden, hidden, strict=True))
-    }
-    return {"pixels": images.flatten(1), **outputs, "softmax": logits.softmax(1)}
+    outputs, x = {"pixels": images.flatten(1)}, images.to(next(network.parameters()).dtype)
+    for k, name in enumerate(network.hidden):
+        x = network.output(k, network.affine(k, x))
+        outputs[name] = x.flatten(1)
+    return outputs | {"softmax": network.affine(len(network.hidden), x).softmax(1)}
 
 
 def rdm(activations: Tensor) -> Tensor:

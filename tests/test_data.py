@@ -54,9 +54,17 @@ def test_load_can_be_unpacked_or_named():
     assert examples.images is images and examples.labels is labels
 
 
-def test_another_split_is_refused():
+def test_some_examples_and_all_labels_are_those_of_load():
+    chosen = torch.tensor([9_999, 0, 17])
+    images, labels = data.some("test", chosen)
+    assert torch.equal(images, data.load("test").images[chosen]) and torch.equal(labels, data.labels("test")[chosen])
+    assert torch.equal(data.labels("test"), data.load("test").labels)
+
+
+@pytest.mark.parametrize("ask", [data.load, data.labels, lambda split: data.some(split, torch.tensor([0]))])
+def test_another_split_is_refused(ask):
     with pytest.raises(ValueError, match='expected the split "train" or "test", got \'validation\''):
-        data.load("validation")
+        ask("validation")
 
 
 # Logits of five examples of the digit 3, then one of another digit that is surer to be a 3 than any.

@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from satcore import data, representations
-from satcore.networks import Network, build, mlp
+from satcore.networks import build, mlp
 from satcore.recipes import FAMILIES, STEP
 from satcore.representations import Separation, class_means, layers, rdm, rsa, sample, separation
 from tests import literal
@@ -196,12 +196,12 @@ def test_an_image_has_the_same_layers_alone_and_in_any_batch(family, monkeypatch
             np.testing.assert_allclose(values.numpy(), together[name].numpy(), rtol=1e-12, atol=1e-14, err_msg=name)
 
 
-def test_no_more_than_a_batch_is_given_to_the_network_and_no_image_is_lost(monkeypatch):
+def test_no_more_than_a_batch_is_given_to_the_network_and_no_image_is_lost():
     sizes, network = [], of_family("relu-mlp", 16)
-    whole = Network.pre_activations
-    monkeypatch.setattr(Network, "pre_activations", lambda self, x: sizes.append(len(x)) or whole(self, x))
+    given = network.layers[0].register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0])))
     images = data.load("test").images[: 2 * representations.BATCH + 1]
     found = layers(network, images)
+    given.remove()
     assert sizes == [representations.BATCH, representations.BATCH, 1]
     assert all(len(values) == len(images) for values in found.values())
     assert torch.equal(found["pixels"], images.flatten(1))

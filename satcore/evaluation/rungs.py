@@ -164,7 +164,7 @@ def best_temperature(attack: Callable[..., AttackResult], network: Network, **se
     The digits are training images, so that it is chosen on none that is attacked.
     """
     parameter = next(network.parameters())
-    images, labels = (tensor[:50].to(parameter.device) for tensor in data.load("train"))
+    images, labels = (tensor.to(parameter.device) for tensor in data.some("train", torch.arange(50)))
     broken = [
         int(
             attack(

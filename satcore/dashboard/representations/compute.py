@@ -27,6 +27,19 @@ class Travel:
     zero_gradient: bool
 
 
+@dataclass(frozen=True)
+class Layer:
+    """What a layer's dissimilarities come to.
+
+    blocks (100, 100) float32, their averages over blocks of ten by ten images; how far apart the classes lie; and the
+    mean silhouette.
+    """
+
+    blocks: np.ndarray
+    separation: representations.Separation
+    silhouette: float
+
+
 def sample(seed: int) -> Tensor:
     """Indices (1000,) of the test images looked at, 100 a class, sorted by class."""
     return representations.sample("test", 100, seed)
@@ -34,7 +47,7 @@ def sample(seed: int) -> Tensor:
 
 def labels(seed: int) -> Tensor:
     """The digits (1000,) that the sample's images show."""
-    return data.load("test").labels[sample(seed)]
+    return data.labels("test")[sample(seed)]
 
 
 def images(seed: int) -> np.ndarray:
@@ -64,35 +77,31 @@ def names_of(name: str) -> list[str]:
 
 
 @cache.in_turn
-def activations(name: str, split: str, seed: int) -> dict[str, Tensor]:
-    """Every layer's outputs for the sample of `split`."""
-    chosen = data.load(split).images[representations.sample(split, 100, seed)]
-    return representations.layers(digits.network(name), chosen)
+def activations(name: str, seed: int) -> dict[str, Tensor]:
+    """Every layer's outputs for the sample."""
+    return _activations(name, "test", seed)
 
 
-@cache.in_turn
 def rdm(name: str, layer: str, seed: int) -> Tensor:
     """A layer's dissimilarities (1000, 1000)."""
-    return representations.rdm(activations(name, "test", seed)[layer])
+    return _rdm_of_pixels(seed) if layer == "pixels" else _rdms(name, seed)[layer]
 
 
-@cache.in_turn
 def blocks(name: str, seed: int) -> dict[str, np.ndarray]:
     """Every layer's dissimilarities, averaged over blocks of ten by ten images: (100, 100) float32."""
-    return {
-        layer: torch.nn.functional.avg_pool2d(rdm(name, layer, seed)[None], 1000 // BLOCKS)[0].float().numpy()
-        for layer in names_of(name)
-    }
+    return {layer: there.blocks for layer, there in _looked_into(name, seed).items()}
 
 
 def separation(name: str, field: str, seed: int) -> dict[str, float]:
     """How far apart the classes lie in each layer: one of the fields of `representations.Separation`."""
-    return {layer: getattr(there, field) for layer, there in _separations(name, seed).items()}
+    return {layer: getattr(there.separation, field) for layer, there in _looked_into(name, seed).items()}
 
 
 def readout(name: str, which: str, seed: int) -> dict[str, float]:
     """What scikit-learn finds in each layer: its "silhouette", or the share that a linear "readout" gets right."""
-    return _silhouettes(name, seed) if which == "silhouette" else _linear_readouts(name, seed)
+    if which == "silhouette":
+        return {layer: there.silhouette for layer, there in _looked_into(name, seed).items()}
+    return {"pixels": _readout_of_pixels(seed)} | _readouts(name, seed)
 
 
 def likeness(one: str, other: str, seed: int) -> dict[str, float]:
@@ -132,26 +141,68 @@ def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.nd
     """Two dimensions (1000 + 11, 2) of a layer: the sample's images, then the one at `index` as it travels."""
     way = torch.from_numpy(travel(name, index).images)[:, None]
     attacked = representations.layers(digits.network(name), way)[layer]
-    points = torch.cat((activations(name, "test", seed)[layer], attacked))
+    points = torch.cat((activations(name, seed)[layer], attacked))
     if not points.isfinite().all():
         raise ValueError("expected finite activations, got NaN or infinity")
     return readouts.embedding(points, method, seed)
 
 
-@cache.in_turn
-def _separations(name: str, seed: int) -> dict[str, representations.Separation]:
-    return {layer: representations.separation(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
+# The pixels are the same below every network, and all layers of a network come of one pass: what is kept of them is
+# small, but for the dissimilarities.
+
+
+def _activations(name: str, split: str, seed: int) -> dict[str, Tensor]:
+    images, _ = data.some(split, representations.sample(split, 100, seed))
+    return representations.layers(digits.network(name), images)
+
+
+@cache.kept
+def _rdm_of_pixels(seed: int) -> Tensor:
+    return representations.rdm(torch.from_numpy(images(seed)).flatten(1))
 
 
 @cache.in_turn
-def _silhouettes(name: str, seed: int) -> dict[str, float]:
-    return {layer: readouts.silhouette(rdm(name, layer, seed), labels(seed)) for layer in names_of(name)}
+def _rdms(name: str, seed: int) -> dict[str, Tensor]:
+    above = _activations(name, "test", seed)
+    del above["pixels"]
+    return {layer: representations.rdm(outputs) for layer, outputs in above.items()}
+
+
+def _looked_into(name: str, seed: int) -> dict[str, Layer]:
+    return {"pixels": _pixels(seed)} | _layers(name, seed)
+
+
+@cache.kept
+def _pixels(seed: int) -> Layer:
+    return _layer(_rdm_of_pixels(seed), seed)
 
 
 @cache.in_turn
-def _linear_readouts(name: str, seed: int) -> dict[str, float]:
-    train, test = activations(name, "train", seed), activations(name, "test", seed)
-    train_labels = data.load("train").labels[representations.sample("train", 100, seed)]
+def _layers(name: str, seed: int) -> dict[str, Layer]:
+    return {layer: _layer(dissimilarities, seed) for layer, dissimilarities in _rdms(name, seed).items()}
+
+
+def _layer(dissimilarities: Tensor, seed: int) -> Layer:
+    there = labels(seed)
+    return Layer(
+        torch.nn.functional.avg_pool2d(dissimilarities[None], 1000 // BLOCKS)[0].float().numpy(),
+        representations.separation(dissimilarities, there),
+        readouts.silhouette(dissimilarities, there),
+    )
+
+
+@cache.kept
+def _readout_of_pixels(seed: int) -> float:
+    train, train_labels = data.some("train", representations.sample("train", 100, seed))
+    test = torch.from_numpy(images(seed))
+    return readouts.linear_readout(train.flatten(1), train_labels, test.flatten(1), labels(seed))
+
+
+@cache.in_turn
+def _readouts(name: str, seed: int) -> dict[str, float]:
+    train, test = _activations(name, "train", seed), _activations(name, "test", seed)
+    del test["pixels"]
+    train_labels = data.labels("train")[representations.sample("train", 100, seed)]
     return {layer: readouts.linear_readout(train[layer], train_labels, test[layer], labels(seed)) for layer in test}
 
 
