@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import importlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from satcore import room
 from satcore.dashboard.shared.address import forget_infinities
 
-SHARED = Path(__file__).parent / "satcore" / "dashboard" / "shared"
+HERE = Path(__file__).parent
+SHARED = HERE / "satcore" / "dashboard" / "shared"
 ICON = SHARED / "icon.png"  # a named icon would be fetched
-M_ARENA_MAX = -8  # of malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
+LARGE = 4 * 2**20  # bytes
 
 
 def main() -> None:
@@ -61,9 +64,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # each, and on two busy cores a second one takes ten times as long as it saves.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _share_memory()
-    import satcore.evaluation
-    import satcore.geometry
-    import satcore.readouts  # noqa: F401
+    for module in sorted(SHARED.parent.glob("*/*.py")):
+        importlib.import_module(".".join(module.relative_to(HERE).with_suffix("").parts))
+    importlib.import_module("torch.fx.experimental.symbolic_shapes")  # by torch itself, when it first takes a gradient
 
     # Streamlit collects garbage after every run of a script or fragment. What is imported by now is none, and going
     # through it takes longer than a step of an attack on four networks.
@@ -73,13 +76,15 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 def _share_memory() -> None:
-    """Have all threads take memory from two places, where the C library lets one say so (glibc).
+    """Have all threads take memory from two places, and what is large by itself, where the C library lets one say so
+    (glibc).
 
     Else each thread has a place of its own, and keeps what it once took: every run of a page is a thread, and after
-    some runs as much memory again is held as is used.
+    some runs as much memory again is held as is used. What is large is given back as soon as it is done with.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def own_names() -> list[str]:
