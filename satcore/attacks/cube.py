@@ -1,5 +1,6 @@
 """A search over free pixels: behind a step, before anything is summed, an L∞ ball is a cube of few corners."""
 
+import time
 from collections.abc import Iterator
 
 import torch
@@ -41,7 +42,8 @@ def cube_steps(
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
     objective = Objective(labels, targeted, "margin")
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
-    cube = _Cube(network, standing.originals, epsilon)
+    low, high = (standing.originals - epsilon).clamp(0, 1), (standing.originals + epsilon).clamp(0, 1)
+    cube = _Cube(network, standing.originals, low, high)
     flipped, values = torch.zeros_like(cube.free), standing.lowest.clone()
     generator = torch.Generator().manual_seed(seed)
     running = ~standing.reached & cube.free.any(1)
@@ -50,14 +52,7 @@ def cube_steps(
         index = running.nonzero().flatten()
         if not len(index):
             return
-        found, reached = cube.best(index, cube.wanted(index, flipped[index], objective[index]), objective[index])
-        stuck = (reached >= values[index]).nonzero().flatten()
-        if len(stuck):
-            there = index[stuck]
-            found[stuck], reached[stuck] = cube.best(there, cube.single(there, flipped[there]), objective[there])
-        kick = (torch.rand(784, generator=generator) < KICKED).to(found.device) & cube.free[index]  # alike for all
-        lost = (reached >= values[index])[:, None]
-        flipped[index] = torch.where(lost, flipped[index] ^ kick, found)
+        flipped[index] = cube.onwards(index, flipped[index], values[index], objective[index], generator)
         moved = cube.images(index, flipped[index])
         with torch.no_grad():
             logits = network(moved)
@@ -67,20 +62,41 @@ def cube_steps(
         yield standing.step(iteration, running)
 
 
+@torch.no_grad()
+def descended(
+    network: Network, images: Tensor, low: Tensor, high: Tensor, labels: Tensor, *, steps: int, deadline: float
+) -> Tensor:
+    """Where the search of `cube_steps` gets to in so many `steps`, or by the `deadline` of `time.monotonic`, from
+    `images` (N, 1, 28, 28) between `low` and `high`: the last image of each that it has come to, or the first that is
+    wrong.
+    """
+    cube, objective = _Cube(network, images, low, high), Objective(labels, False, "margin")
+    generator = torch.Generator().manual_seed(0)
+    flipped, found = torch.zeros_like(cube.free), images.clone()
+    values = objective.values(network(images))
+    for _ in range(steps):
+        index = (cube.free.any(1) & (values > 0)).nonzero().flatten()
+        if not len(index) or time.monotonic() > deadline:
+            break
+        flipped[index] = cube.onwards(index, flipped[index], values[index], objective[index], generator)
+        found[index] = cube.images(index, flipped[index])
+        values[index] = objective[index].values(network(found[index]))
+    return found
+
+
 def steps_first(network: Network) -> bool:
     """Whether each pixel passes a step of its own before anything is summed, so that there is a cube to search."""
     return network.steps_first
 
 
 class _Cube:
-    """The L∞ balls around images, as they are behind the step: so many free pixels each, all others as they were.
+    """Boxes around images, as they are behind the step: so many free pixels each, all others as they were.
 
     free   (N, 784) bool: the pixels whose step can be made to change
     """
 
-    def __init__(self, network: Network, originals: Tensor, epsilon: float):
+    def __init__(self, network: Network, originals: Tensor, low: Tensor, high: Tensor):
         self.network, self.originals = network, originals
-        low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
         now, lowest, highest = (self._stepped(x) for x in (originals, low, high))
         self.free = (lowest != highest).flatten(1)
         self.across = torch.where(lowest == now, high, low)  # the pixel's value on the other side of its step
@@ -90,6 +106,21 @@ class _Cube:
         shape = (len(index), *[1] * (flipped.ndim - 2), 784)
         moved = torch.where(flipped, self.across[index].view(shape), self.originals[index].view(shape))
         return moved.view(-1, 1, 28, 28)
+
+    def onwards(
+        self, index: Tensor, flipped: Tensor, values: Tensor, objective: Objective, generator: torch.Generator
+    ) -> Tensor:
+        """What is to be flipped next of the images at `index` (n,) that have pixels `flipped` (n, 784), which leaves
+        `values` (n,): the best flips, or, where none helps, some at random.
+        """
+        found, reached = self.best(index, self.wanted(index, flipped, objective), objective)
+        stuck = (reached >= values).nonzero().flatten()
+        if len(stuck):
+            there = index[stuck]
+            found[stuck], reached[stuck] = self.best(there, self.single(there, flipped[stuck]), objective[stuck])
+        kick = (torch.rand(784, generator=generator) < KICKED).to(found.device) & self.free[index]  # alike for all
+        lost = (reached >= values)[:, None]
+        return torch.where(lost, flipped ^ kick, found)
 
     @torch.no_grad()
     def best(self, index: Tensor, tried: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:

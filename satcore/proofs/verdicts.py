@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satcore.attacks.cube import steps_first
+from satcore.attacks.cube import descended, steps_first
 from satcore.data import CLASSES, check_images, check_labels
 from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
@@ -18,6 +18,7 @@ from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, known, r
 from satcore.proofs.rounding import Arithmetic
 
 PROVEN, BROKEN, OPEN = "proven", "broken", "open"
+STEPS_OF_SEARCH, SHARE_OF_SEARCH = 200, 0.25  # over corners of what bounds leave open: at most, and of the time given
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,15 @@ def _decided_behind_step(
     network: Network, low: Tensor, high: Tensor, labels: Tensor, images: Tensor, seconds: float
 ) -> Decision:
     """As `_decided`; the boxes share their time, so that what is soon decided leaves it to the others."""
-    search = CubeSearch(behind_step(network), *stepped(network, low, high), labels)
-    search.run(time.monotonic() + seconds * len(images))
+    search, began = CubeSearch(behind_step(network), *stepped(network, low, high), labels), time.monotonic()
+    given = seconds * len(images)
+    if left := search.open:
+        ends = (end[left].to(images.dtype).view(-1, *IMAGE) for end in (low, high))
+        found = descended(
+            network, images[left], *ends, labels[left], steps=STEPS_OF_SEARCH, deadline=began + SHARE_OF_SEARCH * given
+        )
+        search.attack(torch.tensor(left), network.output(0, network.affine(0, found)).flatten(1).double())
+    search.run(began + given)
     now = network.output(0, network.affine(0, images)).flatten(1)
     verdicts = []
     for number, image in enumerate(images.flatten(1)):

@@ -1,13 +1,14 @@
 """Behind a step the ball is a cube of few corners: the search never leaves it, and finds what enumeration finds."""
 
 import itertools
+import math
 
 import pytest
 import torch
 
 from satcore import data
 from satcore.attacks import cube, cube_steps
-from satcore.attacks.cube import steps_first
+from satcore.attacks.cube import descended, steps_first
 from satcore.networks import Block, Dense, Network, build, mlp
 from satcore.recipes import STEP
 
@@ -52,6 +53,11 @@ def test_it_finds_what_enumeration_finds(digits, count):
     result = cube(network, images, labels, epsilon=EPSILON, steps=40)
     assert torch.equal(result.success, breakable)
     assert count < 6 or int(breakable.sum()) > 0
+    low, high = (images - EPSILON).clamp(0, 1), (images + EPSILON).clamp(0, 1)
+    found = descended(network, images, low, high, labels, steps=40, deadline=math.inf)
+    assert torch.equal(network(found).argmax(1) != labels, breakable)
+    assert ((low <= found) & (found <= high)).all()
+    assert torch.equal(descended(network, images, low, high, labels, steps=40, deadline=0), images)
 
 
 def test_of_a_linear_network_it_finds_the_worst_corner(digits):
