@@ -145,10 +145,9 @@ def _decided_behind_step(
     search, began = CubeSearch(behind_step(network), *stepped(network, low, high), labels), time.monotonic()
     given = seconds * len(images)
     if left := search.open:
-        ends = (end[left].to(images.dtype).view(-1, *IMAGE) for end in (low, high))
-        found = descended(
-            network, images[left], *ends, labels[left], steps=STEPS_OF_SEARCH, deadline=began + SHARE_OF_SEARCH * given
-        )
+        below, above = (end[left].to(images.dtype).view(-1, *IMAGE) for end in (low, high))
+        deadline = began + SHARE_OF_SEARCH * given
+        found = descended(network, images[left], below, above, labels[left], steps=STEPS_OF_SEARCH, deadline=deadline)
         search.attack(torch.tensor(left), network.output(0, network.affine(0, found)).flatten(1).double())
     search.run(began + given)
     now = network.output(0, network.affine(0, images)).flatten(1)
