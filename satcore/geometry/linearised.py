@@ -69,11 +69,12 @@ def _unpooled(g: Tensor, slope: Tensor, taken: Tensor) -> Cotangents:
     found, values = [taken.new_zeros(0)], [g.new_zeros(0, CLASSES * slope.shape[1])]
     while slope.any():
         place = torch.where(slope != 0, taken, -1).amax(1)
-        here = torch.where(taken == place[:, None], slope, 0)
+        same = taken == place[:, None]
+        here = torch.where(same, slope, 0)
         some = (place >= 0).nonzero()[:, 0]
         found.append(place[some])
         values.append((g[some] * here[some][:, None]).flatten(1))
-        slope = slope - here
+        slope = torch.where(same, 0, slope)
     each, derivatives = torch.cat(found), torch.cat(values)
     places, which = each.unique(return_inverse=True)
     if len(places) == len(each):

@@ -178,6 +178,13 @@ def test_the_jacobian_of_any_small_network_is_that_of_a_complex_step(seed, scale
     check_jacobian(network, images.round() if black_and_white else images)
 
 
+@pytest.mark.parametrize("kind", ["overlapping maxima", "strides and means"])
+def test_where_a_network_gives_no_number_its_jacobian_is_none_either(kind):
+    network = small(kind, "sigmoid", seed=1)
+    network.layers[0].bias.fill_(math.nan)
+    assert geometry.jacobian(network, random_images(3, seed=2)).isnan().any()
+
+
 def with_ties() -> Network:
     """An untrained CNN: on a black image all units of a channel are alike, and every pooling has to choose."""
     return of_family("cnn", seed=3).double()
