@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 
 from satcore import library
 from satcore.dashboard.shared import cache
 from satcore.networks import build, mlp
+from satcore.proportions import Proportion
 
 PATIENCE = 10  # seconds
 
@@ -50,6 +52,25 @@ def until(there: Callable[[], bool]) -> None:
     while not there():
         assert time.monotonic() < last
         time.sleep(0.001)
+
+
+def test_a_figure_is_drawn_anew_where_anything_that_it_shows_is_another():
+    drawn = []
+
+    @cache.drawn
+    def draw(shares: dict[str, Proportion], title: str) -> go.Figure:
+        drawn.append(title)
+        return go.Figure(go.Bar(x=[share.share for share in shares.values()]), {"title_text": title})
+
+    first, other = (draw({"one": Proportion(count, 2)}, "shares") for count in (1, 2))
+    assert draw({"one": Proportion(1, 2)}, "shares") is first
+    assert [figure.to_dict()["data"][0]["x"] for figure in (first, other)] == [[0.5], [1.0]]
+    assert draw({"one": Proportion(1, 2)}, "others").layout.title.text == "others"
+    assert draw({"other": Proportion(1, 2)}, "shares") is not first and len(drawn) == 4
+
+
+def test_a_figure_takes_what_its_values_take():
+    assert cache.size(go.Figure(go.Scatter(y=list(range(1_000))))) > 20_000
 
 
 @pytest.mark.parametrize("keep", [cache.of_network, cache.in_turn])

@@ -3,6 +3,7 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from satcore.dashboard.shared import cache
 from satcore.dashboard.shared.style import COLOURS, FAMILY_TITLES, NEUTRAL, TEXT_SIZE
 from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
@@ -11,6 +12,7 @@ PAPER_CLEAN = {"symbol": "circle", "size": 10, "color": "white", "line": {"width
 PAPER_FGSM = {"symbol": "diamond", "size": 13, "color": "white", "line": {"width": 2.5, "color": "black"}}
 
 
+@cache.drawn
 def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]], axis: str) -> go.Figure:
     """Table 1 as bars: accuracy under FGSM, how much of it is due to zero gradients, and the paper's figures.
 

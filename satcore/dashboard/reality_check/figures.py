@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from satcore.dashboard.reality_check import words
 from satcore.dashboard.reality_check.compute import layers
+from satcore.dashboard.shared import cache
 from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
 from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.reality import EDGES, EPSILON, Decided, Reality
@@ -39,6 +40,7 @@ def draw_between_attack_and_proof(found: dict[str, Reality], styles: dict[str, S
         place.plotly_chart(figure, key=f"between {name}", config=NO_TOOLS, alt=alt)
 
 
+@cache.drawn
 def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> go.Figure:
     """What the `rung` leaves of each network against ε, with 95 % intervals."""
     figure = go.Figure()
@@ -52,6 +54,7 @@ def against_epsilon(found: dict[str, Reality], styles: dict[str, Style], rung: s
     return _finished(figure, [styles[name].label for name in found], rung, 316)
 
 
+@cache.drawn
 def between_attack_and_proof(found: Reality, style: Style) -> go.Figure:
     """One network against ε: what is proven right, full; what is broken, blank; and what nobody knows between them.
 
@@ -63,6 +66,7 @@ def between_attack_and_proof(found: Reality, style: Style) -> go.Figure:
     return _finished(figure, labels, style.label, 264, size=TEXT_SIZE)
 
 
+@cache.drawn
 def certified(found: list[Certificate], style: Style) -> go.Figure:
     """What is proven of all test images against ε, by intervals and by branch and bound, what is open, and what is
     broken.
@@ -90,6 +94,7 @@ def certified(found: list[Certificate], style: Style) -> go.Figure:
     return _finished(figure, labels, f"{style.label}, all {found[0].images:,} test images", 316)
 
 
+@cache.drawn
 def against_temperature(
     found: dict[str, Reality], styles: dict[str, Style], loss: str, temperature: float
 ) -> go.Figure:
@@ -124,6 +129,7 @@ def against_temperature(
     return _finished(figure, [styles[name].label for name in found], "", 392)
 
 
+@cache.drawn
 def dying(found: dict[str, Reality], styles: dict[str, Style]) -> go.Figure:
     """How large the gradient is at each layer, a row a layer, the logits on top.
 
