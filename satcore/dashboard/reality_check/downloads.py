@@ -30,8 +30,11 @@ def of_gradients(names: list[str], index: int, loss: str, temperature: float) ->
 
 def of_certificates(name: str, found: Sequence[Certificate]) -> TakeAway:
     """What is proven of all test images in the network `name`, image by image."""
-    verdicts = {f"{there.epsilon:g}": np.array([*there.verdicts]) for there in found}
-    return TakeAway("certified", certificates_code(name), {"certified.npz": lambda: npz(verdicts)})
+
+    def verdicts() -> bytes:
+        return npz({f"{there.epsilon:g}": np.array([*there.verdicts]) for there in found})
+
+    return TakeAway("certified", certificates_code(name), {"certified.npz": verdicts})
 
 
 def csv_of_reality(found: dict[str, Reality]) -> str:
