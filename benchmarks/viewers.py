@@ -8,6 +8,9 @@ from the click to the end of the run that the server makes of it; drawing in the
 
 One viewer comes first, on a server of its own, then twenty on another; a session's first page isn't counted. What
 somebody has asked for already is known to the server from then on: of that the twenty have more than the one.
+
+Of the one viewer it is also said what a click to a page costs: the seconds that the server's process was at work, on
+whichever processor, until the next click.
 """
 
 import argparse
@@ -50,10 +53,11 @@ DIGITS = ("digit", "source", "target")  # the keys of rows of digits
 @dataclass
 class Waits:
     """What viewers went through: seconds, by page; how many runs ended in a traceback; memory as time goes on; how many
-    seconds of a processor the server took for all of it.
+    seconds of a processor the server took for all of it, and, by page, for one viewer's clicks.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    work: dict[str, list[float]] = field(default_factory=dict)
     tracebacks: Counter = field(default_factory=Counter)
     megabytes: list[float] = field(default_factory=list)
     processor: float = 0.0
@@ -141,18 +145,22 @@ def connected(address: str) -> websockets.connect:
     )
 
 
-async def watch(address: str, chance: random.Random, until: float, think: float, waits: Waits) -> None:
+async def watch(
+    address: str, server: psutil.Process, chance: random.Random, until: float, think: float, waits: Waits
+) -> None:
     """What one viewer does `until` then."""
     async with connected(address) as socket:
         viewer = Viewer(socket)
         await asyncio.sleep(chance.uniform(0, think))
         await viewer.opens("")
+        await asyncio.sleep(chance.expovariate(1 / think))
         while time.monotonic() < until:
-            await asyncio.sleep(chance.expovariate(1 / think))
-            began = time.monotonic()
+            began, before = time.monotonic(), at_work(server)
             failed = await clicks(viewer, chance)
             waits.seconds.setdefault(viewer.page, []).append(time.monotonic() - began)
             waits.tracebacks[viewer.page] += failed
+            await asyncio.sleep(chance.expovariate(1 / think))
+            waits.work.setdefault(viewer.page, []).append(at_work(server) - before)
 
 
 async def clicks(viewer: Viewer, chance: random.Random) -> bool:
@@ -178,13 +186,18 @@ async def crowd(address: str, server: psutil.Process, viewers: int, minutes: flo
             waits.megabytes.append(server.memory_info().rss / 2**20)
             await asyncio.sleep(1)
 
-    before = server.cpu_times()
-    each = [watch(address, random.Random(seed), until, think, waits) for seed in range(viewers)]
+    before = at_work(server)
+    each = [watch(address, server, random.Random(seed), until, think, waits) for seed in range(viewers)]
     await asyncio.gather(weigh(), *each)
     waits.tracebacks += Counter()  # without zeros
-    after = server.cpu_times()
-    waits.processor = after.user + after.system - before.user - before.system
+    waits.processor = at_work(server) - before
     return waits
+
+
+def at_work(server: psutil.Process) -> float:
+    """The seconds of a processor that the `server` has taken so far."""
+    times = server.cpu_times()
+    return times.user + times.system
 
 
 def serving(address: str) -> Iterator[psutil.Process]:
@@ -208,9 +221,11 @@ def main() -> None:
             waits = asyncio.run(crowd(address, next(serving(address)), viewers, asked.minutes, asked.think))
         print(f"\n{viewers} of them, {waits.said()}", flush=True)
         for page, seconds in sorted(waits.seconds.items()):
+            work = waits.work[page]
+            of_a_processor = f"; {statistics.mean(work):.2f} s of a processor, at most {max(work):.2f}"
             print(
                 f"  {page or 'home':16}{len(seconds):5} clicks, median {statistics.median(seconds):6.2f} s, worst "
-                f"{max(seconds):6.2f} s"
+                f"{max(seconds):6.2f} s{of_a_processor if viewers == 1 else ''}"
             )
 
 

@@ -257,3 +257,14 @@ def test_layers_of_any_depth_and_a_step_stand_in_one_order():
     assert in_order([cnn, stepping, mlp]) == [*stepping[:-1], "layer 3", "softmax"]
     name = pages.own_dendritic()
     assert compute.names_of(name) == ["pixels", "step", "softmax"] == list(compute.blocks(name, 0))
+
+
+def test_the_pixels_are_looked_into_once_for_all_networks():
+    names = [PAIR[0], "sigmoid-mlp/vanilla"]
+    one, other = (compute.rdm(name, "pixels", 3) for name in names)
+    assert one is other
+    assert torch.equal(one, representations.rdm(torch.from_numpy(compute.images(3)).flatten(1)))
+    for read in (compute.blocks, lambda name, seed: compute.readout(name, "readout", seed)):
+        found, beside = (read(name, 3) for name in names)
+        assert list(found) == list(beside) == compute.names_of(PAIR[0]) and found["pixels"] is beside["pixels"]
+        assert not np.array_equal(found["layer 1"], beside["layer 1"])

@@ -40,6 +40,7 @@ class Layer:
     silhouette: float
 
 
+@cache.kept
 def sample(seed: int) -> Tensor:
     """Indices (1000,) of the test images looked at, 100 a class, sorted by class."""
     return representations.sample("test", 100, seed)

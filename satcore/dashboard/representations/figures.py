@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from streamlit.delta_generator import DeltaGenerator
 
 from satcore.dashboard.representations import words
+from satcore.dashboard.shared import cache
 from satcore.dashboard.shared import figures as shared
 from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import TEXT_SIZE, Style
@@ -58,6 +59,7 @@ def draw(column: DeltaGenerator, key: str, curve: Curve, values: words.ByLayer, 
     column.caption(curve.what)
 
 
+@cache.drawn
 def by_layer(values: words.ByLayer, styles: Mapping[str, Style], curve: Curve) -> go.Figure:
     """One number a layer, a line a network."""
     figure = go.Figure()
