@@ -133,7 +133,9 @@ class FourierConvolution(DirectConvolution):
         padding = max(self.top, self.bottom), max(self.left, self.right)
         # So large that nothing wraps around onto what is kept.
         self.period = [max(n + p, k) for n, p, k in zip(self.sides, padding, spec.kernel, strict=True)]
-        self.spectrum = _frequencies_first(torch.fft.rfft2(weight, s=self.period))
+        height, width = (period - k for period, k in zip(self.period, spec.kernel, strict=True))
+        kernel = pad(weight, (0, width, 0, height)).roll((-self.top, -self.left), (2, 3))
+        self.spectrum = _frequencies_first(torch.fft.rfft2(kernel))
 
     @functools.cached_property
     def forward(self) -> Tensor:
@@ -145,16 +147,11 @@ class FourierConvolution(DirectConvolution):
 
     def __call__(self, x: Tensor) -> Tensor:
         _, height, width = self.outputs
-        return torch.cat(
-            [
-                self._filtered(part, self.forward).roll((self.top, self.left), (2, 3))[:, :, :height, :width]
-                for part in x.split(SIGNALS)
-            ]
-        )
+        return torch.cat([self._filtered(part, self.forward)[:, :, :height, :width] for part in x.split(SIGNALS)])
 
     def transposed(self, g: Tensor) -> Tensor:
-        rows, columns = slice(self.top, self.top + self.sides[0]), slice(self.left, self.left + self.sides[1])
-        parts = [self._filtered(part, self.backward)[:, :, rows, columns] for part in g.flatten(0, 1).split(SIGNALS)]
+        height, width = self.sides
+        parts = [self._filtered(part, self.backward)[:, :, :height, :width] for part in g.flatten(0, 1).split(SIGNALS)]
         return torch.cat(parts).unflatten(0, g.shape[:2])
 
     def _filtered(self, signals: Tensor, matrices: Tensor) -> Tensor:
