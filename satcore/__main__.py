@@ -504,6 +504,8 @@ def _room(options: argparse.Namespace) -> int:
     from satcore import room
     from satcore.dashboard.shared.served import serve
 
+    if options.port == 0:  # any that is free: phones couldn't be told which
+        raise ValueError("expected a port from 1 to 65535, got 0")
     host = options.address or room.lan_address()
     room.listening(host, options.port).close()  # what can't be is said before the dashboard starts
     os.environ[room.ASKED] = f"{host}:{options.port}"

@@ -4,7 +4,7 @@ const EVERY = 3_000  // milliseconds between two questions to the stage
 const FULL = "The room is full: 200 phones have sent something. Do watch the stage."
 const ON_STAGE = "Yours is on stage!"
 const me = myName(), pixels = new Float32Array(784)
-let voted = ""
+let voted = "", onStage = false
 
 document.querySelector("main").innerHTML = `
   <h1>Draw a digit</h1>
@@ -47,9 +47,11 @@ async function look() {
   try { told = await (await ask("/now")).json() } catch { return }
   at("h1").textContent = told.digit === null ? "Draw a digit" : `Draw ${told.digit === 8 ? "an" : "a"} ${told.digit}`
   at("section").hidden = !told.networks.length
-  for (const [holds, text] of [[told.full, FULL], [told.on_stage, ON_STAGE]]) {
-    if (holds) say(text); else if (said() === text) say("")
+  // What is on stage is said once, when it comes there: it stays for long, and other things are to be said.
+  for (const [holds, text, known] of [[told.full, FULL, false], [told.on_stage, ON_STAGE, onStage]]) {
+    if (holds && !known) say(text); else if (!holds && said() === text) say("")
   }
+  onStage = told.on_stage
   drawVote(told)
 }
 

@@ -6,16 +6,20 @@ It is served beside the dashboard, in a thread of its own, and shares nothing wi
 import asyncio
 import base64
 import hashlib
+import ipaddress
+import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -23,11 +27,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from satcore.room.state import PIXELS, NoPlaceLeft, Room
 
+try:
+    import resource
+except ImportError:  # Windows, which counts no open files
+    resource = None
+
 ASKED = "SATCORE_ROOM"  # of the environment: HOST:PORT, at which the dashboard is to open a room
 LONGEST = 512  # bytes of a network's name
-CONNECTIONS = 400  # at a time: two a phone
+CONNECTIONS = 400  # at a time, where as many files may be open: two a phone
+AT_ONCE = 16  # connections that are accepted in one go: three goes are open before the first one's can be let go
 SECONDS = 10.0  # of a connection, which asks once
 NOWHERE = ("192.0.2.1", 9)  # of the addresses for documentation (RFC 5737)
+
+LOG = logging.getLogger(__name__)
+LOG.setLevel(logging.ERROR)  # what phones get wrong they are told; on the terminal it would only be in the way
 
 HERE = Path(__file__).parent
 CSS = (HERE / "phone.css").read_text(encoding="utf-8")
@@ -77,14 +90,16 @@ def lan_address() -> str:
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens on one address of this machine, and no other; port 0: a free one.
 
-    Raises ValueError where `host` is no IPv4 address of this machine, or all of them, and for a port that isn't free.
+    Raises ValueError where `host` is no IPv4 address of this machine, all of them, or one of many machines (multicast,
+    broadcast), and for a port that isn't free.
     """
     refusal = ValueError(f"expected one address of this machine and a port that is free, got {host}:{port}")
     try:
-        own = socket.create_server((host, port), backlog=CONNECTIONS)
+        own = socket.create_server((host, port), backlog=AT_ONCE)
     except (OSError, OverflowError) as error:
         raise refusal from error
-    if own.getsockname()[0] == "0.0.0.0":
+    bound = ipaddress.ip_address(own.getsockname()[0])
+    if bound.is_unspecified or bound.is_multicast or bound.is_reserved:  # broadcast is among those reserved
         own.close()
         raise refusal
     return own
@@ -94,9 +109,11 @@ def listening(host: str, port: int) -> socket.socket:
 def opened(host: str, port: int) -> Iterator[Room]:
     """A room, open to phones at this address as long as the context lasts. Raises ValueError as `listening`."""
     with listening(host, port) as own:
-        room = Room(f"http://{host}:{own.getsockname()[1]}")
+        address, bound = own.getsockname()
+        room = Room(f"http://{host}:{bound}")
         config = uvicorn.Config(
-            application(room),
+            application(room, (host, address)),
+            backlog=AT_ONCE,
             http=_Connection,
             ws="none",
             lifespan="off",
@@ -137,16 +154,35 @@ def as_asked() -> Iterator[None]:
 class _Connection(H11Protocol):
     """A connection that asks once: who takes too long about it, and one too many, is let go."""
 
+    # A server's transports are asyncio.Transport, whatever asyncio's signature says; uvicorn narrows it, too.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
+        self.logger = LOG  # not uvicorn's, which the dashboard's server has, too
+        if len(self.connections) > _most():
             transport.abort()
-        self.loop.call_later(SECONDS, transport.abort)
+        self.end = self.loop.call_later(SECONDS, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of all of it, which the end that is still to come would hold."""
+        self.end.cancel()
+        super().connection_lost(exc)
 
 
-def application(room: Room) -> Starlette:
-    """What phones reach of a `room`, and nothing else: the page, what it is to know, a drawing, a vote."""
+def _most() -> int:
+    """How many connections there may be: at most two fifths of the files that the dashboard's process may open."""
+    if resource is None:
+        return CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files * 2 // 5)
+
+
+def application(room: Room, names: Sequence[str]) -> Starlette:
+    """What phones reach of a `room`, and nothing else: the page, what it is to know, a drawing, a vote.
+
+    It answers to these `names` alone. Else another site could have its own name lead here (DNS rebinding), and its
+    pages would count as the room's.
+    """
 
     async def page(_: Request) -> Response:
         return HTMLResponse(PAGE)
@@ -170,6 +206,7 @@ def application(room: Room) -> Starlette:
             Route("/drawing", draw, methods=["POST"]),
             Route("/vote", vote, methods=["POST"]),
         ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)],
         exception_handlers={ValueError: _refused, HTTPException: _refused, ClientDisconnect: _refused},
     )
     application.router.redirect_slashes = False

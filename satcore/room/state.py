@@ -106,9 +106,13 @@ class Room:
                     phone.vote = ""
 
     def choose(self, number: int) -> None:
-        """Put the drawing of this `number` on stage; one that isn't there (any more), such as 0: none."""
+        """Put the drawing of this `number` on stage; 0: none.
+
+        One that isn't there (any more) changes nothing: its phone has sent another since it was seen.
+        """
         with self._lock:
-            self._chosen = next((drawing for drawing in self._drawings() if drawing.number == number), None)
+            there = {drawing.number: drawing for drawing in self._drawings()}
+            self._chosen = there.get(number, self._chosen) if number else None
 
     def clear(self) -> None:
         """Forget all phones with what they have sent, and what of it is on stage."""

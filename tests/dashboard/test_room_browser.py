@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from satcore import room
 from satcore.dashboard.live_attack import words
@@ -127,6 +127,28 @@ def test_a_phone_too_many_is_told_so_as_long_as_it_is(stage_and_room, opened):
     expect(phone.get_by_role("heading", name="Draw an 8")).to_be_visible()
     told["full"] = False
     expect(phone.get_by_role("status")).to_be_empty(timeout=PATIENCE)
+
+
+def test_that_a_drawing_is_on_stage_is_said_once_and_not_in_the_place_of_what_comes_after(stage_and_room, opened):
+    phone = opened(stage_and_room[1], PHONE)
+    told = {
+        "digit": 8,
+        "networks": [{"name": VANILLA, "colour": "#3B8BD4"}],
+        "vote": "",
+        "on_stage": True,
+        "full": False,
+    }
+    phone.route("**/now", lambda route: route.fulfill(json=told))
+
+    def voted(route: Route) -> None:
+        told["vote"] = VANILLA
+        route.fulfill(status=204)
+
+    phone.route("**/vote", voted)
+    expect(phone.get_by_role("status")).to_have_text("Yours is on stage!", timeout=PATIENCE)
+    phone.get_by_role("button", name=VANILLA).click()
+    expect(phone.get_by_role("button", name=VANILLA)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    assert phone.get_by_role("status").text_content() == f"You say: {VANILLA}."
 
 
 def test_a_phone_that_comes_back_is_the_same_one_and_a_stage_that_has_gone_is_missed(stage_and_room, opened):

@@ -1,8 +1,12 @@
 """What reaches a room from the network, and what doesn't: asked of a real server."""
 
+import asyncio
 import contextlib
+import errno
+import gc
 import http.client
 import json
+import logging
 import os
 import signal
 import socket
@@ -10,15 +14,19 @@ import subprocess
 import sys
 import time
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from satcore import room
 from satcore.__main__ import main
+from satcore.dashboard.shared import served
 from satcore.room import MOST, Room, server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -102,7 +110,7 @@ def test_nothing_of_the_dashboard_is_there(there):
 
 
 def announced(path: str, length: object, *more: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: room", f"Phone: {PHONE}", f"Content-Length: {length}", *more]
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Phone: {PHONE}", f"Content-Length: {length}", *more]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -128,7 +136,9 @@ def test_a_wrong_length_is_refused_before_anything_of_it_is_sent(there, path, le
 
 
 def test_what_does_not_say_how_long_it_is_is_refused(there):
-    chunked = f"POST /drawing HTTP/1.1\r\nHost: room\r\nPhone: {PHONE}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunked = (
+        f"POST /drawing HTTP/1.1\r\nHost: 127.0.0.1\r\nPhone: {PHONE}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
     assert said(there, chunked).startswith(b"HTTP/1.1 411 ")
     assert said(there, announced("/drawing", 784, "Transfer-Encoding: chunked")).startswith(b"HTTP/1.1 4")
     assert there.seen().phones == 0
@@ -166,6 +176,33 @@ def test_a_page_of_another_site_cannot_send_anything(there):
     assert there.seen().phones == 0
 
 
+@pytest.mark.parametrize("name", ["elsewhere.example", "elsewhere.example:80", "127.0.0.1.elsewhere.example", ""])
+def test_another_sites_name_does_not_lead_here(there, name):
+    for method, path, body in (("GET", "/", None), ("GET", "/now", None), ("POST", "/vote", NETWORK.encode())):
+        assert asked(there, method, path, body, Host=name)[0] == 400
+    assert there.seen().phones == 0
+
+
+def test_it_answers_to_the_name_it_was_given_and_to_its_address():
+    with room.opened("localhost", 0) as there:
+        for name in ("localhost", "127.0.0.1"):
+            assert asked(there, "GET", "/now", Host=name)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /now HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /now HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n",
+        b"\xff\r\n\r\n",
+        b"POST /drawing HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
+    ],
+)
+def test_what_phones_get_wrong_is_not_said_on_the_presenters_terminal(there, caplog, raw):
+    assert said(there, raw).startswith(b"HTTP/1.1 ")
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
+
+
 def test_one_phone_too_many_is_told_so(there):
     for k in range(MOST):
         there.draw(f"{k:032x}", DRAWING)
@@ -189,10 +226,65 @@ def test_one_connection_too_many_is_let_go_and_the_others_go_on(there, monkeypat
     idle = [socket.create_connection(place(there), timeout=PATIENCE) for _ in range(3)]
     with socket.create_connection(place(there), timeout=PATIENCE) as one_more:
         assert let_go(one_more)
-    idle[0].sendall(b"GET /now HTTP/1.1\r\nHost: room\r\n\r\n")
+    idle[0].sendall(b"GET /now HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert idle[0].recv(100).startswith(b"HTTP/1.1 200 ")
     for connection in idle:
         connection.close()
+
+
+def test_connections_leave_the_dashboard_files_to_open_where_few_may_be():
+    opens = """
+import os, resource, select, sys
+from satcore import room
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+with room.opened("127.0.0.1", 0) as there:
+    print(there.address, flush=True)
+    while not select.select([sys.stdin], [], [], 0.001)[0]:
+        open(os.devnull).close()
+"""
+    pipe, waits = subprocess.PIPE, announced("/drawing", 784, "Expect: 100-continue")
+    with (
+        subprocess.Popen([sys.executable, "-c", opens], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) as process,
+        contextlib.ExitStack() as held,
+    ):
+        assert process.stdout
+        there = Room(process.stdout.readline().decode().strip())
+        taken = 0
+        for _ in range(140):
+            connection = held.enter_context(socket.create_connection(place(there), timeout=PATIENCE))
+            with contextlib.suppress(ConnectionError):  # it may be over already
+                connection.sendall(waits)
+            taken += not let_go(connection)
+        burst = [held.enter_context(socket.socket()) for _ in range(140)]
+        for connection in burst:
+            connection.setblocking(False)
+            connection.connect_ex(place(there))
+        burst[0].settimeout(PATIENCE)
+        assert let_go(burst[0])
+        held.close()
+        _, why = process.communicate(b"that's all", timeout=PATIENCE)
+    assert taken == 51 and process.returncode == 0 and os.strerror(errno.EMFILE).encode() not in why
+
+
+def test_what_has_ended_is_not_held_until_its_time_is_up():
+    def made() -> server._Connection:
+        return server._Connection(uvicorn.Config(server.application(Room(""), ())), ServerState(), {})
+
+    async def ended() -> weakref.ref:
+        one, other = socket.socketpair()
+        with other:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(made, one)
+            transport.abort()
+            for _ in range(3):  # turns of the loop
+                await asyncio.sleep(0)
+        return weakref.ref(transport)
+
+    async def held() -> bool:
+        transport = await ended()
+        gc.collect()
+        return transport() is not None
+
+    assert not asyncio.run(held())
 
 
 def test_it_listens_on_its_own_address_alone_until_it_is_closed():
@@ -207,7 +299,15 @@ def test_it_listens_on_its_own_address_alone_until_it_is_closed():
 
 
 @pytest.mark.parametrize(
-    "host, port", [("0.0.0.0", 0), ("192.0.2.77", 0), ("nowhere.invalid", 0), ("127.0.0.1", 99_999)]
+    "host, port",
+    [
+        ("0.0.0.0", 0),
+        ("192.0.2.77", 0),
+        ("nowhere.invalid", 0),
+        ("127.0.0.1", 99_999),
+        ("224.0.0.1", 0),
+        ("255.255.255.255", 0),
+    ],
 )
 def test_where_it_cannot_be_is_one_sentence(host, port):
     with pytest.raises(ValueError, match=rf"^expected one address of this machine and a port .* got {host}:{port}$"):
@@ -220,6 +320,7 @@ def test_a_port_that_is_taken_is_one_sentence(there):
 
 
 def test_it_is_there_only_where_it_was_asked_for(monkeypatch):
+    assert f"`{room.ASKED}=HOST:PORT`" in (ROOT / "docs" / "security.md").read_text()
     monkeypatch.delenv(room.ASKED, raising=False)
     with room.as_asked():
         assert room.here() is None
@@ -250,13 +351,14 @@ def free_port() -> int:
 
 def answered(address: str, process: subprocess.Popen) -> bytes:
     """What the address answers, as soon as it does."""
-    while process.poll() is None:
+    for _ in range(600):
+        assert process.poll() is None, f"expected it to go on, but it ended with {process.returncode}"
         try:
-            with urllib.request.urlopen(address) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 return answer.read()
         except OSError:
             time.sleep(0.1)
-    raise AssertionError(f"expected it to go on, but it ended with {process.returncode}")
+    raise AssertionError(f"expected {address} to answer within a minute, got nothing")
 
 
 @pytest.mark.parametrize("where", [["--address", "0.0.0.0"], ["--address", "127.0.0.1", "--port", "99999"]])
@@ -267,6 +369,13 @@ def test_the_command_says_at_once_where_it_cannot_open_one(where, monkeypatch, c
     assert found.out == "" and found.err.startswith("satcore: expected one address of this machine and a port")
 
 
+def test_the_command_refuses_a_port_of_which_phones_could_not_be_told(monkeypatch, capsys):
+    monkeypatch.delenv(room.ASKED, raising=False)
+    monkeypatch.setattr(served, "serve", lambda: None)
+    assert main(["room", "--address", "127.0.0.1", "--port", "0"]) == 2 and room.ASKED not in os.environ
+    assert capsys.readouterr() == ("", "satcore: expected a port from 1 to 65535, got 0\n")
+
+
 @pytest.mark.slow
 def test_the_command_opens_a_room_beside_a_dashboard_that_stays_where_it_was():
     port, own = free_port(), free_port()
@@ -274,7 +383,7 @@ def test_the_command_opens_a_room_beside_a_dashboard_that_stays_where_it_was():
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=os.environ | {"STREAMLIT_SERVER_PORT": str(own)},
+        env=os.environ | {"STREAMLIT_SERVER_PORT": str(own), "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

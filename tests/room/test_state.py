@@ -96,7 +96,11 @@ def test_what_is_on_stage_stays_there_although_its_phone_draws_on_and_is_told_so
     room.draw(phone(0), drawing(3))
     chosen = room.seen().chosen
     assert chosen is not None and chosen.pixels == drawing(1) and not room.told(phone(0))["on_stage"]
-    room.choose(1)  # which isn't there any more
+    room.choose(2)
+    on_stage = room.seen().chosen
+    room.choose(1)  # which isn't there any more, but was when it was pressed
+    assert room.seen().chosen == on_stage is not None
+    room.choose(0)
     assert room.seen().chosen is None
 
 

@@ -53,6 +53,8 @@ def served(root: Path = ROOT) -> Iterator[str]:
 def serve(root: Path = ROOT) -> None:
     """Serve the dashboard in `root` by this very process, as `streamlit run app.py` does, until it is ended.
 
+    It is on 127.0.0.1, whatever address the environment or a configuration has.
+
     Raises ValueError where no app.py is there.
     """
     from click import Abort
@@ -61,7 +63,7 @@ def serve(root: Path = ROOT) -> None:
     _check(root)
     os.chdir(root)
     try:
-        main(["run", "app.py"], standalone_mode=False)
+        main(["run", "app.py", "--server.address", "127.0.0.1"], standalone_mode=False)
     except Abort:
         raise KeyboardInterrupt from None  # which it was
 
