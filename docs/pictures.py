@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
 
 from satcore.dashboard.shared.served import installed_chromium, served
 
 HERE = Path(__file__).resolve().parent
-SCREEN, TALL = {"width": 1440, "height": 900}, {"width": 1440, "height": 2400}
+SCREEN, TALL = ViewportSize(width=1440, height=900), ViewportSize(width=1440, height=2400)
 PATIENCE = 180_000  # milliseconds
 
 
@@ -76,6 +76,8 @@ def _settled(page: Page, picture: Picture) -> None:
 def main() -> None:
     """Take them."""
     names = sys.argv[1:] or list(PICTURES)
+    if unknown := [name for name in names if name not in PICTURES]:
+        sys.exit(f"expected names out of {', '.join(PICTURES)}, got {', '.join(unknown)}")
     with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=installed_chromium(), args=["--no-sandbox"])
         page = browser.new_page(color_scheme="light")

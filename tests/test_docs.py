@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -17,8 +18,8 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TRAINS = "training.md"  # whose lines take half a minute
 
 
-def _tables() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -27,7 +28,7 @@ def _tables() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def tables() -> ModuleType:
-    return _tables()
+    return _script("tables")
 
 
 def anchors(page: Path) -> set[str]:
@@ -80,6 +81,14 @@ def test_the_check_says_which_table_is_out_of_date_and_changes_nothing(tables, t
 def test_a_table_that_cannot_be_written_is_one_sentence(tables, text):
     with pytest.raises(ValueError, match=r"^expected "):
         tables.rewritten(text)
+
+
+def test_an_unknown_picture_is_refused_before_anything_is_started(monkeypatch):
+    pictures = _script("pictures")
+    monkeypatch.setattr(pictures, "served", None)
+    monkeypatch.setattr(sys, "argv", ["pictures.py", "home", "nobody"])
+    with pytest.raises(SystemExit, match=r"^expected names out of home, .*, grid, got nobody$"):
+        pictures.main()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -298,7 +298,8 @@ def moved(padded: Tensor, moves: Tensor, bends: Tensor) -> Tensor:
     """Images (n, 1, 28, 28) that are moved and bent, of those in a border of zeros, (n, 1, 30, 30).
 
     At p pixels from its centre such an image shows the pixel of the old one that is nearest to p + `bends` p + `moves`,
-    with `moves` (n, 2) and `bends` (n, 2, 2), down and to the right: no grey is mixed, which would be free more often.
+    with `moves` (n, 2) and `bends` (n, 2, 2), down and to the right. Pixels aren't mixed into greys: behind a step
+    every grey near ½ is free within ε.
     """
     side = padded.shape[-1]
     along = torch.arange(28.0, device=padded.device) - 13.5

@@ -339,7 +339,6 @@ def test_threads_that_start_while_training_keep_their_denormals():
     # In a process of its own, whose threads PyTorch hasn't started yet; so many elements that it uses them all.
     script = """
 import torch
-from scipy import ndimage
 from satcore.training import loop
 torch.set_num_threads(2)
 with loop._flushed_denormals():
