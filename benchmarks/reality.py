@@ -3,17 +3,20 @@ Adversarial Robustness Toolbox finds, and the worst case beside AutoAttack's sta
 
 Run `python -m benchmarks.reality` from the repository root, with the peers installed: `pip install foolbox
 adversarial-robustness-toolbox pyautoattack`. FGSM and PGD (40 steps of 2.5ε/40 from the image itself) on 500 test
-images of each MLP and 200 of each CNN; the worst case on `--mlp` 1,000 and `--cnn` 200 random ones (seed 0) at each of
-`--epsilons`, which takes hours on two cores: most of it is AutoAttack's time on images that stand. `--networks` picks
-some, `--worst-case` leaves the rest out, `--instances FOLDER` adds the violated instances of a stranger's networks:
-each NAME.onnx beside a NAME.npz with `lower`, `upper`, `label`, `epsilon` and `verdict`.
+images of each MLP and 200 of each CNN; the worst case on 1,000 and 200 random ones (seed 0) at each of `--epsilons`,
+which takes hours on two cores: most of it is AutoAttack's time on images that stand. So what is known of these very
+weights stands in reality.jsonl beside this file, and isn't computed again; `docs/tables.py` writes the table of
+docs/reality-check.md from it. `--networks` picks some, `--worst-case` leaves the rest out, `--instances FOLDER` adds
+the violated instances of a stranger's networks: each NAME.onnx beside a NAME.npz with `lower`, `upper`, `label`,
+`epsilon` and `verdict`.
 
-Seconds are those of the processor in this one process, with as many threads for one as for the other: on a machine
-that is shared they vary less than the clock's.
+Seconds are those of the processor in this one process, of one thread: on a machine that is shared they vary less than
+the clock's.
 """
 
 import argparse
 import importlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +26,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.training import hardware
-from satcore import attacks, checkpoints, data, outside
+from satcore import attacks, checkpoints, data, library, outside
 from satcore.attacks.apgd import ball
 from satcore.evaluation import worst_case, zero_gradients
 from satcore.evaluation.rungs import still_right
 
 STEPS, EPSILON = 40, 0.25
-EPSILONS = (0.01, 0.02, 0.05, 0.1, 0.25)
-LINE = "{:24}{:>6}{:>7}{:>12}{:>14}{:>14}{:>12}{:>8}{:>8}{:>7}"
+EPSILONS = (0.05, 0.1, 0.02, 0.25, 0.01)  # first, where attacks differ most
+MLP, CNN = 1_000, 200  # images that the worst case is found on
+FILE = Path(__file__).with_name("reality.jsonl")
 
 
 def main() -> None:
@@ -38,24 +42,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=checkpoints.names())
     parser.add_argument("--epsilons", nargs="+", type=float, default=EPSILONS)
-    parser.add_argument("--mlp", type=int, default=1000, help="images of each MLP")
-    parser.add_argument("--cnn", type=int, default=200, help="images of each CNN")
     parser.add_argument("--worst-case", action="store_true", help="the worst case alone")
     parser.add_argument("--instances", type=Path, help="a folder with strangers' networks and instances")
     chosen = parser.parse_args()
-    print(f"{hardware(torch.device('cpu'))}; {torch.get_num_threads()} threads")
+    torch.set_num_threads(1)
+    print(hardware(torch.device("cpu")))
     if not chosen.worst_case:
         beside_foolbox_and_art(chosen.networks)
-    print("\nThe worst case beside AutoAttack: images that each leaves, that one breaks alone, seconds")
-    print(
-        LINE.format(
-            "", "ε", "images", "ours leave", "theirs leave", "theirs alone", "ours alone", "ours", "theirs", "ratio"
-        )
-    )
-    for name in chosen.networks:
-        for epsilon in chosen.epsilons:
-            count = chosen.cnn if name.startswith("cnn/") else chosen.mlp
-            print(beside_autoattack(name, epsilon, count), flush=True)
+    print("\nThe worst case beside AutoAttack")
+    there = {(line["sha256"], line["epsilon"]) for line in known()}
+    for epsilon in chosen.epsilons:
+        for name in chosen.networks:
+            if (library.describe(name).sha256, epsilon) not in there:
+                line = beside_autoattack(name, epsilon, CNN if name.startswith("cnn/") else MLP)
+                with FILE.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(line, flush=True)
     if chosen.instances:
         for path in sorted(chosen.instances.glob("*.onnx")):
             print(violated(path), flush=True)
@@ -86,8 +88,15 @@ def beside_foolbox_and_art(names: list[str]) -> None:
         )
 
 
-def beside_autoattack(name: str, epsilon: float, count: int) -> str:
-    """One line: how many of `count` random test images the worst case and AutoAttack leave, and how long each takes."""
+def known() -> list[dict]:
+    """What has been found of the worst case and AutoAttack by now, as `beside_autoattack` gives it."""
+    return [json.loads(line) for line in FILE.read_text().splitlines()] if FILE.exists() else []
+
+
+def beside_autoattack(name: str, epsilon: float, count: int) -> dict[str, str | float]:
+    """How many of `count` random test images the worst case and AutoAttack leave, how many each breaks alone, and how
+    many seconds of one thread each takes.
+    """
     network, (images, labels) = checkpoints.load(name), data.load("test")
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]
     images, labels = images[chosen], labels[chosen]
@@ -101,10 +110,18 @@ def beside_autoattack(name: str, epsilon: float, count: int) -> str:
     broken = _wrong(network, attacked, labels)
     for there, of in ((found.images, found.broken), (attacked, broken)):
         assert float((there - images).abs().max()) <= epsilon + 1e-6 and torch.equal(_wrong(network, there, labels), of)
-    alone = (broken & ~found.broken).sum(), (found.broken & ~broken).sum()
-    left = (~found.broken).sum(), (~broken).sum()
-    numbers = (count, *map(int, left), *map(int, alone), f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
-    return LINE.format(name, f"{epsilon:g}", *numbers)
+    return {
+        "network": name,
+        "sha256": library.describe(name).sha256,
+        "epsilon": epsilon,
+        "images": count,
+        "ours_leave": int((~found.broken).sum()),
+        "theirs_leave": int((~broken).sum()),
+        "ours_alone": int((found.broken & ~broken).sum()),
+        "theirs_alone": int((broken & ~found.broken).sum()),
+        "ours_seconds": round(ours, 1),
+        "theirs_seconds": round(theirs, 1),
+    }
 
 
 def violated(path: Path) -> str:

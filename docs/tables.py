@@ -29,7 +29,7 @@ from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
-HELD_OUT = ROOT / "benchmarks" / "held_out.jsonl"
+HELD_OUT, BESIDE_AUTOATTACK = (ROOT / "benchmarks" / f"{name}.jsonl" for name in ("held_out", "reality"))
 WIDTH = 120
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 PROVEN_AT = 0.01  # ε
@@ -359,6 +359,21 @@ def proven_over_seeds(_: Stored) -> str:
     return _table(["network", "seeds", "right", "proven"], rows)
 
 
+def beside_autoattack(there: Stored) -> str:
+    """What the worst case and AutoAttack leave of the same images of networks that ship, and how long each takes."""
+    order = {card.sha256: place for place, card in enumerate(there.cards.values())}
+    lines = [json.loads(line) for line in BESIDE_AUTOATTACK.read_text(encoding="utf-8").splitlines()]
+    kept = [line for line in lines if line["sha256"] in order]
+    names = ("network", "epsilon", "images", "ours_leave", "theirs_leave", "ours_alone", "theirs_alone")
+    rows = [
+        [*(f"{line[name]}" for name in names), *(f"{line[f'{whose}_seconds']:.1f}" for whose in ("ours", "theirs"))]
+        for line in sorted(kept, key=lambda line: (line["epsilon"], order[line["sha256"]]))
+    ]
+    left = ["ours leaves", "AutoAttack leaves"]
+    header = ["network", "ε", "n", *left, "broken by ours alone", "by AutoAttack alone", "ours (s)", "AutoAttack (s)"]
+    return _table(header, rows)
+
+
 TABLES: dict[str, Callable[[Stored], str]] = {
     "headline": headline,
     "table-1": table_1,
@@ -379,6 +394,7 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "factorial": factors,
     "contributions": contributions,
     "beyond": elsewhere,
+    "beside-autoattack": beside_autoattack,
 }
 
 

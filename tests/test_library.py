@@ -40,7 +40,7 @@ ALWAYS = {  # SHA-256 of the files of weights that ship, since there is such a f
     "cnn/adversarial": "341b625ad30d66d6946f9d694082616645acb1b65fa2c80b1e8ec6a15c100551",
     "cnn/saturated": "e1902335735ed40a63db93fce1befc79b3fe478b8680e484afd6c04d5a526191",
     "cnn/control": "62ad0f301aa0a229e2fe5662a2c0dfbaac081ce885a5e12650e36d12251daeb0",
-    "cnn/dendritic": "9669746f8ebfe6eebbf525e258bf8d8be6236b7ca2fff0fab739e3e6e0e10167",
+    "cnn/dendritic": "ce3fabd4bfc41fd2ce433b21bd114c25f8c80ffa8f38e2cfc534c481cd1fc6b0",
     "factorial/bounds": "af340719ffcd6447d1544aa2b9988d72a79eb8ddf09bb9d20f0268f2d901a120",
     "factorial/step": "83b7303c5a698afcaa8ec834f70ebed91e83e876724989f1b8a054113d66a09e",
     "factorial/step-penalty": "d72cca71080588cc0a56dcdb51aa7c174cc19f52c63ed58b75eb955a7c6cd808",
