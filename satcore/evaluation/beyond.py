@@ -24,6 +24,7 @@ PIXELS = (1, 2, 4, 8, 16, 32)
 RADII = (0.5, 1.0, 1.5, 2.0, 3.0)
 TRIED = 12  # pixels that a gradient asks for most
 AT_A_TIME = 2_000  # images
+LEAK = 0.1  # by how much more a unit's slope is taken to be
 SHIFTS = tuple(there for there in itertools.product((-1, 0, 1), repeat=2) if any(there))
 CHANGES = {
     "brighter by 0.25": lambda x: (x + 0.25).clamp(0, 1),
@@ -167,12 +168,29 @@ def _greedy(
 
 
 def _slope(network: Network, x: Tensor, objective: Objective) -> Tensor:
-    """The gradient of the margin by the pixels; behind a step, by what it makes of them."""
-    stepping = steps_first(network)
-    inputs = (network.output(0, network.affine(0, x)) if stepping else x).detach().requires_grad_()
+    """The gradient of the margin by the pixels; behind a step, by what it makes of them.
+
+    Where even that is exactly zero, every unit is taken to pass a little more than it does (as in BPDA, Athalye et al.
+    2018): of a search without a direction nothing would follow.
+    """
+    slope = _backward(network, x, objective, 0.0)
+    still = (slope == 0).flatten(1).all(1)
+    if steps_first(network) and still.any():
+        slope[still] = _backward(network, x[still], objective[still], LEAK)
+    return slope
+
+
+def _backward(network: Network, x: Tensor, objective: Objective, leak: float) -> Tensor:
+    first = int(steps_first(network))
+    inputs = (network.output(0, network.affine(0, x)) if first else x).detach().requires_grad_()
     with torch.enable_grad():
-        logits = network.pre_activations_above(int(stepping), inputs)[-1]
-        (slope,) = torch.autograd.grad(objective.values(logits).sum(), inputs)
+        there = inputs
+        for depth in range(first, len(network.architecture)):
+            h = network.affine(depth, there)
+            there = network.output(depth, h)
+            if leak and there.shape == h.shape:
+                there = there + leak * (h - h.detach())
+        (slope,) = torch.autograd.grad(objective.values(there).sum(), inputs)
     return slope
 
 

@@ -1,6 +1,7 @@
 """What is found beyond an L∞ ball is what is said to have been found."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -46,6 +47,18 @@ def test_more_pixels_and_more_distance_break_more(network, examples):
     needed, distance = beyond.pixels_needed(network, *examples, most=32), beyond.distances(network, *examples)
     assert ((needed == 0) == (distance == 0)).all()
     assert set(needed.tolist()) > {0} and (distance[3:] > 0).all() and distance[3:].isfinite().any()
+
+
+def test_a_search_goes_on_where_all_units_rest():
+    """A unit that three of ten pixels wake, and nothing less: until then no gradient says which."""
+    network = build((STEP, *mlp("relu", (1,)))).requires_grad_(False)
+    weight, (bias, last) = network.weights, (layer.bias for layer in network.layers[1:])
+    for tensor in (*weight, bias, last):
+        tensor.zero_()
+    weight[0][0, 700:710], bias[0], weight[1][1, 0], last[0] = 2.0, -5.0, 10.0, 1.0
+    black, label = torch.zeros(1, 1, 28, 28), torch.tensor([0])
+    assert beyond.pixels_needed(network, black, label, most=10).tolist() == [3]
+    assert beyond.distances(network, black, label).item() == pytest.approx(math.sqrt(3 / 4))
 
 
 def test_it_is_of_all_changes_kept_and_believed_where_it_can_be(monkeypatch):
