@@ -34,6 +34,7 @@ WIDTH = 120
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 PROVEN_AT = 0.01  # ε
 NOTHING = "–"
+WHOSE = ("ours", "AutoAttack")
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -369,8 +370,7 @@ def beside_autoattack(there: Stored) -> str:
         [*(f"{line[name]}" for name in names), *(f"{line[f'{whose}_seconds']:.1f}" for whose in ("ours", "theirs"))]
         for line in sorted(kept, key=lambda line: (line["epsilon"], order[line["sha256"]]))
     ]
-    left = ["ours leaves", "AutoAttack leaves"]
-    header = ["network", "ε", "n", *left, "broken by ours alone", "by AutoAttack alone", "ours (s)", "AutoAttack (s)"]
+    header = ["network", "ε", "n", *(f"{whose} {what}" for what in ("leaves", "alone", "(s)") for whose in WHOSE)]
     return _table(header, rows)
 
 
