@@ -1,7 +1,6 @@
 """satcore: what saturation does to a network. Open it with `streamlit run app.py`."""
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -12,14 +11,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from satcore import room
+from satcore import memory, room
 from satcore.dashboard.shared.address import forget_infinities
 
 HERE = Path(__file__).parent
 SHARED = HERE / "satcore" / "dashboard" / "shared"
 ICON = SHARED / "icon.png"  # a named icon would be fetched
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
-LARGE = 4 * 2**20  # bytes
 
 
 def main() -> None:
@@ -63,7 +60,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     # NumPy's and SciPy's spin whatever they are told: as many computations as cores are at work already, one thread
     # each, and on two busy cores a second one takes ten times as long as it saves.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _share_memory()
+    memory.share()
     for module in sorted(SHARED.parent.glob("*/*.py")):
         importlib.import_module(".".join(module.relative_to(HERE).with_suffix("").parts))
     importlib.import_module("torch.fx.experimental.symbolic_shapes")  # by torch itself, when it first takes a gradient
@@ -73,18 +70,6 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     gc.freeze()
     with room.as_asked():
         yield
-
-
-def _share_memory() -> None:
-    """Have all threads take memory from two places, and what is large by itself, where the C library lets one say so
-    (glibc).
-
-    Else each thread has a place of its own, and keeps what it once took: every run of a page is a thread, and after
-    some runs as much memory again is held as is used. What is large is given back as soon as it is done with.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def own_names() -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from satcore import memory
+
 if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a second
     from tqdm import tqdm
 
@@ -721,4 +723,5 @@ def _mute_where_broken(stream: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    memory.hold()
     sys.exit(main())

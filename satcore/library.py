@@ -370,9 +370,10 @@ def _built(architecture: Architecture, content: bytes, path: Path) -> Network:
     if int.from_bytes(content[:8], "little") > MOST_CARD:  # the header's length, before anything is made of it
         raise ValueError(f"expected a file of weights in {path}, got something else")
     try:
-        tensors = safetensors.torch.load(content)
+        stored = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise ValueError(f"expected a file of weights in {path}, got something else ({_first_line(error)})") from error
+    tensors = {name: tensor.float() if tensor.dtype == torch.bfloat16 else tensor for name, tensor in stored.items()}
     with torch.device("meta"):
         network = Network(architecture)
     wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
@@ -395,7 +396,7 @@ def _check_finite(tensors: dict[str, Tensor]) -> None:
 
 
 def _packed(network: Network) -> tuple[bytes, str]:
-    """The file of weights of a `network`, float32, and its hash."""
+    """The file of weights of a `network`, and its hash: float32, or, where that loses nothing, bfloat16."""
     if not isinstance(network, Network):
         raise ValueError(f"expected a network of blocks to keep, got a {type(network).__name__}")
     tensors = {
@@ -403,7 +404,9 @@ def _packed(network: Network) -> tuple[bytes, str]:
         for name, tensor in network.state_dict().items()
     }
     _check_finite(tensors)
-    weights = safetensors.torch.save(tensors)
+    short = {name: tensor.bfloat16() for name, tensor in tensors.items()}
+    lossless = all(torch.equal(tensor, short[name].float()) for name, tensor in tensors.items())
+    weights = safetensors.torch.save(short if lossless else tensors)
     return weights, content_hash(network.architecture, weights)
 
 

@@ -116,6 +116,11 @@ class Phase:
         return self.within.maximum > 0
 
     @property
+    def only_bounded(self) -> bool:
+        """Whether nothing but bounds is trained on: what the images themselves come to has no share in the loss."""
+        return self.bounded and self.clean_share == 0 and not self.last_clean_share and self.penalty.maximum == 0
+
+    @property
     def moved(self) -> bool:
         """Whether images are moved or bent."""
         return self.shift > 0 or self.bend > 0
@@ -148,6 +153,7 @@ class Recipe:
     epsilon             size of the FGSM step that makes adversarial training examples
     initial_scale       factor on the initial weights
     for_bounds          whether those are drawn for interval bounds, and not as PyTorch does; see `networks.build`
+    rounded             whether the trained weights are rounded to bfloat16, of which a file holds twice as many
     """
 
     family: str
@@ -158,6 +164,7 @@ class Recipe:
     epsilon: float = 0.25
     initial_scale: float = 1.0
     for_bounds: bool = False
+    rounded: bool = False
 
     def __post_init__(self):
         if not (isinstance(self.family, str) and self.family) or self.training not in TRAININGS:
@@ -180,6 +187,8 @@ class Recipe:
         _check_number("an initial scale", self.initial_scale, 0)
         if type(self.for_bounds) is not bool:
             raise ValueError(f"expected whether weights are drawn for bounds, got {self.for_bounds!r}")
+        if type(self.rounded) is not bool:
+            raise ValueError(f"expected whether trained weights are rounded, got {self.rounded!r}")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as what JSON holds."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 import joblib
 import torch
 
-from satcore import library, runs
+from satcore import library, memory, runs
 from satcore.evaluation import seeds
 from satcore.evaluation.seeds import Trained
 from satcore.recipes import RECIPES, SETTINGS, changed
@@ -129,6 +129,7 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
 def _measured(variation: Variation, keep: bool) -> tuple[Trained, Finished | None]:
     """In a process of the engine: the figures of one network, which is trained here unless it is on a shelf here."""
     torch.set_num_threads(1)
+    memory.hold()
     run, finished = variation.run, None
     if name := runs.trained(run):
         network, lines = library.load(name), runs.records(library.kept(name, library.RECORDS))

@@ -15,6 +15,7 @@ from satcore.training import use_deterministic_gpu
 ROOT = Path(__file__).parent.parent
 ORDER = (  # from top to bottom: each imports only from above
     "files",
+    "memory",
     "proportions",
     "paper",
     "data",

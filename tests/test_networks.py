@@ -14,6 +14,7 @@ from satcore.networks import (
     AveragePooling,
     Block,
     Convolution,
+    ConvolutionModule,
     Dense,
     Elementwise,
     MaxPooling,
@@ -205,6 +206,26 @@ PADDED = (
     Block(Elementwise((2 * 6 * 15,)), "step"),
     Block(Dense(2 * 6 * 15, 10)),
 )
+
+
+@pytest.mark.parametrize(
+    "convolution", [Convolution(1, 5, (14, 14), (7, 7)), Convolution(2, 3, (3, 2), (2, 1), (1, 0, 0, 2))]
+)
+def test_what_is_learned_from_windows_is_what_a_convolution_learns(convolution):
+    layer = ConvolutionModule(convolution).double()
+    x = torch.rand(4, convolution.inputs, 28, 28, dtype=torch.float64, requires_grad=True)
+    top, left, bottom, right = convolution.padding
+    padded = torch.nn.functional.pad(x, (left, right, top, bottom))
+    expected = torch.nn.functional.conv2d(padded, layer.weight, layer.bias, convolution.stride)
+    found = layer(x)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    back = torch.rand_like(found)
+    for one, other in zip(
+        torch.autograd.grad(found, [x, *layer.parameters()], back),
+        torch.autograd.grad(expected, [x, *layer.parameters()], back),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-11)
 
 
 def test_shapes_are_those_that_pytorch_comes_to():

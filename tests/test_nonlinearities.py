@@ -255,7 +255,7 @@ def exactly(name: str, h: float) -> tuple[Decimal, Decimal, Decimal | None]:
         return (up - down) / (up + down), 4 / (up + down) ** 2, 2 * (2 / (up + down)).ln()
     return {
         "relu": (max(z, Decimal(0)), one * (z > 0), None),
-        "ramp": (min(max(z, Decimal(0)), k), one * (0 < z < k) + (z == k) / Decimal(2), None),
+        "ramp": (min(max(z, Decimal(0)), k), one * (0 < z < k), None),
         "step": (one * (z > 0), 0 * one, None),
         "identity": (z, one, None),
     }[name]
@@ -283,4 +283,9 @@ def test_a_ramps_knee_is_where_it_is_put_and_can_be_learned():
     assert phi(h).tolist() == [0, 0.5, 2, 2.5, 2.5]
     phi(h).sum().backward()
     assert phi.knee.grad.item() == 2 and h.grad.tolist() == [0, 1, 1, 0, 0]  # two are beyond it
+    for knee, at_it in ((0.7, [0, 0, 1]), (-0.5, [1, 1, 1])):  # one learned away is all that is left
+        phi = named("ramp", knee=knee)
+        for h, learned in zip((-1.0, 0.5, 3.0), at_it, strict=True):
+            (found,) = torch.autograd.grad(phi(torch.tensor([h])), phi.knee)
+            assert found.item() == learned
     assert [name for name, _ in Network(mlp("ramp", (3,))).named_parameters()][-1] == "nonlinearities.0.knee"

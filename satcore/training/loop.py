@@ -142,7 +142,7 @@ def train(
                 loss=loss,
                 seconds=seconds,
                 seen=watch(network) if watch else None,
-                network=_finished(network) if last else None,
+                network=_finished(network, recipe) if last else None,
             )
         except GeneratorExit:  # whoever followed has had enough
             keep(epoch + 1)
@@ -241,6 +241,13 @@ class _PhaseRun:
         x, labels = self.inputs.index_select(0, images), self.labels.index_select(0, images)
         if self.phase.moved:
             x = moved(x, moves, bends)
+        loss = self._bounded(x, labels) if self.phase.only_bounded else self._objective(x, labels)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.total_loss += loss.detach()
+
+    def _objective(self, x: Tensor, labels: Tensor) -> Tensor:
         pre_activations = self._pre_activations(x.requires_grad_(self.phase.attacked))
         loss = cross_entropy(pre_activations[-1], labels)
         if self.phase.attacked:
@@ -249,16 +256,17 @@ class _PhaseRun:
             attacked_loss = cross_entropy(self._pre_activations(attacked)[-1], labels)
             loss = self.share * loss + (1 - self.share) * attacked_loss  # Eq. 4
         if self.phase.bounded:
-            with self._autocast(x):
-                worst = worst_logits(self.network, *box(x, self.within), labels)
-            loss = self.share * loss + (1 - self.share) * cross_entropy(worst.float(), labels)
+            loss = self.share * loss + (1 - self.share) * self._bounded(x, labels)
         if self.phase.penalty.maximum > 0:
             complementary = self.recipe.complementary[self.phase.frozen :]  # of frozen layers it is a constant
             loss = loss + self.lam * penalty(pre_activations, complementary)  # Eq. 8
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        self.total_loss += loss.detach()
+        return loss
+
+    def _bounded(self, x: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy of the worst that interval bounds allow."""
+        with self._autocast(x):
+            worst = worst_logits(self.network, *box(x, self.within), labels)
+        return cross_entropy(worst.float(), labels)
 
     def _pre_activations(self, x: Tensor) -> list[Tensor]:
         with self._autocast(x):
@@ -365,7 +373,10 @@ def _proven(network: Network, probe: data.Examples, epsilon: float) -> float:
     return (others.amax(1) < 0).float().mean().item()
 
 
-def _finished(network: Network) -> Network:
+def _finished(network: Network, recipe: Recipe) -> Network:
+    if recipe.rounded:
+        for parameter in network.parameters():
+            parameter.data = parameter.data.bfloat16().float()
     return _laid_out(network, torch.contiguous_format).eval().requires_grad_(False)
 
 

@@ -150,3 +150,25 @@ def test_training_on_bounds_makes_a_network_that_is_proven(monkeypatch):
     assert last.proven == pytest.approx((worst.amax(1) < 0).float().mean().item())
     sure = worst.amax(1).argsort()[:4]  # and what intervals prove by far, linear bounds prove, too
     assert proofs.certified(last.network, images[sure], labels[sure], epsilon=0.25).all()
+
+
+def test_what_has_no_share_in_the_loss_is_left_out_and_changes_no_bit(monkeypatch):
+    monkeypatch.setattr(loop, "TRAINING_IMAGES", 2_000)
+    phase = Phase(2, 500, 5e-3, within=Annealing(0.1, 0, 0.1), clean_share=0.0)
+    recipe = Recipe("mine", "dendritic", mlp("ramp", (20,)), (phase,), ("ramp", "ramp"), for_bounds=True)
+    assert phase.only_bounded and not dataclasses.replace(phase, last_clean_share=0.1).only_bounded
+    *_, without = train(recipe, "cpu", precision="float32")
+    monkeypatch.setattr(Phase, "only_bounded", False)
+    *_, with_it = train(recipe, "cpu", precision="float32")
+    for one, other in zip(without.network.parameters(), with_it.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_rounded_weights_are_those_of_bfloat16_nearest_to_the_trained_ones(monkeypatch):
+    monkeypatch.setattr(loop, "TRAINING_IMAGES", 2_000)
+    recipe = Recipe("mine", "vanilla", mlp("ramp", (20,)), (Phase(1, 500, 5e-3),), ("ramp", "ramp"))
+    assert recipe.identity != dataclasses.replace(recipe, rounded=True).identity
+    *_, whole = train(recipe, "cpu", precision="float32")
+    *_, short = train(dataclasses.replace(recipe, rounded=True), "cpu", precision="float32")
+    for one, other in zip(whole.network.parameters(), short.network.parameters(), strict=True):
+        assert torch.equal(one.bfloat16().float(), other)
