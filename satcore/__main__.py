@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a secon
     from satcore.runs import Run
 
 BAR = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
-NICENESS = 10  # of work that goes on while someone looks at something else
 COLUMN = 34  # a name's
 
 
@@ -286,10 +285,10 @@ def _kept(run: "Run", ship: bool) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from satcore import runs
+    from satcore import background, runs
 
-    if options.in_turn and hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if options.in_turn:
+        background.give_way()
     run = runs.read(options.key)
 
     def keep(finished: runs.Finished) -> None:
@@ -382,8 +381,8 @@ def _reality(options: argparse.Namespace) -> int:
     from satcore import background
     from satcore.evaluation import reality
 
-    if options.in_turn and hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if options.in_turn:
+        background.give_way()
 
     def examine(name: str) -> None:
         with background.at_work(reality.work(name), in_turn=options.in_turn) as report:

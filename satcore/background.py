@@ -26,6 +26,7 @@ LOCK, REPORT, COMPLAINTS = "lock", "report.json", "complaints.txt"
 MOST = 1 << 16  # bytes, of a report or of complaints
 WAITS = "waits for its turn"
 PATIENCE = 5  # seconds, with a process that was killed
+NICENESS = 10
 GLANCE = 0.5  # seconds, in which whoever only looks whether the lock is held has let go of it
 
 
@@ -58,6 +59,18 @@ def start(key: str, arguments: list[str], *, in_turn: bool = True) -> subprocess
             stderr=complaints,
             start_new_session=True,
         )
+
+
+def give_way() -> None:
+    """Let this process, which `start` began, leave the processors to others where they want them.
+
+    Linux shares them out among sessions first, and this one is a session of its own: being nice within it is no use to
+    anybody, so the session is told as well.
+    """
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 @contextlib.contextmanager

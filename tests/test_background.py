@@ -85,3 +85,19 @@ def test_a_command_that_ends_badly_leaves_its_sentence():
     assert process.wait() == 2
     assert "mine/nobody" in background.complaint("examine-nobody")
     background.stop("examine-nobody")  # which there is nothing to do for
+
+
+GIVING_WAY = """
+import os
+from satcore import background
+background.give_way()
+print(os.nice(0), open("/proc/self/autogroup").read().split()[-1])
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/autogroup"), reason="Linux shares processors out among sessions")
+def test_a_process_gives_way_to_other_sessions_too():
+    said = subprocess.run(
+        [sys.executable, "-c", GIVING_WAY], start_new_session=True, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [str(os.nice(0) + background.NICENESS), str(background.NICENESS)]
