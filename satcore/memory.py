@@ -1,7 +1,7 @@
 """How malloc takes memory from the system and gives it back, where glibc lets one say so. For the whole process.
 
 As it is by itself, it gives a tensor of a few megabytes back as soon as that is done with, and the system hands over
-the next one page by page, each filled with zeros: a third of the time of a CNN's geometry, half of that of its training.
+the next one page by page, each filled with zeros: a third of the time of a CNN's geometry, half of its training.
 """
 
 import contextlib

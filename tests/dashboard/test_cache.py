@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import plotly.graph_objects as go
@@ -162,7 +162,7 @@ def test_what_nobody_follows_any_more_begins_anew_with_the_next(name):
     begun = []
 
     @cache.followed
-    def follow(name: str, count: int):
+    def follow(name: str, count: int) -> Iterator[int]:
         begun.append(count)
         yield from range(1, count + 1)
 

@@ -38,6 +38,6 @@ def plane(name: str, corners: tuple[int, int, int], side: int) -> Iterator[geome
     yield from geometry.plane(digits.network(name), *images, side=side)
 
 
-@cache.in_turn
+@cache.lasting
 def _path(name: str, source: int, target: int, points: int) -> geometry.Path:
     return geometry.path(digits.network(name), digits.example(source), digits.example(target), points)

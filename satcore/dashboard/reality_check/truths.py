@@ -103,7 +103,7 @@ def truth(name: str, index: int, epsilon: float) -> Truth:
     return Truth(verdict, by, _picture(found), _seen(network, found), free.view(28, 28).numpy())
 
 
-@cache.in_turn
+@cache.lasting
 def _vanishes(name: str, digit: int) -> np.ndarray:
     """Of which of the first images of a `digit` the gradient that FGSM sees is exactly zero, (n,) bool."""
     images, labels = data.load("test")

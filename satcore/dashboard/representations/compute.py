@@ -137,7 +137,7 @@ def embeddings(name: str, method: str, seed: int, index: int) -> dict[str, np.nd
     return found
 
 
-@cache.in_turn
+@cache.lasting
 def embedded(name: str, layer: str, method: str, seed: int, index: int) -> np.ndarray:
     """Two dimensions (1000 + 11, 2) of a layer: the sample's images, then the one at `index` as it travels."""
     way = torch.from_numpy(travel(name, index).images)[:, None]
@@ -178,7 +178,7 @@ def _pixels(seed: int) -> Layer:
     return _layer(_rdm_of_pixels(seed), seed)
 
 
-@cache.in_turn
+@cache.lasting
 def _layers(name: str, seed: int) -> dict[str, Layer]:
     return {layer: _layer(dissimilarities, seed) for layer, dissimilarities in _rdms(name, seed).items()}
 
@@ -199,7 +199,7 @@ def _readout_of_pixels(seed: int) -> float:
     return readouts.linear_readout(train.flatten(1), train_labels, test.flatten(1), labels(seed))
 
 
-@cache.in_turn
+@cache.lasting
 def _readouts(name: str, seed: int) -> dict[str, float]:
     train, test = _activations(name, "train", seed), _activations(name, "test", seed)
     del test["pixels"]
@@ -207,7 +207,7 @@ def _readouts(name: str, seed: int) -> dict[str, float]:
     return {layer: readouts.linear_readout(train[layer], train_labels, test[layer], labels(seed)) for layer in test}
 
 
-@cache.in_turn
+@cache.lasting
 def _likeness(one: str, other: str, sha256: str, seed: int) -> dict[str, float]:
     return {
         layer: representations.rsa(rdm(one, layer, seed), rdm(other, layer, seed)) for layer in shared((one, other))

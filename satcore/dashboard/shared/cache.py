@@ -1,8 +1,9 @@
 """What was computed is kept for all sessions, and computed once: nobody may write to it.
 
 Of a network it is kept under the network's hash. All of it together takes no more than `MOST` bytes: what is large,
-soon computed again and long not asked for goes first. Only as many computations are at work as there are processors;
-others wait in the order in which they came, and the page says so. A viewer who has gone on elsewhere no longer waits.
+soon computed again and long not asked for goes first; what takes seconds lies on disk, too, and outlives the server.
+Only as many computations are at work as there are processors; others wait in the order in which they came, and the page
+says so. A viewer who has gone on elsewhere no longer waits.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import thread_time
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,6 +26,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import get_run_yiel
 from torch import Tensor, nn
 
 from satcore import library
+from satcore.dashboard.shared import disk
 
 MOST = 256 * 2**20  # bytes
 OFTEN = 0.1  # seconds after which who waits looks whether its viewer is still there
@@ -57,17 +59,23 @@ def in_turn(compute: Compute) -> Compute:
     return _asked(compute, _under_its_hash, _turn)
 
 
+def lasting(compute: Compute) -> Compute:
+    """As `in_turn`, for what the same question always has as its answer: it is kept on disk as well."""
+    return _asked(compute, _under_its_hash, _turn, on_disk=True)
+
+
 def followed(compute: Follow) -> Follow:
-    """As `in_turn`, for a generator of records: the last is kept, and is the only one where it is known already.
+    """As `lasting`, for a generator of records: the last is kept, and is the only one where it is known already.
 
     Each record has a turn of its own.
     """
+    (kind,) = get_args(get_type_hints(compute)["return"])  # Iterator[kind]
 
     @functools.wraps(compute)
     def asked(*arguments: Any) -> Iterator:
         key = compute, _under_its_hash(*arguments)
         with _alone(key):
-            if (known := _known.get(key)) is None:
+            if (known := _known.get(key)) is None and (known := _from_disk(key, kind)) is None:
                 records, seconds = compute(*arguments), 0.0
                 while True:
                     with _turn():
@@ -79,6 +87,7 @@ def followed(compute: Follow) -> Follow:
                     known = record
                     yield record
                 _known.put(key, known, seconds)
+                disk.write(_question(key), known, seconds)
                 return
         yield known
 
@@ -113,22 +122,48 @@ def _under_its_hash(name: str, *arguments: object) -> tuple:
     return library.describe(name).sha256, *arguments
 
 
-def _asked(compute: Compute, called: Callable[..., tuple], turn: Callable[[], AbstractContextManager]) -> Compute:
+def _asked(
+    compute: Compute,
+    called: Callable[..., tuple],
+    turn: Callable[[], AbstractContextManager],
+    *,
+    on_disk: bool = False,
+) -> Compute:
+    kind = get_type_hints(compute)["return"] if on_disk else None
+
     @functools.wraps(compute)
     def asked(*arguments: object) -> object:
         key = compute, called(*arguments)
         if (known := _known.get(key)) is not None:
             return known
         with _alone(key):
-            if (known := _known.get(key)) is None:
+            if (known := _known.get(key)) is None and on_disk:
+                known = _from_disk(key, kind)
+            if known is None:
                 with turn():
                     before = thread_time()
                     known = compute(*arguments)
                     seconds = thread_time() - before
                 _known.put(key, known, seconds)
+                if on_disk:
+                    disk.write(_question(key), known, seconds)
         return known
 
     return cast(Compute, asked)
+
+
+def _question(key: tuple[Callable, tuple]) -> tuple:
+    compute, called = key
+    return compute.__module__, compute.__qualname__, *called
+
+
+def _from_disk(key: tuple[Callable, tuple], kind: Any) -> Any:
+    """What an earlier server knew; None where that is nothing."""
+    if (found := disk.read(_question(key), kind)) is None:
+        return None
+    value, seconds = found
+    _known.put(key, value, seconds)
+    return value
 
 
 @dataclass

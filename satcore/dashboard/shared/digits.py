@@ -21,7 +21,7 @@ def stepping(names: Iterable[str]) -> list[str]:
     return [name for name in names if network(name).steps_first]
 
 
-@cache.in_turn
+@cache.lasting
 def _chosen(judge: str, digit: int, how: str, seed: int) -> int:
     return data.choose(network(judge), "test", digit, how, seed)
 

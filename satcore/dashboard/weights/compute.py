@@ -57,7 +57,7 @@ class Prototypes:
     strength: float  # mean |component| of the first
 
 
-@cache.in_turn
+@cache.lasting
 def curves(name: str) -> dict[str, Curve]:
     """Every layer's nonlinearity with the inputs that 1,000 test images give its units, 100 of each digit.
 
@@ -110,7 +110,7 @@ def sampled() -> Ratios:
     return _summary([weights.pearson_vii(kurtosis) for kurtosis in KURTOSES])
 
 
-@cache.in_turn
+@cache.lasting
 def of_layers(name: str) -> Ratios:
     """The scaled ratio of prototypes drawn from each layer's own weights."""
     return _summary([weights.resampled(w) for w in digits.network(name).weights])
