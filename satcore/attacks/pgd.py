@@ -47,12 +47,13 @@ def pgd_steps(
         raise ValueError(f"expected a step size above 0, got {step_size!r}")
     originals = standing.originals
     low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
+    within, bounds = torch.arange(len(originals), device=originals.device), (low, high)
 
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:
-        moved = torch.sub(x, direction.sign(), alpha=size)
-        if len(index) == len(originals):
-            return moved.clamp_(low, high)
-        return moved.clamp_(low[index], high[index])
+        nonlocal within, bounds
+        if not torch.equal(index, within):  # else nobody has stopped since the last step
+            within, bounds = index, (low[index], high[index])
+        return torch.sub(x, direction.sign(), alpha=size).clamp_(*bounds)
 
     generator = torch.Generator().manual_seed(seed)
     iteration = 0

@@ -125,7 +125,8 @@ class Standing:
         if bool(better.all()):
             there["best"] = images
         elif bool(better.any()):
-            there["best"] = torch.where(better[:, None, None, None], images, self._of(self.best, index))
+            worse = (~better).nonzero().flatten()
+            there["best"] = images.index_copy(0, worse, self.best[index[worse]])
         return self._with(index, **there)
 
     def counted(self, index: Tensor, steps: int | Tensor = 1) -> "Standing":
