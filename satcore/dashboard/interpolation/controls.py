@@ -71,7 +71,7 @@ def scale() -> str:
 
 
 def points(convolves: bool) -> int:
-    """How many points of a line the Jacobian is computed at; fewer for convolutions, which take forty times as long."""
+    """How many points of a line the Jacobian is computed at; fewer for convolutions, which take many times as long."""
     key, default = ("cnn_points", 51) if convolves else ("points", 101)
     return st.pills(
         "Points", (51, 101, 201, 501), default=default, required=True, wrap=True, key=key, bind="query-params"
@@ -79,6 +79,6 @@ def points(convolves: bool) -> int:
 
 
 def side(convolves: bool) -> int:
-    """Points a side of a plane's map; coarser for convolutions, which take some forty times as long."""
+    """Points a side of a plane's map; coarser for convolutions, which take many times as long."""
     key, default = ("cnn_grid", 50) if convolves else ("grid", 200)
     return st.pills("Grid", (50, 100, 200), default=default, required=True, key=key, bind="query-params")
