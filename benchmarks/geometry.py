@@ -30,6 +30,8 @@ How fair this is:
 
 import copy
 import functools
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +42,7 @@ from torch.autograd import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.training import hardware
-from satcore import checkpoints, data, geometry
+from satcore import checkpoints, data, geometry, memory
 from satcore.dashboard.interpolation import compute
 from satcore.dashboard.shared import digits
 from satcore.data import CLASSES
@@ -216,7 +218,18 @@ def routes() -> None:
 
 
 def page() -> None:
-    """Part 4: prints how soon the first and all lines of four CNNs are there, by pair of test images."""
+    """Part 4: prints how soon the first and all lines of four CNNs are there, by pair of test images.
+
+    With malloc as the server has it, and nothing kept from before.
+    """
+    memory.share()
+    with tempfile.TemporaryDirectory() as shelf:
+        os.environ["SATCORE_SHELF"] = shelf
+        lines_of_pairs()
+
+
+def lines_of_pairs() -> None:
+    """Prints a line a pair."""
     for name in CNNS:
         digits.network(name)
     print("\nLines of four CNNs at 51 points: seconds until the first and until all are there, the processor's; nodes")

@@ -6,8 +6,9 @@ where there is nothing else), presses a random line-up (1/4) or a random digit (
 page has settled, looks at it for five seconds in the mean (exponentially distributed), and clicks again. Waiting is
 from the click to the end of the run that the server makes of it; drawing in the browser isn't counted.
 
-One viewer comes first, on a server of its own, then twenty on another; a session's first page isn't counted. What
-somebody has asked for already is known to the server from then on: of that the twenty have more than the one.
+One viewer comes first, on a server with a shelf of its own, then twenty on another; a session's first page isn't
+counted. What somebody has asked for already is known to the server from then on: of that the twenty have more than
+the one.
 
 Of the one viewer it is also said what a click to a page costs: the seconds that the server's process was at work, on
 whichever processor, until the next click.
@@ -15,8 +16,10 @@ whichever processor, until the next click.
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -217,8 +220,10 @@ def main() -> None:
     asked = parser.parse_args()
     print(hardware(torch.device("cpu")))
     for viewers in (1, asked.viewers):
-        with served() as address:
-            waits = asyncio.run(crowd(address, next(serving(address)), viewers, asked.minutes, asked.think))
+        with tempfile.TemporaryDirectory() as shelf:
+            os.environ["SATCORE_SHELF"] = shelf  # on which nothing is kept from another server
+            with served() as address:
+                waits = asyncio.run(crowd(address, next(serving(address)), viewers, asked.minutes, asked.think))
         print(f"\n{viewers} of them, {waits.said()}", flush=True)
         for page, seconds in sorted(waits.seconds.items()):
             work = waits.work[page]
