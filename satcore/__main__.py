@@ -721,6 +721,11 @@ def _mute_where_broken(stream: TextIO) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-if __name__ == "__main__":
+def command() -> int:
+    """`main` as a process of its own: `python -m satcore`, or `satcore` where it is installed."""
     memory.hold()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(command())

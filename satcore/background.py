@@ -26,7 +26,7 @@ LOCK, REPORT, COMPLAINTS = "lock", "report.json", "complaints.txt"
 MOST = 1 << 16  # bytes, of a report or of complaints
 WAITS = "waits for its turn"
 PATIENCE = 5  # seconds, with a process that was killed
-NICENESS = 10
+NICENESS, RETRIES = 10, 20
 GLANCE = 0.5  # seconds, in which whoever only looks whether the lock is held has let go of it
 
 
@@ -67,10 +67,19 @@ def give_way() -> None:
     Linux shares them out among sessions first, and this one is a session of its own: being nice within it is no use to
     anybody, so the session is told as well.
     """
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
+    if not hasattr(os, "nice"):
+        return
+    os.nice(NICENESS)
+    if os.getsid(0) != os.getpid():  # somebody's terminal, which is to stay as it is
+        return
+    for _ in range(RETRIES):
+        try:
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
+            return
+        except BlockingIOError:  # Linux has this done ten times a second, by whomever
+            time.sleep(0.1)
+        except OSError:
+            return
 
 
 @contextlib.contextmanager

@@ -160,7 +160,7 @@ def add(
     records: bytes | None = None,
     shelf: Path | None = None,
 ) -> str:
-    """Keep `network`, in float32, on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
+    """Keep `network` on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
 
     Nothing is overwritten: the same network (by its hash) under the same label stays as it is, another one of that
     label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the
@@ -373,17 +373,19 @@ def _built(architecture: Architecture, content: bytes, path: Path) -> Network:
         stored = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise ValueError(f"expected a file of weights in {path}, got something else ({_first_line(error)})") from error
-    tensors = {name: tensor.float() if tensor.dtype == torch.bfloat16 else tensor for name, tensor in stored.items()}
+    short = {tensor.dtype for tensor in stored.values()} == {torch.bfloat16}
     with torch.device("meta"):
         network = Network(architecture)
-    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
-    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    dtype = torch.bfloat16 if short else torch.float32
+    wanted = {name: (tuple(tensor.shape), dtype) for name, tensor in network.state_dict().items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stored.items()}
     if wanted != found:
         wrong = sorted(set(wanted.items()) ^ set(found.items()), key=str)[0]
         raise ValueError(
             f"expected the weights of the network's architecture in {path}, got others, "
             f"{wrong[0][:40]} {wrong[1][0]} for one"
         )
+    tensors = {name: tensor.float() for name, tensor in stored.items()}
     _check_finite(tensors)
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)

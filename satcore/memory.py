@@ -8,7 +8,7 @@ import contextlib
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
-NEVER, LARGE, MUCH, ENORMOUS = -1, 64 << 20, 256 << 20, 1 << 30  # bytes
+NEVER, ALLOWED, LARGE, MUCH, ENORMOUS = -1, 32 << 20, 64 << 20, 256 << 20, 1 << 30  # bytes
 
 
 def share() -> None:
@@ -17,15 +17,17 @@ def share() -> None:
     Else each thread has a place of its own, and keeps what it once took: every run of a page is a thread, and after
     some runs as much memory again is held as is used.
     """
-    _tell({M_ARENA_MAX: 1, M_TRIM_THRESHOLD: MUCH, M_MMAP_THRESHOLD: LARGE})
+    _tell({M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGE, M_TRIM_THRESHOLD: MUCH})
 
 
 def hold() -> None:
     """For a process that computes and ends: what is freed is kept for what comes next."""
-    _tell({M_TRIM_THRESHOLD: NEVER, M_MMAP_THRESHOLD: ENORMOUS})
+    _tell({M_MMAP_THRESHOLD: ENORMOUS, M_TRIM_THRESHOLD: NEVER})
 
 
 def _tell(options: dict[int, int]) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
         for option, value in options.items():
-            ctypes.CDLL(None).mallopt(option, value)
+            if not mallopt(option, value):  # before glibc 2.35 a threshold could be no larger
+                mallopt(option, min(value, ALLOWED))

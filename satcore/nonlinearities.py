@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import logsigmoid
 
 threshold_backward = torch.ops.aten.threshold_backward  # the gradient where what is given is above a threshold
@@ -42,7 +43,8 @@ class Touching:
 class Nonlinearity(nn.Module):
     """φ, applied to each entry of h alone; h has any shape and a floating-point dtype.
 
-    Called, it gives φ(h) with the derivative that PyTorch's autograd takes, as everyone's attack would.
+    Called, it gives φ(h) with the derivative that PyTorch's autograd takes, as everyone's attack would; at a ramp's
+    knee, where PyTorch's own functions differ, it is 0.
     """
 
     name: ClassVar[str]
@@ -56,7 +58,7 @@ class Nonlinearity(nn.Module):
         raise NotImplementedError
 
     def slope(self, h: Tensor) -> Tensor:
-        """φ′(h) to rounding, however saturated h is; at a kink the derivative that PyTorch takes."""
+        """φ′(h) to rounding, however saturated h is; at a kink the derivative that autograd takes."""
         raise NotImplementedError
 
     def log_slope(self, h: Tensor) -> Tensor:
@@ -110,20 +112,27 @@ class ReLU(Nonlinearity):
 
 
 class _Bent(torch.autograd.Function):
-    """min(max(0, h), k), whose gradient takes a third of the time of those that PyTorch puts together."""
+    """min(max(0, h), k), whose gradient takes a third of the time of those that PyTorch puts together.
+
+    At its knee the slope is 0, as a ReLU's is at its own.
+    """
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, knee: Tensor) -> Tensor:
-        hinged = torch.relu(h)
-        ctx.save_for_backward(hinged, knee)
-        return torch.minimum(hinged, knee.to(h.dtype))
+    def forward(h: Tensor, knee: Tensor) -> Tensor:
+        return torch.minimum(torch.relu(h), knee.to(h.dtype))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
-        hinged, knee = ctx.saved_tensors
-        below = threshold_backward(gradient, knee.to(hinged.dtype) - hinged, 0)
+        h, knee = ctx.saved_tensors
+        below = threshold_backward(gradient, knee.to(h.dtype) - torch.relu(h), 0)
         learned = (gradient - below).sum(dtype=knee.dtype) if ctx.needs_input_grad[1] else None
-        return threshold_backward(below, hinged, 0), learned
+        return threshold_backward(below, h, 0), learned
 
 
 class Ramp(Nonlinearity):
@@ -238,6 +247,7 @@ class _Sigma(torch.autograd.Function):
         return slope
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient * ctx.saved_tensors[0]
 

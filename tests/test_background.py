@@ -95,9 +95,11 @@ print(os.nice(0), open("/proc/self/autogroup").read().split()[-1])
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/autogroup"), reason="Linux shares processors out among sessions")
+@pytest.mark.skipif(
+    not os.access("/proc/self/autogroup", os.W_OK), reason="where Linux shares processors out among sessions"
+)
 def test_a_process_gives_way_to_other_sessions_too():
     said = subprocess.run(
         [sys.executable, "-c", GIVING_WAY], start_new_session=True, capture_output=True, text=True, check=True
     )
-    assert said.stdout.split() == [str(os.nice(0) + background.NICENESS), str(background.NICENESS)]
+    assert said.stdout.split() == [str(min(19, os.nice(0) + background.NICENESS)), str(background.NICENESS)]

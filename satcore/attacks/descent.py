@@ -11,6 +11,7 @@ from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing, Step
 from satcore.data import check_images, check_labels
 
+MIDDLE = 14  # row of an image
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
 Rest = Callable[
     [Tensor, Tensor, Tensor], Tensor
@@ -105,9 +106,10 @@ def descend(
 
 def _unmoved(moved: Tensor, images: Tensor) -> Tensor:
     """Whether nothing of an image has changed, (n,) bool: of nearly all others the middle row tells already."""
-    still = (moved[:, :, 14] == images[:, :, 14]).flatten(1).all(1)
-    if bool(still.any()):
-        still[still.clone()] = (moved[still] == images[still]).flatten(1).all(1)
+    still = (moved[:, :, MIDDLE] == images[:, :, MIDDLE]).flatten(1).all(1)
+    perhaps = still.nonzero().flatten()
+    if len(perhaps):
+        still[perhaps] = (moved[perhaps] == images[perhaps]).flatten(1).all(1)
     return still
 
 

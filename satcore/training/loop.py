@@ -127,7 +127,7 @@ def train(
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
-        last = epoch + 1 == recipe.epochs
+        finished = _finished(network, recipe) if epoch + 1 == recipe.epochs else None
         if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
             keep(epoch + 1)
             saved = time.monotonic()
@@ -142,7 +142,7 @@ def train(
                 loss=loss,
                 seconds=seconds,
                 seen=watch(network) if watch else None,
-                network=_finished(network, recipe) if last else None,
+                network=finished,
             )
         except GeneratorExit:  # whoever followed has had enough
             keep(epoch + 1)

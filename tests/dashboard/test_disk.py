@@ -12,6 +12,7 @@ import torch
 
 from satcore import library
 from satcore.dashboard.interpolation import compute as interpolation
+from satcore.dashboard.reality_check import truths
 from satcore.dashboard.representations import compute as representations
 from satcore.dashboard.shared import cache, digits, disk
 from satcore.dashboard.weights import compute as weights
@@ -27,6 +28,8 @@ LASTING: dict[str, tuple[Callable, tuple]] = {
     "ratios": (weights.of_layers, ()),
     "saturation": (weights._counted, ()),
     "image": (digits._chosen, (3, "random", 0)),
+    "embedding": (representations.embedded, ("layer 1", "PCA", 0, 3)),
+    "vanishing": (truths._vanishes, (3,)),
 }
 ANSWER = np.arange(6.0)
 
@@ -34,7 +37,7 @@ ANSWER = np.arange(6.0)
 @pytest.fixture(autouse=True)
 def a_server_that_has_just_begun(monkeypatch):
     monkeypatch.setattr(disk, "LONG", 0)
-    disk._make_room.cache_clear()
+    monkeypatch.setattr(disk, "_room", {})
     cache.forget()
     yield
     cache.forget()
@@ -84,21 +87,18 @@ def alike(one: Any, other: Any) -> bool:
 def test_what_is_kept_comes_back_as_it_was(name, which):
     compute, arguments = LASTING[which]
     kind = typing.get_type_hints(compute)["return"]
+    follows = typing.get_origin(kind) is Iterator
     value = compute(name, *arguments)
-    if typing.get_origin(kind) is Iterator:
+    if follows:
         *_, value = value
     cache.forget()
     again = compute(name, *arguments)
-    if typing.get_origin(kind) is Iterator:
+    if follows:
         (again,) = again  # at once
     assert again is not value and alike(again, value)
-    assert alike(
-        again,
-        disk.read(
-            cache._question((compute.__wrapped__, cache._under_its_hash(name, *arguments))),
-            typing.get_args(kind)[0] if typing.get_origin(kind) is Iterator else kind,
-        )[0],
-    )
+    question = cache._question((compute.__wrapped__, cache._under_its_hash(name, *arguments)))
+    found = disk.read(question, typing.get_args(kind)[0] if follows else kind)
+    assert found is not None and alike(found[0], value)
 
 
 def test_another_server_finds_what_one_has_computed(name, answer, asked):
@@ -125,7 +125,7 @@ def test_what_is_soon_computed_again_or_too_large_is_not_kept(name, answer, monk
 def test_another_version_of_the_code_knows_nothing_of_it(name, answer, asked, monkeypatch):
     answer(name, 3)
     cache.forget()
-    monkeypatch.setattr(disk, "_code", lambda: "another")
+    monkeypatch.setattr(disk, "CODE", b"another")
     answer(name, 3)
     assert asked == [3, 3] and len(files()) == 2
 
@@ -135,24 +135,47 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "half of it": lambda content: content[: len(content) // 2],
     "an endless header": lambda content: (2**60).to_bytes(8, "little") + content[8:],
     "no JSON": lambda content: content.replace(b"{", b"[", 1),
-    "another type": lambda content: content.replace(b'"value":"0"', b'"value":"[]"'),
-    "no such tensor": lambda content: content.replace(b'"value":"0"', b'"value":"7"'),
-    "no number": lambda content: content.replace(b'"seconds":"', b'"seconds":"?'),
     "something else": lambda content: b"not at all what was written here",
+} | {
+    f"{said} for {meant}": lambda content, said=said, meant=meant: whole(content.replace(meant, said))
+    for meant, said in (
+        (rb'"0"', b'"[]"'),
+        (rb'"0"', b'"7"'),
+        (rb"{\"share\": 0.5}", b"[]"),
+        (rb"0.5}", b"1" + b"0" * 400 + b"}"),
+        (rb"0.5}", rb"\"half\"}"),
+        (b'"seconds":"', b'"seconds":"-'),
+        (b'"seconds":"', b'"seconds":"nan'),
+        (b'"seconds":"', b'"seconds":"inf","was":"'),
+    )
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_what_is_damaged_is_computed_again(name, answer, asked, damage):
-    answer(name, 3)
-    (file,) = files()
-    path = library.user_shelf() / disk.FOLDER / file
-    content = path.read_bytes()
-    path.write_bytes(damage(content))
-    assert path.read_bytes() != content
-    cache.forget()
-    assert alike(answer(name, 3), 3 * ANSWER) and asked == [3, 3]
-    assert path.read_bytes()[8:] == content[8:] or len(path.read_bytes()) == len(content)  # and written anew
+def whole(content: bytes) -> bytes:
+    """A file whose header was changed, with the length that it has now."""
+    header = content[8 : content.rindex(b"}") + 1]
+    return len(header).to_bytes(8, "little") + header + content[8 + len(header) :]
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=map(str, DAMAGES))
+def test_what_is_damaged_is_computed_again_and_written_anew(name, answer, asked, damage):
+    @cache.lasting
+    def shares(name: str) -> dict[str, float]:
+        asked.append(0)
+        return {"share": 0.5}
+
+    for compute, value in ((lambda: answer(name, 3), 3 * ANSWER), (lambda: shares(name), {"share": 0.5})):
+        compute()
+        (file,) = files()
+        path = library.user_shelf() / disk.FOLDER / file
+        content = path.read_bytes()
+        path.write_bytes(damage(content))
+        changed = path.read_bytes() != content
+        for times in (1 + changed, 1 + changed):
+            cache.forget()
+            assert alike(compute(), value) and len(asked) == times
+        path.unlink()
+        asked.clear()
 
 
 def test_where_nothing_can_be_written_everything_is_computed(name, answer, asked):
@@ -160,11 +183,38 @@ def test_where_nothing_can_be_written_everything_is_computed(name, answer, asked
     assert alike(answer(name, 3), 3 * ANSWER) and asked == [3]
 
 
-def test_what_was_asked_for_last_is_kept_where_there_is_too_much(name, answer, asked, monkeypatch):
+def test_what_was_asked_for_last_is_kept_where_there_is_too_much(name, answer, monkeypatch):
     folder = library.user_shelf() / disk.FOLDER
-    for age, size in ((30, 40), (20, 40), (10, 40)):
+    for age, size in ((30, 400), (20, 400), (10, 400)):
         write_whole(folder / f"{age}{disk.SUFFIX}", b" " * size)
         os.utime(folder / f"{age}{disk.SUFFIX}", (1_000_000 - age, 1_000_000 - age))
-    monkeypatch.setattr(disk, "MOST", 100)
+    monkeypatch.setattr(disk, "MOST", 1_000)
     answer(name, 3)
     assert [file for file in files() if len(file) < 30] == [f"10{disk.SUFFIX}", f"20{disk.SUFFIX}"]
+
+
+def test_a_server_that_goes_on_and_on_keeps_no_more_than_it_may(name, answer, monkeypatch):
+    monkeypatch.setattr(disk, "MOST", 4_000)
+    folder = library.user_shelf() / disk.FOLDER
+    for number in range(40):
+        answer(name, number)
+        assert sum(path.stat().st_size for path in folder.iterdir()) <= disk.MOST * 9 // 8
+
+
+def test_what_no_file_can_hold_is_not_kept(name):
+    @cache.lasting
+    def odd(name: str) -> np.ndarray:
+        return np.array(["no", "number"])
+
+    assert odd(name).tolist() == ["no", "number"] and files() == []
+
+
+def test_a_value_that_was_read_is_taken_where_its_file_cannot_be_touched(name, answer, asked, monkeypatch):
+    answer(name, 3)
+    cache.forget()
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(disk.os, "utime", refused)
+    assert alike(answer(name, 3), 3 * ANSWER) and asked == [3]

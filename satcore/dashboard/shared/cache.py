@@ -1,7 +1,7 @@
 """What was computed is kept for all sessions, and computed once: nobody may write to it.
 
 Of a network it is kept under the network's hash. All of it together takes no more than `MOST` bytes: what is large,
-soon computed again and long not asked for goes first; what takes seconds lies on disk, too, and outlives the server.
+soon computed again and long not asked for goes first; what takes long lies on disk, too, and outlives the server.
 Only as many computations are at work as there are processors; others wait in the order in which they came, and the page
 says so. A viewer who has gone on elsewhere no longer waits.
 """

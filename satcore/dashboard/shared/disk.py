@@ -1,16 +1,19 @@
 """What took long to compute outlives the server: in files on the user's shelf, without code in them.
 
 A file is safetensors: the tensors and arrays of a value, and in its header, as JSON, the rest. It is read as the type
-that its function says it gives, and nothing else. It lies under a hash of what was asked for and of satcore's own code:
-another version of either knows nothing of it. What can't be read or written is computed again, and nobody is told.
+that its function says it gives, and nothing else. It lies under a hash of what was asked for, of satcore's own code and
+of the versions of what that computes with: others know nothing of it. What can't be read or written is computed again,
+and nobody is told.
 """
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
+import importlib.metadata
 import json
+import math
 import os
+import threading
 import types
 import typing
 from pathlib import Path
@@ -30,7 +33,16 @@ FOLDER = ".computed"  # on the user's shelf
 SUFFIX = ".safetensors"
 LONG = 0.1  # seconds: what took less is as soon computed as read
 LARGEST = 8 << 20  # bytes of a file
-MOST = 256 << 20  # bytes of all files when a server begins to write
+MOST = 256 << 20  # bytes of all files, and an eighth more
+PACKAGE = Path(satcore.__file__).parent
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")) if path.is_file())).digest()
+VERSIONS = [importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")]
+WRONG = (
+    *(OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RuntimeError),
+    safetensors.SafetensorError,
+)  # with a file that isn't what was written
+_room: dict[Path, int] = {}  # bytes that may be written to a folder before it is looked through again
+_lock = threading.Lock()
 
 
 def read(question: tuple, kind: Any) -> tuple[Any, float] | None:
@@ -40,49 +52,48 @@ def read(question: tuple, kind: Any) -> tuple[Any, float] | None:
         content = read_whole(path, LARGEST)
         header = int.from_bytes(content[:8], "little")
         said = json.loads(content[8 : 8 + header])["__metadata__"]
-        value = _as(kind, json.loads(said["value"]), safetensors.torch.load(content))
-        os.utime(path)  # what is asked for is the last to go
-        return value, float(said["seconds"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, safetensors.SafetensorError):
+        value, seconds = _as(kind, json.loads(said["value"]), safetensors.torch.load(content)), float(said["seconds"])
+    except WRONG:
         return None
+    if not 0 <= seconds < math.inf:
+        return None
+    with contextlib.suppress(OSError):  # a shelf that is read-only
+        os.utime(path)  # what is asked for is the last to go
+    return value, seconds
 
 
 def write(question: tuple, value: Any, seconds: float) -> None:
     """Keep a `value` that it took so many `seconds` to compute, where that is worth it and can be done."""
     if seconds < LONG:
         return
-    _make_room(library.user_shelf() / FOLDER)
     tensors: dict[str, Tensor] = {}
-    said = {"value": json.dumps(_plain(value, tensors)), "seconds": str(seconds)}
-    content = safetensors.torch.save(tensors, said)
-    if len(content) <= LARGEST:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        said = {"value": json.dumps(_plain(value, tensors)), "seconds": str(seconds)}
+        content = safetensors.torch.save(tensors, said)
+        if len(content) <= LARGEST:
+            _make_room(library.user_shelf() / FOLDER, len(content))
             write_whole(_place(question), content)
 
 
 def _place(question: tuple) -> Path:
-    name = hashlib.sha256(repr((_code(), torch.__version__, question)).encode()).hexdigest()
+    name = hashlib.sha256(repr((CODE, VERSIONS, question)).encode()).hexdigest()
     return library.user_shelf() / FOLDER / f"{name}{SUFFIX}"
 
 
-@functools.cache
-def _code() -> str:
-    """A hash of all of satcore's code, as it was when this was first asked."""
-    package = Path(satcore.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))).hexdigest()
-
-
-@functools.cache
-def _make_room(folder: Path) -> None:
-    """Once a server: of what is there, keep what was asked for last."""
+def _make_room(folder: Path, bytes_wanted: int) -> None:
+    """Before the first file of a server, and again after each eighth of `MOST`, keep only what was asked for last."""
+    with _lock:
+        _room[folder] = _room.get(folder, 0) - bytes_wanted
+        if _room[folder] >= 0:
+            return
+        _room[folder] = MOST // 8
     sweep(folder)
-    with contextlib.suppress(OSError):
-        there = [(path, path.stat()) for path in folder.glob(f"*{SUFFIX}")]
-        left = MOST
-        for path, found in sorted(there, key=lambda one: -one[1].st_mtime):
-            left -= found.st_size
-            if left < 0:
-                path.unlink(missing_ok=True)
+    left = MOST
+    there = [(path, path.stat()) for path in folder.glob(f"*{SUFFIX}")]
+    for path, found in sorted(there, key=lambda one: -one[1].st_mtime):
+        left -= found.st_size
+        if left < 0:
+            path.unlink(missing_ok=True)
 
 
 def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -108,8 +119,9 @@ def _as(kind: Any, plain: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[str(plain)]
     if kind is np.ndarray:
         return tensors[str(plain)].numpy()
-    if origin is types.UnionType:  # X | None
-        return None if plain is None else _as(inner[0], plain, tensors)
+    if origin in (types.UnionType, typing.Union):  # X | None
+        (there,) = set(inner) - {types.NoneType}
+        return None if plain is None else _as(there, plain, tensors)
     if origin is dict:
         return {name: _as(inner[1], part, tensors) for name, part in plain.items()}
     if origin in (list, tuple):
