@@ -160,7 +160,7 @@ def add(
     records: bytes | None = None,
     shelf: Path | None = None,
 ) -> str:
-    """Keep `network` on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
+    """Keep `network`, in float32, on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
 
     Nothing is overwritten: the same network (by its hash) under the same label stays as it is, another one of that
     label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the
@@ -370,22 +370,19 @@ def _built(architecture: Architecture, content: bytes, path: Path) -> Network:
     if int.from_bytes(content[:8], "little") > MOST_CARD:  # the header's length, before anything is made of it
         raise ValueError(f"expected a file of weights in {path}, got something else")
     try:
-        stored = safetensors.torch.load(content)
+        tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise ValueError(f"expected a file of weights in {path}, got something else ({_first_line(error)})") from error
-    short = {tensor.dtype for tensor in stored.values()} == {torch.bfloat16}
     with torch.device("meta"):
         network = Network(architecture)
-    dtype = torch.bfloat16 if short else torch.float32
-    wanted = {name: (tuple(tensor.shape), dtype) for name, tensor in network.state_dict().items()}
-    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stored.items()}
+    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
     if wanted != found:
         wrong = sorted(set(wanted.items()) ^ set(found.items()), key=str)[0]
         raise ValueError(
             f"expected the weights of the network's architecture in {path}, got others, "
             f"{wrong[0][:40]} {wrong[1][0]} for one"
         )
-    tensors = {name: tensor.float() for name, tensor in stored.items()}
     _check_finite(tensors)
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)
@@ -398,7 +395,7 @@ def _check_finite(tensors: dict[str, Tensor]) -> None:
 
 
 def _packed(network: Network) -> tuple[bytes, str]:
-    """The file of weights of a `network`, and its hash: float32, or, where that loses nothing, bfloat16."""
+    """The file of weights of a `network`, float32, and its hash."""
     if not isinstance(network, Network):
         raise ValueError(f"expected a network of blocks to keep, got a {type(network).__name__}")
     tensors = {
@@ -406,9 +403,7 @@ def _packed(network: Network) -> tuple[bytes, str]:
         for name, tensor in network.state_dict().items()
     }
     _check_finite(tensors)
-    short = {name: tensor.bfloat16() for name, tensor in tensors.items()}
-    lossless = all(torch.equal(tensor, short[name].float()) for name, tensor in tensors.items())
-    weights = safetensors.torch.save(short if lossless else tensors)
+    weights = safetensors.torch.save(tensors)
     return weights, content_hash(network.architecture, weights)
 
 

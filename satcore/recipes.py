@@ -153,7 +153,6 @@ class Recipe:
     epsilon             size of the FGSM step that makes adversarial training examples
     initial_scale       factor on the initial weights
     for_bounds          whether those are drawn for interval bounds, and not as PyTorch does; see `networks.build`
-    rounded             whether the trained weights are rounded to bfloat16, of which a file holds twice as many
     """
 
     family: str
@@ -164,7 +163,6 @@ class Recipe:
     epsilon: float = 0.25
     initial_scale: float = 1.0
     for_bounds: bool = False
-    rounded: bool = False
 
     def __post_init__(self):
         if not (isinstance(self.family, str) and self.family) or self.training not in TRAININGS:
@@ -187,8 +185,6 @@ class Recipe:
         _check_number("an initial scale", self.initial_scale, 0)
         if type(self.for_bounds) is not bool:
             raise ValueError(f"expected whether weights are drawn for bounds, got {self.for_bounds!r}")
-        if type(self.rounded) is not bool:
-            raise ValueError(f"expected whether trained weights are rounded, got {self.rounded!r}")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as what JSON holds."""

@@ -177,22 +177,6 @@ def test_a_network_comes_back_bit_for_bit_and_ready_for_use(architecture):
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
-def test_weights_that_bfloat16_holds_take_half_the_room_and_no_others(own_shelf):
-    network = build(mlp("ramp", (16, 9)), seed=3)
-    whole = library.add(network, "whole")
-    for parameter in network.parameters():
-        parameter.data = parameter.data.bfloat16().float()
-    short = library.add(network, "short")
-    sizes = [
-        len(safetensors.torch.save({"": torch.cat([p.flatten() for p in network.parameters()]).to(dtype)}))
-        for dtype in (torch.float32, torch.bfloat16)
-    ]
-    files = [(library.folder_of(there) / library.WEIGHTS).stat().st_size for there in (whole, short)]
-    assert files[0] - files[1] == pytest.approx(sizes[0] - sizes[1], abs=100)  # but for the headers
-    for kept, found in zip(network.state_dict().values(), library.load(short).state_dict().values(), strict=True):
-        assert found.dtype == torch.float32 and torch.equal(kept, found)
-
-
 def test_what_is_known_comes_back(name, folder):
     card = library.describe(name)
     assert card == library.Card(

@@ -127,7 +127,7 @@ def train(
         if not math.isfinite(loss):
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
-        finished = _finished(network, recipe) if epoch + 1 == recipe.epochs else None
+        finished = _finished(network) if epoch + 1 == recipe.epochs else None
         if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
             keep(epoch + 1)
             saved = time.monotonic()
@@ -373,10 +373,7 @@ def _proven(network: Network, probe: data.Examples, epsilon: float) -> float:
     return (others.amax(1) < 0).float().mean().item()
 
 
-def _finished(network: Network, recipe: Recipe) -> Network:
-    if recipe.rounded:
-        for parameter in network.parameters():
-            parameter.data = parameter.data.bfloat16().float()
+def _finished(network: Network) -> Network:
     return _laid_out(network, torch.contiguous_format).eval().requires_grad_(False)
 
 

@@ -162,13 +162,3 @@ def test_what_has_no_share_in_the_loss_is_left_out_and_changes_no_bit(monkeypatc
     *_, with_it = train(recipe, "cpu", precision="float32")
     for one, other in zip(without.network.parameters(), with_it.network.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-def test_rounded_weights_are_those_of_bfloat16_nearest_to_the_trained_ones(monkeypatch):
-    monkeypatch.setattr(loop, "TRAINING_IMAGES", 2_000)
-    recipe = Recipe("mine", "vanilla", mlp("ramp", (20,)), (Phase(1, 500, 5e-3),), ("ramp", "ramp"))
-    assert recipe.identity != dataclasses.replace(recipe, rounded=True).identity
-    *_, whole = train(recipe, "cpu", precision="float32")
-    *_, short = train(dataclasses.replace(recipe, rounded=True), "cpu", precision="float32")
-    for one, other in zip(whole.network.parameters(), short.network.parameters(), strict=True):
-        assert torch.equal(one.bfloat16().float(), other)
