@@ -37,12 +37,12 @@ Follow = TypeVar("Follow", bound=Callable[..., Iterator])
 
 
 def kept(compute: Compute) -> Compute:
-    """Keep what a function of plain arguments gives, and hand out that one object."""
-    return _asked(compute, lambda *arguments: arguments, contextlib.nullcontext)
+    """Keep what a function of plain arguments gives, on disk as well, and hand out that one object."""
+    return _asked(compute, lambda *arguments: arguments, contextlib.nullcontext, on_disk=True)
 
 
 def drawn(draw: Compute) -> Compute:
-    """As `kept`, for a figure of tables and records of plain data, no arrays: under all that they say of themselves.
+    """In memory, a figure of tables and records of plain data, no arrays: under all that they say of themselves.
 
     Plotly takes longer to make a figure than to send it.
     """
@@ -50,7 +50,7 @@ def drawn(draw: Compute) -> Compute:
 
 
 def of_network(compute: Compute) -> Compute:
-    """As `kept`, for a function whose first argument is a network's name: under the network's hash."""
+    """As `kept`, for a function whose first argument is a network's name: under the network's hash, in memory alone."""
     return _asked(compute, _under_its_hash, contextlib.nullcontext)
 
 
