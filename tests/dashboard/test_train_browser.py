@@ -46,7 +46,7 @@ def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(
     under_way(elsewhere)
 
     press(page, "❚❚ Pause", until="▶ Resume")
-    expect(page.get_by_text(re.compile(r"After epoch \d+"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Paused after epoch [\d,]+ of 9,000"))).to_be_visible(timeout=PATIENCE)
     press(elsewhere, "▶ Resume", until="❚❚ Pause")
     expect(page.get_by_role("button", name="❚❚ Pause")).to_be_visible(timeout=PATIENCE)  # here, too
     under_way(page)

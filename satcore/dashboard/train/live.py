@@ -112,10 +112,8 @@ def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
         if not training.name and (_goes(run.key) != went or not run.folder.exists()):
             st.rerun()  # it has ended, or somebody has gone on with it
         epochs = record(training.path).epochs()
-        if went:
-            _progress(run, epochs)
-        elif complaint := "" if training.name else background.complaint(run.key):
-            st.error(complaint, icon=":material/error:")
+        if not training.name:
+            _standing(run, epochs, went)
         if training.name and not epochs:
             st.caption(words.NO_RECORD)
             before(run, beside)
@@ -124,14 +122,18 @@ def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
                 _draw(epochs, training, beside, COLOURS[recipe.training])
 
 
-def _progress(run: Run, epochs: list[Epoch]) -> None:
-    report = background.report(run.key)
-    if report is not None and report.says == background.WAITS:
+def _standing(run: Run, epochs: list[Epoch], goes: bool) -> None:
+    """One element whatever there is to say, so that what follows stays where it is when a training is paused."""
+    report, last = background.report(run.key), run.recipe.epochs
+    done = epochs[-1].epoch / last if epochs else 0.0
+    if not goes and (complaint := background.complaint(run.key)):
+        st.error(complaint, icon=":material/error:")
+    elif not goes:
+        st.progress(done, text=words.rests(epochs, last))
+    elif report is not None and report.says == background.WAITS:
         st.progress(0.0, text=words.WAITS)
-    elif not epochs:
-        st.progress(0.0, text=words.BEGINS)
     else:
-        st.progress(epochs[-1].epoch / run.recipe.epochs, text=words.progress(epochs, run.recipe.epochs))
+        st.progress(done, text=words.progress(epochs, last) if epochs else words.BEGINS)
 
 
 def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour: str) -> None:

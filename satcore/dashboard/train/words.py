@@ -74,6 +74,11 @@ def progress(epochs: Sequence[Epoch], last: int) -> str:
     return f"Epoch {now.epoch:,} of {last:,} · {pace:.2g} s of training an epoch{left}"
 
 
+def rests(epochs: Sequence[Epoch], last: int) -> str:
+    """How far a training has got that nobody is at."""
+    return f"Paused after epoch {epochs[-1].epoch if epochs else 0:,} of {last:,}"
+
+
 def figures(now: Epoch) -> str:
     """What an epoch came to."""
     return (
