@@ -87,7 +87,9 @@ def compare(what: str, name: str, functions: dict, network, labels) -> None:
 
 
 def from_every_digit(name: str, steps: int = 1000) -> None:
-    """L-BFGS on the 90 pairs in float64, to success, ours at once and scipy's one after another."""
+    """L-BFGS on the 90 pairs in float64, to success, ours at once and scipy's one after another; and how often each
+    looks at a loss, which bounds what batching can save: a pair's looks come one after another.
+    """
     network = checkpoints.load(name)
     sources = [data.choose(network, "test", digit, "most confident") for digit in range(10)]
     network = network.double()
@@ -104,23 +106,26 @@ def from_every_digit(name: str, steps: int = 1000) -> None:
 
     ours()
     time, peers = statistics.median(seconds(ours, CPU) for _ in range(3)), seconds(scipys, CPU)
-    result = found["ours"]
+    result, (theirs, looks) = found["ours"], zip(*found["scipy"], strict=True)
+    running = [int(step.running.sum()) for step in attacks.lbfgs_steps(network, images, targets, steps=steps)]
     fooled = torch.tensor(
-        [bool(network(image[None]).argmax() == target) for image, target in zip(found["scipy"], targets, strict=True)]
+        [bool(network(image[None]).argmax() == target) for image, target in zip(theirs, targets, strict=True)]
     )
     losses = [
         [
             float(cross_entropy(network(image[None]), target[None]))
             for image, target in zip(found_images, targets, strict=True)
         ]
-        for found_images in (result.images, found["scipy"])
+        for found_images in (result.images, theirs)
     ]
     apart = np.abs(np.subtract(losses[0], losses[1])) / np.maximum(losses[1], 1e-12)
     alike = int((fooled == result.success).sum())
     print(
         f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   "
         f"fooled {int(result.success.sum())} and {int(fooled.sum())}, alike on {alike}; "
-        f"median relative difference of the loss {np.median(apart):.1e}",
+        f"median relative difference of the loss {np.median(apart):.1e}\n"
+        f"    looks at a loss: ours {len(running)} at all pairs that are left, {running.count(1)} of them at one; "
+        f"scipy {sum(looks)}, {max(looks)} of them at one pair",
         flush=True,
     )
 
@@ -137,7 +142,8 @@ def _one_loss(network, target):
     return loss_and_gradient, reached
 
 
-def _scipys(functions, image: torch.Tensor, steps: int) -> torch.Tensor:
+def _scipys(functions, image: torch.Tensor, steps: int) -> tuple[torch.Tensor, int]:
+    """Where scipy's gets to, and in how many looks at the loss."""
     loss_and_gradient, reached = functions
 
     def stop_there(intermediate_result) -> None:
@@ -153,7 +159,7 @@ def _scipys(functions, image: torch.Tensor, steps: int) -> torch.Tensor:
         callback=stop_there,
         options={"maxiter": steps, "maxfun": 20 * steps, "ftol": 0, "gtol": 0},
     )
-    return torch.from_numpy(result.x).view(1, 28, 28)
+    return torch.from_numpy(result.x).view(1, 28, 28), result.nfev
 
 
 def _peer(name: str):
