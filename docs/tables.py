@@ -23,7 +23,7 @@ from satcore.evaluation import beyond, certificates, claims, factorial, grids, r
 from satcore.evaluation.certificates import Certificate
 from satcore.evaluation.grids import Grid, Setting
 from satcore.evaluation.reality import Reality
-from satcore.evaluation.rungs import RUNGS
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED, RUNGS
 from satcore.library import Card
 from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES
@@ -75,10 +75,11 @@ def headline(there: Stored) -> str:
         f"The paper reports {min(reported):.0f}–{max(reported):.0f} % accuracy under attack (FGSM, ε = 0.25), without "
         f"adversarial training. Ours keep {_shares(saturated, 'fgsm_accuracy')} %.",
         "Change one word of that attack, its loss, from cross-entropy to margin, and the same float32 autograd leaves "
-        f"{_left_after(there, saturated, 'FGSM, margin, autograd')} %.",
+        f"{_left_after(there, saturated, ONE_WORD)} %, not {_left_after(there, saturated, PUBLISHED)} % "
+        f"({_samples(there)}).",
         f"On {_shares(saturated, 'zero_gradient')} % of the test images that attack changes nothing at all: its "
         "float32 gradient has underflowed to exactly zero.",
-        f"Under attacks that don't stumble over that, or ask for no gradient at all, {nothing} ({_samples(there)}).",
+        f"Under attacks that don't stumble over that, or ask for no gradient at all, {nothing} (of the same).",
     )
 
 

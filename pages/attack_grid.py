@@ -4,6 +4,7 @@ from satcore.dashboard.attack_grid import controls, downloads, words
 from satcore.dashboard.attack_grid.grid_view import grid_view
 from satcore.dashboard.attack_grid.run import run_of
 from satcore.dashboard.shared import digits, stage
+from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
 from satcore.dashboard.shared.take_away import figure
@@ -56,6 +57,7 @@ def grids_as_they_fill() -> None:
             st.info(words.NONE_THERE, icon=":material/grid_on:")
         if run.shown and not run.running:
             st.markdown(words.lines(run.shown, run.missing, setting, digits.stepping(chosen)))
+            st.caption(about_the_control(chosen))
 
 
 grids_as_they_fill()

@@ -8,7 +8,7 @@ from satcore.dashboard.shared.guard import one_readable_line, one_sentence
 from satcore.dashboard.shared.line_up import MOST, line_up
 from satcore.dashboard.shared.style import NEUTRAL
 from satcore.dashboard.shared.take_away import figure
-from satcore.evaluation.rungs import ONE_WORD
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.paper import TABLE_1
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
@@ -21,14 +21,14 @@ heading = stage.heading("Saturated networks, seen through")
 with one_readable_line():
     catalogue = library.catalogue()
     measured = words.measured(catalogue)
-    worst_case = compute.left(measured, "worst case")
-    story = words.story(measured, compute.left(measured, ONE_WORD), worst_case)
+    left = {rung: compute.left(measured, rung) for rung in (PUBLISHED, ONE_WORD, words.WORST)}
+    story = words.story(measured, left)
 
 heading.markdown(story)
 for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:
-    numbers = words.numbers(measured, TABLE_1, worst_case)
+    numbers = words.numbers(measured, TABLE_1, left[words.WORST])
     shown, axis = objected.shown(measured, stage.objection())
     with figure("table 1", downloads.of_table_1(numbers)):
         st.plotly_chart(

@@ -4,6 +4,7 @@ from satcore.dashboard.interpolation import compute, controls, downloads, words
 from satcore.dashboard.interpolation.path_view import path_view
 from satcore.dashboard.interpolation.plane_figure import plane_figure
 from satcore.dashboard.shared import digits, pictures, stage
+from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
@@ -44,7 +45,7 @@ with one_readable_line(), line:
             path_view(paths, chosen, *ends_at, scale=scale, plays=stage.on_stage())
         if len(paths) == len(chosen):
             stage.ends("Line")
-        st.caption(words.images(source, target))
+        st.caption(f"{words.images(source, target)} {about_the_control(chosen)}")
         if jumps:
             st.caption(jumps)
         if len(paths) < len(chosen):

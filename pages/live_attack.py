@@ -4,6 +4,7 @@ from satcore.dashboard.live_attack import controls, downloads, drawn, words
 from satcore.dashboard.live_attack.attack_view import attack_view
 from satcore.dashboard.live_attack.run import Settings, run_of
 from satcore.dashboard.shared import digits, stage
+from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line
 from satcore.dashboard.shared.line_up import line_up
@@ -83,4 +84,7 @@ def attack_as_it_runs() -> None:
 
 
 with view:
+    st.markdown(words.attacked_by(attack, parameters))
     attack_as_it_runs()
+    stage.ends("attack")
+    st.caption(about_the_control(chosen))

@@ -4,6 +4,7 @@ from satcore.dashboard.representations import compute, controls, downloads, figu
 from satcore.dashboard.representations.embedding_view import embedding_view
 from satcore.dashboard.representations.rdm_view import rdm_view, whole
 from satcore.dashboard.shared import stage
+from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
 from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_readable_line
@@ -30,6 +31,7 @@ matrices, full, plane = st.tabs(
     ["Matrices", "One layer in full", "Two dimensions"], key="view", on_change="rerun", bind="query-params"
 )
 
+about = about_the_control(chosen)
 with one_readable_line(), matrices:
     if matrices.open:
         blocks = each(chosen, lambda name: compute.blocks(name, seed))
@@ -65,6 +67,7 @@ with one_readable_line(), full:
             draw(column, f"means {name}", drawn, alt)
             caption = words.all_pairs(layer, label, scale)
             column.image(whole(rdm.numpy(), high, scale), width="stretch", caption=caption, alt=caption)
+        st.caption(about)
 
 with one_readable_line(), plane:
     if plane.open:
@@ -82,3 +85,4 @@ with one_readable_line(), plane:
         for name, travel in travels.items():
             says = words.travel(travel.predicted, travel.zero_gradient, compute.EPSILONS, digit)
             st.markdown(f"**{chosen[name].label}**: {says}")
+        st.caption(about)

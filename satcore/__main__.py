@@ -553,7 +553,8 @@ def _show(options: argparse.Namespace) -> int:
         measured = card.measurements
         known |= {
             "accuracy": f"{100 * measured['accuracy']:.2f} % of {measured['images']:,} test images",
-            "after FGSM": f"{100 * measured['fgsm_accuracy']:.2f} % (ε = {measured['epsilon']:g}, float32 autograd)",
+            "after FGSM": f"{100 * measured['fgsm_accuracy']:.2f} % (ε = {measured['epsilon']:g}, cross-entropy, "
+            f"float32 autograd){_withstood(measured)}",
             "zero gradients": f"{100 * measured['zero_gradient']:.2f} %, on which FGSM changed nothing",
             "kurtosis": f"{_kurtosis(measured['kurtosis'])} (excess, of the weights, by layer)",
         }
@@ -564,6 +565,12 @@ def _show(options: argparse.Namespace) -> int:
     for what, said in known.items():
         print(f"  {what:16}{said}")
     return 0
+
+
+def _withstood(measured: dict) -> str:
+    """What was right before FGSM as well as after it, where that was measured."""
+    share = measured.get("fgsm_withstood")
+    return "" if share is None else f"; before and after it {100 * share:.2f} %"
 
 
 def _computed(name: str) -> str:

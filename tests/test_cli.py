@@ -487,7 +487,7 @@ def test_show_says_all_that_is_known(said):
         "sigmoid-mlp, saturated",
         "784 – 400 – 400 – 10, sigmoid",
         "97.52 % of 10,000 test images",
-        "96.24 % (ε = 0.25, float32 autograd)",
+        "96.24 % (ε = 0.25, cross-entropy, float32 autograd); before and after it 95.88 %",
         "95.49 %",
         "5.6, 4.3, 4.8",
         card.sha256,

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library, networks
 from satcore.dashboard.live_attack import downloads, run, words
-from satcore.dashboard.live_attack.run import FREE, SCALARS, Run, Settings
+from satcore.dashboard.live_attack.run import SCALARS, Run, Settings
+from satcore.dashboard.live_attack.words import FREE
 from tests.dashboard import pages
 from tests.dashboard.pages import MLPS, button
 from tests.examples import load

@@ -64,7 +64,7 @@ def test_the_first_sentence_is_what_the_figure_says_and_of_how_many_images(found
     paper = [there for name, there in found.items() if cards[name].training in PAPER_TRAININGS]
     some = any(share.share > 0 for there in paper if (share := there.left("worst case")))
     assert ("no network gets more than" in said) == some
-    assert ("none of the networks gets a single image right" in said) != some
+    assert ("none of the paper's networks gets a single image right" in said) != some
     said, measured = words.beside_table_1(found, cards), cards[SATURATED].measurements
     here = found[SATURATED].left(PUBLISHED)
     assert here is not None and measured["fgsm_withstood"] < measured["fgsm_accuracy"]
@@ -213,7 +213,9 @@ def test_the_band_lies_between_what_is_proven_and_what_no_attack_breaks(found):
 
 def test_where_no_proof_was_tried_the_band_says_so(found):
     style = styles([library.describe("cnn/saturated")])["cnn/saturated"]
-    there = dataclasses.replace(found["cnn/saturated"], decided=[])
+    there = dataclasses.replace(
+        found["cnn/saturated"], decided=[], proven=[None] * len(found["cnn/saturated"].epsilons)
+    )
     figure = figures.between_attack_and_proof(there, style)
     said = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert said == ["not broken by any attack (100 images)", "proofs: not tried", "one by one: not tried"]

@@ -7,7 +7,8 @@ from satcore.evaluation.claims.records import SUPERSCRIPTS
 from satcore.evaluation.grids import PAPERS_ADAM, Grid, Setting
 
 INTRODUCTION = (
-    "From each digit into each other: the paper's Fig. 5 and 8. A red X: not found, which need not mean *robust*."
+    "From each digit into each other, down the cross-entropy towards it: the paper's Fig. 5 and 8. A red X: not found, "
+    "which need not mean *robust*."
 )
 NONE_THERE = "No such grid ships: press Compute."
 NOT_YET = "no such grid ships: press Compute."

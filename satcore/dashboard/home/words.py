@@ -2,21 +2,23 @@
 
 import pandas as pd
 
+from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.library import Catalogue
 from satcore.proportions import Proportion
 from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
+WORST = "worst case"  # of the ladder
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
 TABLE_1 = (
-    "FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives, on all "
-    "10,000 test images; an image that was wrong before and that the step puts right counts as right, as in the paper. "
-    "It is one weak attack; being right after it is not robustness. *Adversarial*: trained on "
+    "FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives of the "
+    "cross-entropy, on all 10,000 test images; an image that was wrong before and that the step puts right counts as "
+    "right, as in the paper. It is one weak attack; being right after it is not robustness. *Adversarial*: trained on "
     "FGSM images as well. *Saturated*: trained with the penalty (in the CNN on the dense layers, above convolutions "
     "trained without it and then kept). *Control*: the saturated recipe with the penalty's λ at 0, all else equal."
 )
 CARDS = (
-    "Each card: the image after FGSM; what was changed, the largest change drawn full (orange: raised, blue: lowered); "
-    "the prediction before → after, with its probability."
+    "Each card: the image after FGSM as published, within the ε chosen; what was changed, the largest change drawn "
+    "full (orange: raised, blue: lowered); the prediction before → after, with its probability."
 )
 
 
@@ -29,9 +31,9 @@ def measured(catalogue: Catalogue) -> dict[str, dict]:
     }
 
 
-def story(measured: dict[str, dict], otherwise: dict[str, Proportion], worst_case: dict[str, Proportion]) -> str:
-    """What this is, in four sentences; all but the first, where the network it is about is there, in our figures:
-    measured, and left by the same attack with another loss, and by all attacks together.
+def story(measured: dict[str, dict], left: dict[str, dict[str, Proportion]]) -> str:
+    """What this is, in five sentences; all but the first, where the network it is about is there, in our figures:
+    measured, and, by rung of the ladder, `left` of a sample of images.
     """
     first = (
         "Nayebi & Ganguli ([2017](https://arxiv.org/abs/1703.09202)) train networks with a penalty that drives every "
@@ -45,13 +47,14 @@ def story(measured: dict[str, dict], otherwise: dict[str, Proportion], worst_cas
         f"So does the one trained here, {100 * m['fgsm_accuracy']:.1f} %, but **{100 * share:.1f} % of those "
         "images were never changed at all**: the gradient that the attack follows had underflowed to exactly zero."
     )
-    if SHOWN not in worst_case or SHOWN not in otherwise:
+    rungs = [left[rung].get(SHOWN) for rung in (PUBLISHED, ONE_WORD, WORST)]
+    if None in rungs:
         return f"{first} {second}"
+    published, otherwise, worst = (f"{100 * rung.share:.1f} %" for rung in rungs if rung)
     return (
-        f"{first} {second} Change one word of the attack, its loss, from cross-entropy to margin, and the same "
-        f"gradient leaves {100 * otherwise[SHOWN].share:.1f} %; under all attacks together "
-        f"**{100 * worst_case[SHOWN].share:.1f} %** are left, of {worst_case[SHOWN].total:,} random test images "
-        "([reality check](reality_check))."
+        f"{first} {second} Of {left[WORST][SHOWN].total:,} random test images {published} are right before and after "
+        "it. Change one word of the attack, its loss, from cross-entropy to margin, and the same float32 autograd "
+        f"leaves {otherwise}; under all attacks together **{worst}** are left ([reality check](reality_check))."
     )
 
 

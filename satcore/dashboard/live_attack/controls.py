@@ -3,7 +3,8 @@
 import streamlit as st
 
 from satcore.attacks.objective import LOSSES
-from satcore.dashboard.live_attack.run import FREE, STEPS
+from satcore.dashboard.live_attack.run import STEPS
+from satcore.dashboard.live_attack.words import FREE
 from satcore.data import CLASSES
 
 ANY = "any other"

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from satcore.dashboard.live_attack.run import FREE, SCALARS, Run, Settings
+from satcore.dashboard.live_attack.run import SCALARS, Run, Settings
+from satcore.dashboard.live_attack.words import FREE
 from satcore.dashboard.shared.downloads import csv_of, npz
 from satcore.dashboard.shared.take_away import TakeAway
 

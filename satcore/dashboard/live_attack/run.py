@@ -16,14 +16,13 @@ from satcore.dashboard.shared import digits
 
 FRAMES = 120  # images kept of each trace: every one at first, then every second, fourth, …
 SCALARS = ("iteration", "source", "target", "l2", "linf", "log10_gradient", "seen")
-FREE = "Free pixels"
 STEPS = {
     "FGSM": attacks.fgsm_steps,
     "PGD": attacks.pgd_steps,
     "Adam": attacks.adam_steps,
     "L-BFGS": attacks.lbfgs_steps,
     "Square": attacks.square_steps,
-    FREE: attacks.cube_steps,
+    words.FREE: attacks.cube_steps,
 }
 
 
@@ -179,7 +178,7 @@ class Run:
         network, settings = digits.network(name), self.settings
         if settings.way == "softened" and not network.softens:
             self.notes[name] = words.NOT_SOFTER
-        if settings.attack == FREE and not network.steps_first:
+        if settings.attack == words.FREE and not network.steps_first:
             raise ValueError(words.NOT_FREE)
         self._attacks[name] = STEPS[settings.attack](
             network,

@@ -1,9 +1,14 @@
 """What the live page says, and what it says of an attack on its way."""
 
+from typing import Any
+
 import torch
 
 from satcore.attacks import Step
 
+FREE = "Free pixels"  # an attack, by its name on the page
+LOSSES = {"Square": "margin", FREE: "margin"}  # of the attacks that don't follow the cross-entropy
+WAYS = {"autograd": "gradient by float32 autograd", "exact": "exact gradient", "softened": "softened gradient"}
 INTRODUCTION = (
     "An attack that follows a gradient stops where it is zero: take it *exactly*, or *softened*, and see what was only "
     "underflow."
@@ -37,6 +42,15 @@ def image(index: int, digit: int) -> str:
     return f"Test image {index:,}: {with_article(digit)}."
 
 
+def attacked_by(attack: str, parameters: dict[str, Any]) -> str:
+    """Which `attack` it is, by which loss and gradient, and how far it may go."""
+    loss = parameters.get("loss", LOSSES.get(attack, "cross-entropy"))
+    way = WAYS.get(parameters.get("gradient", ""), "gradient behind the step" if attack == FREE else "no gradient")
+    soft = f", T = {parameters['temperature']:g}" if "temperature" in parameters else ""
+    within = f"ε = {parameters['epsilon']:g}" if "epsilon" in parameters else "within [0, 1]"
+    return f"**{attack}** · {loss} · {way}{soft} · {within}"
+
+
 def said(step: Step, attack: str, way: str, source: int, into: int | None, before: int, seen: int) -> str:
     """Where the `attack` on an image of the digit `source` stands after the `step`, its gradients taken that `way`.
 
@@ -55,7 +69,7 @@ def said(step: Step, attack: str, way: str, source: int, into: int | None, befor
         return f"It sees {with_article(before)} before any attack{after}"
     if bool(result.success[0]):
         return f"Fooled after {steps}: {with_article(seen)}."
-    if attack == "Free pixels" and not count:
+    if attack == FREE and not count:
         return NONE_FREE
     missed = f"still {with_article(seen)}" if seen == source else f"it sees {with_article(seen)}"
     if seen != source and into is not None:

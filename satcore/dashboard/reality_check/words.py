@@ -46,18 +46,18 @@ BETWEEN = (
     "not broken. Point at a mark for its 95 % interval."
 )
 SOFTENED = (
-    f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}. A ReLU's slope is 0 or 1 at any T: there only "
-    "the softmax is softened, which the margin doesn't see."
+    f"Thick, full marks: PGD. Thin, open marks: FGSM. ε = {EPSILON:g}, on the ladder's images. A ReLU's "
+    "slope is 0 or 1 at any T: there only the softmax is softened, which the margin doesn't see."
 )
 CHECKS = (
     "What Carlini et al. (2019) and AutoAttack would look at before they believe that a network withstood an attack: "
-    f"here FGSM and PGD as published, their gradients from float32 autograd, at ε = {EPSILON:g}. Red says that the "
-    f"attack has failed, not that the network has withstood. Up to {100 * TOLERANCE:.0f} image in a hundred counts as "
-    "no difference."
+    f"here FGSM and PGD as published, on the cross-entropy by float32 autograd, at ε = {EPSILON:g}, on the ladder's "
+    "images. Red says that the attack has failed, not that the network has withstood. Up to "
+    f"{100 * TOLERANCE:.0f} image in a hundred counts as no difference."
 )
 DYING = (
-    "How large the true gradient of the cross-entropy is at each layer, image by image; leftmost: all below 10⁻⁵⁹⁵. "
-    "Where it is truly zero it is in the table alone, with the shares on which autograd gives exactly zero."
+    "How large the true gradient of the cross-entropy is at each layer, on each of the ladder's images; leftmost: all "
+    "below 10⁻⁵⁹⁵. Where it is truly zero it is in the table alone, with the shares on which autograd gives it so."
 )
 REVIEWER = """
 - **Isn't this just thresholding?** Yes: a step at ½, pixel by pixel, then ramps trained on interval bounds. That
@@ -93,10 +93,10 @@ def headline(found: dict[str, Reality], cards: dict[str, Card], published: dict[
     most, bound = max(100 * share.share for share in left), max(100 * share.interval[1] for share in left)
     nothing = f"**no network gets more than {most:.1f} % right**"
     if most == 0:
-        nothing = "**none of the networks gets a single image right**"
+        nothing = "**none of the paper's networks gets a single image right**"
     return (
-        f"{_kept(shipped, cards, published)}Under all the attacks below together {nothing}, saturated, adversarially "
-        f"trained or vanilla (ε = {EPSILON:g}; the 95 % intervals go up to {bound:.1f} % at most)."
+        f"{_kept(shipped, cards, published)}Under all the attacks below together {nothing}, saturated, control, "
+        f"adversarially trained or vanilla (ε = {EPSILON:g}; the 95 % intervals go up to {bound:.1f} % at most)."
         f"{_standing(dendritic)}"
     )
 

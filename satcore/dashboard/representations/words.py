@@ -41,7 +41,7 @@ def alternative(what: str, values: ByLayer, styles: Mapping[str, Style]) -> str:
 def travel(predicted: Sequence[int], zero_gradient: bool, epsilons: Sequence[float], digit: int) -> str:
     """What becomes of an image of a `digit` under an attack of each of the `epsilons`, in a sentence."""
     if zero_gradient:
-        return "its gradient is **exactly zero**, so FGSM leaves the image as it is: this is no sign of robustness."
+        return "its gradient is **exactly zero**, so FGSM by the cross-entropy doesn't move it: no sign of robustness."
     changed = [(epsilon, there) for epsilon, there in zip(epsilons, predicted, strict=True) if there != digit]
     if not changed:
         return f"it moves, and stays a {digit} up to ε = {epsilons[-1]:.2f}."

@@ -53,13 +53,14 @@ def in_the_eyes_of(chosen: dict[str, Style]) -> str:
 
 
 def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
-    """The paper's families; vanilla beside saturated in each; and the latest of the user's own networks."""
+    """The paper's families; vanilla, and the control, beside saturated; and the latest of the user's own networks."""
     shipped = [card for card in cards.values() if card.shipped]
     found = {}
     for family, title in FAMILY_TITLES.items():
         found[title] = [card.name for card in shipped if card.group == family and card.training in PAPER_TRAININGS]
-    pairs = [card.name for card in shipped if card.training in ("vanilla", "saturated") and card.group != "cnn"]
-    found["vanilla | saturated"] = pairs
+    mlps = [card for card in shipped if card.group != "cnn"]
+    for pair in (("vanilla", "saturated"), ("saturated", "control")):
+        found[" | ".join(pair)] = [card.name for card in mlps if card.training in pair]
     found["saturated | dendritic"] = [card.name for card in shipped if card.training in ("saturated", "dendritic")]
     found["Your own"] = [card.name for card in cards.values() if not card.shipped][-MOST:]
     return {title: names[:MOST] for title, names in found.items() if names}
