@@ -70,6 +70,8 @@ with (view if stage.on_stage() else first).container(horizontal=True):
     )
     st.button("Step", key="step", disabled=run.running or run.finished, on_click=run.step)
     st.button("Reset", key="reset", on_click=run.reset)
+    if stage.on_stage():  # there the controls, which say so, are folded away
+        st.markdown(words.attacked_by(attack, parameters), width="content")
 
 
 @st.fragment(run_every=0.1 if run.running else None)
@@ -84,7 +86,6 @@ def attack_as_it_runs() -> None:
 
 
 with view:
-    st.markdown(words.attacked_by(attack, parameters))
     attack_as_it_runs()
     stage.ends("attack")
     st.caption(about_the_control(chosen))

@@ -39,6 +39,11 @@ def test_an_address_says_which_networks(asked, shown):
     assert page.query_params == QUICK | left  # so that a reload shows the same
 
 
+def test_a_link_to_a_network_that_is_gone_says_so():
+    page = opened("home", first=True, **QUICK, networks=["mine/gone", "cnn/vanilla"])
+    assert [there.value for there in page.warning] == ["Not on this machine: `mine/gone`."]
+
+
 def test_none_at_all_is_one_sentence():
     page = opened("home", first=True, networks="")
     assert not page.exception

@@ -195,7 +195,10 @@ def alt_between(label: str) -> str:
 
 def not_found_out(name: str) -> str:
     """That there is nothing about the network `name` here, and how to get it."""
-    return f"Nothing has been found out about {name} yet: `python -m satcore reality {name}` does, in minutes or more."
+    return (
+        f"Nothing has been found out about {name} yet. *Examine it* on its card, on the page [Networks](networks), "
+        f"does; so does `python -m satcore reality {name}`: in minutes or more."
+    )
 
 
 def computed(run: CellRun) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+import streamlit as st
 import torch
 
 from satcore import data, library
@@ -29,11 +30,16 @@ def _chosen(judge: str, digit: int, how: str, seed: int) -> int:
 def index_of(how: str, needs: dict) -> int:
     """Index of the test image that the controls ask for: by its `index`, or by `digit`, `seed` and `judge`.
 
-    Raises ValueError as `satcore.data.choose` does.
+    Where the judge gets none of that digit right it is a random one, and the page says so.
     """
     if how == "by index":
         return needs["index"]
-    return _chosen(needs["judge"], needs["digit"], how, needs["seed"])
+    judge, digit, seed = needs["judge"], needs["digit"], needs["seed"]
+    try:
+        return _chosen(judge, digit, how, seed)
+    except ValueError:
+        st.info(f"{judge} gets no {digit} right: this one is drawn at random.", icon=":material/info:")
+        return _chosen(judge, digit, "random", seed)
 
 
 def label_of(index: int) -> int:

@@ -24,6 +24,7 @@ def line_up() -> dict[str, Style]:
         raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
     presets = _presets(cards)
     _follow_old_link(list(cards), presets)
+    unknown = [name for name in st.query_params.get_all(KEY) if name not in cards]
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
     choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
@@ -33,6 +34,9 @@ def line_up() -> dict[str, Style]:
     with presses.container(horizontal=True, gap="xsmall"):
         for title, names in presets.items():
             st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,), type="tertiary")
+    if unknown:
+        listed = ", ".join(f"`{name[:60]}`" for name in unknown[:MOST])
+        st.warning(f"Not on this machine: {listed}.", icon=":material/info:")
     st.session_state[REMEMBERED] = chosen
     if not chosen:
         raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")
@@ -53,14 +57,13 @@ def in_the_eyes_of(chosen: dict[str, Style]) -> str:
 
 
 def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
-    """The paper's families; vanilla, and the control, beside saturated; and the latest of the user's own networks."""
+    """The paper's families; vanilla beside saturated in each; and the latest of the user's own networks."""
     shipped = [card for card in cards.values() if card.shipped]
     found = {}
     for family, title in FAMILY_TITLES.items():
         found[title] = [card.name for card in shipped if card.group == family and card.training in PAPER_TRAININGS]
-    mlps = [card for card in shipped if card.group != "cnn"]
-    for pair in (("vanilla", "saturated"), ("saturated", "control")):
-        found[" | ".join(pair)] = [card.name for card in mlps if card.training in pair]
+    pairs = [card.name for card in shipped if card.training in ("vanilla", "saturated") and card.group != "cnn"]
+    found["vanilla | saturated"] = pairs
     found["saturated | dendritic"] = [card.name for card in shipped if card.training in ("saturated", "dendritic")]
     found["Your own"] = [card.name for card in cards.values() if not card.shipped][-MOST:]
     return {title: names[:MOST] for title, names in found.items() if names}

@@ -62,21 +62,23 @@ SCENES = (
         look="the bars, where the units' inputs lie on the curve. In full colour: flat. Mind the axes: saturated works "
         "far further out.",
         notes="Same architecture, same data, same nonlinearity. The penalty pushes the inputs out until the sigmoid is "
-        "a step. What an attack follows, the gradient, is multiplied by the slope at every layer.",
+        "a step. What an attack follows, the gradient, is multiplied by the slope at every layer. The control, trained "
+        "alike without the penalty, is driven out as well, though less far: keep that for later.",
         page="weights",
         part="Saturation",
-        settings={"networks": [VANILLA, SATURATED]},
+        settings={"networks": [VANILLA, SATURATED, CONTROL]},
     ),
     Scene(
         title="Between a 3 and a 7",
         says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
         "jumps.",
-        look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps.",
+        look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps; without "
+        "the penalty, in the control, too.",
         notes="Play it, or drag the cursor. Resting is what the paper calls robust; but there are jumps all along the "
         "way, and the path is no shorter for them. Flat between jumps is not far from a jump.",
         page="interpolation",
         part="Line",
-        settings={"networks": [VANILLA, SATURATED], "source": "3", "target": "7"},
+        settings={"networks": [VANILLA, SATURATED, CONTROL], "source": "3", "target": "7"},
     ),
     Scene(
         title="One step fools the vanilla network",
@@ -139,14 +141,15 @@ SCENES = (
         figure=(SATURATED, "PGD, cross-entropy, softened"),
     ),
     Scene(
-        title="It wasn't even the penalty",
+        title="In the ReLU MLP it wasn't even the penalty",
         says="The control has the same recipe with the penalty left out: after FGSM it gets "
-        "{relu-mlp/control after FGSM} right, the saturated ReLU network {relu-mlp/saturated after FGSM}.",
+        "{relu-mlp/control after FGSM} right, the saturated ReLU network {relu-mlp/saturated after FGSM}. In the "
+        "sigmoid MLP it adds something: {sigmoid-mlp/control after FGSM} without, {sigmoid-mlp/saturated after FGSM} "
+        "with it.",
         look="pink and green overlap, seed by seed. Ringed: the networks that ship.",
         notes="The recipe saturates without the penalty, too: the control's gradient is exactly zero on "
         "{relu-mlp/control zero gradients} of the images, the saturated network's on "
-        "{relu-mlp/saturated zero gradients}. In the sigmoid MLP the penalty adds something, "
-        "{sigmoid-mlp/control after FGSM} without it, {sigmoid-mlp/saturated after FGSM} with it: more zeros.",
+        "{relu-mlp/saturated zero gradients}. What it adds in the sigmoid MLP, and in the CNN, is more zeros.",
         page="over_seeds",
         part="dots",
         settings={"family": "relu-mlp", "alone": "true"},
