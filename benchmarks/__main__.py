@@ -1,7 +1,8 @@
 """Every benchmark after the other, each in a process of its own: `python -m benchmarks`, or some, by their names.
 
-All of them take hours on two cores; what each one times, and how fair that is, stands in its first lines. Exits 1 where
-one of them failed.
+All of them take a day on two cores; what each one times, and how fair that is, stands in its first lines. They want
+peers: `pip install foolbox pyautoattack` and, so that they change nothing else, `pip install --no-deps torchattacks
+adversarial-robustness-toolbox six`. Exits 1 where one of them failed.
 """
 
 import argparse

@@ -7,8 +7,8 @@ HOW = (
     "their verdicts; pale ones, of which the paper doesn't speak, don't count. *Control*: the saturated recipe with "
     "λ = 0, all else equal; what it does too, by the same rule beside the vanilla network, is not saturation's doing. "
     "A network's name leads to the screen that shows it. In the figures a line across a bar is the paper's. The "
-    "verdicts are those of one seed a network; where others have been trained, and a rule rests on what is measured of "
-    "them, it says how many of them come to which verdict. Adam ran 100,000 iterations; of those "
+    "verdicts are those of one seed a network; where all four trainings of a family have others, and a rule rests on what "
+    "is measured of them, it says how many of these come to which verdict. Adam ran 100,000 iterations; of those "
     "that would follow, up to the paper's 30 million, it is proven what they can do, where it can be."
 )
 NOT_ON_TRIAL = (
