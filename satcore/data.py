@@ -4,8 +4,11 @@ The arrays are byte for byte those of LeCun, Cortes and Burges (CC BY-SA 3.0).
 """
 
 import functools
+import math
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -61,7 +64,7 @@ def _images(pixels: Tensor) -> Tensor:
 
 def check_images(images: Tensor) -> None:
     """Raise ValueError unless `images` is a float (N, 1, 28, 28) with every pixel in [0, 1]."""
-    _check_tensor(images, "images")
+    check_tensor(images, "images")
     if images.ndim != 4 or tuple(images.shape[1:]) != (1, 28, 28):
         raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
     if not images.is_floating_point():
@@ -75,7 +78,7 @@ def check_images(images: Tensor) -> None:
 
 def check_labels(labels: Tensor, count: int) -> None:
     """Raise ValueError unless `labels` is an int64 (count,) with values in 0…9."""
-    _check_tensor(labels, "labels")
+    check_tensor(labels, "labels")
     if labels.dtype != torch.int64 or tuple(labels.shape) != (count,):
         raise ValueError(
             f"expected int64 labels of shape ({count},), got {labels.dtype} of shape {tuple(labels.shape)}"
@@ -84,11 +87,100 @@ def check_labels(labels: Tensor, count: int) -> None:
         raise ValueError(f"expected labels in 0…9, got values from {labels.min().item()} to {labels.max().item()}")
 
 
-def _check_tensor(values: object, what: str) -> None:
+def check_tensor(values: object, what: str) -> None:
+    """Raise ValueError unless `values`, of which a sentence speaks as `what`, are in a dense torch tensor."""
     if not isinstance(values, Tensor):
         raise ValueError(f"expected {what} in a torch tensor, got {type(values).__name__}")
     if values.layout != torch.strided or values.is_meta:
         raise ValueError(f"expected {what} in a dense tensor, got one of {values.layout} on {values.device}")
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Raise ValueError as `check_tensor` does, and for complex numbers, NaN and infinity."""
+    check_tensor(values, what)
+    if values.is_complex():
+        raise ValueError(f"expected real {what}, got {values.dtype}")
+    if not bool(values.isfinite().all()):
+        raise ValueError(f"expected finite {what}, got NaN or infinity")
+
+
+def check_number(value: float, expected: str, least: float, most: float = sys.float_info.max) -> None:
+    """Raise ValueError unless `value` is a number from `least` to `most`; `expected` is how a sentence calls that.
+
+    Infinity is one where it is `most`. True and False are none, nor is a whole number that no float holds.
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most or sys.float_info.max < value < math.inf:
+        raise ValueError(f"expected {expected}, got {said(value)}")
+
+
+def check_whole(value: int, expected: str, least: int, most: int = 2**63 - 1) -> None:
+    """As `check_number`, for a whole number."""
+    value = value.item() if isinstance(value, np.generic) else value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise ValueError(f"expected {expected}, got {said(value)}")
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError unless `seed` is a whole number in 0…2⁶³−1."""
+    check_whole(seed, "a seed from 0 to 2⁶³−1", 0)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """What draws at random from the `seed`. Raises ValueError as `check_seed` does."""
+    check_seed(seed)
+    return torch.Generator().manual_seed(int(seed))
+
+
+def check_epsilon(epsilon: float) -> None:
+    """Raise ValueError unless `epsilon` is a number in [0, 1]: pixels lie no farther apart."""
+    check_number(epsilon, "an epsilon in [0, 1]", 0, 1)
+
+
+def check_kind(value: object, kind: type | UnionType, expected: str) -> None:
+    """Raise ValueError, which says what was `expected`, unless `value` is of that `kind`."""
+    if not isinstance(value, kind):
+        raise ValueError(f"expected {expected}, got {said(value)}")
+
+
+def check_network(network: object) -> None:
+    """Raise ValueError unless `network` can be called."""
+    if not callable(network):
+        raise ValueError(f"expected a network that maps images to logits, got {said(network)}")
+
+
+def check_logits(logits: Tensor, count: int) -> None:
+    """Raise ValueError unless `logits` is a float (count, 10), as a network gives of so many images."""
+    check_kind(logits, Tensor, "logits in a torch tensor from the network")
+    if tuple(logits.shape) != (count, CLASSES) or not logits.is_floating_point():
+        raise ValueError(
+            f"expected floating-point logits of shape ({count}, {CLASSES}) from the network, "
+            f"got {logits.dtype} of shape {tuple(logits.shape)}"
+        )
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, images: Tensor) -> Tensor:
+    """The logits (N, 10) that `network` gives of `images` (N, 1, 28, 28).
+
+    Raises ValueError where it can't be called, or gives something else.
+    """
+    check_network(network)
+    logits = network(images)
+    check_logits(logits, len(images))
+    return logits
+
+
+def said(value: Any) -> str:
+    """What came, for the end of a sentence: a number or a text as it is, but not at length, else what kind of thing."""
+    if isinstance(value, int) and value.bit_length() > 200:  # Python won't write out the longest
+        return f"a whole number of {value.bit_length():,} bits"
+    if isinstance(value, str):
+        return repr(value[:60])
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(value) if number else f"a {type(value).__name__}"
 
 
 def most_confident(logits: Tensor, labels: Tensor, digit: int) -> int:
@@ -110,17 +202,15 @@ def random_example(labels: Tensor, digit: int, seed: int) -> int:
 
     Raises ValueError where `labels` (N,) hold no such digit, or the seed is outside 0…2⁶³−1.
     """
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"expected a seed from 0 to 2⁶³−1, got {seed}")
-    candidates = _indices(labels, digit)
-    generator = torch.Generator().manual_seed(seed)
+    generator, candidates = seeded(seed), _indices(labels, digit)
     return int(candidates[torch.randint(len(candidates), (), generator=generator)])
 
 
 def choose(network: nn.Module, split: str, digit: int, how: str, seed: int = 0) -> int:
     """Index in `split` of a `digit` chosen in one of the `WAYS`; `seed` is for "random".
 
-    Runs `network` on the examples of that digit alone. Raises ValueError for another digit or way.
+    Runs `network` on the examples of that digit alone. Raises ValueError for another digit, way or seed, and for what
+    isn't a network.
     """
     if how not in WAYS:
         raise ValueError(f"expected a way to choose out of {', '.join(WAYS)}, got {how!r}")
@@ -128,29 +218,26 @@ def choose(network: nn.Module, split: str, digit: int, how: str, seed: int = 0) 
     if how == "random":
         return random_example(labels, digit, seed)
     candidates = _indices(labels, digit)
-    with torch.no_grad():
-        logits = network(images[candidates])
     by_confidence = most_confident if how == "most confident" else least_confident
-    return int(candidates[by_confidence(logits, labels[candidates], digit)])
+    return int(candidates[by_confidence(logits_of(network, images[candidates]), labels[candidates], digit)])
 
 
 def example(split: str, index: int) -> Examples:
     """The example at `index` of `split`, as a batch of one. Raises ValueError for an index outside it."""
     examples = load(split)
-    if not 0 <= index < len(examples.labels):
-        raise ValueError(f"expected an index from 0 to {len(examples.labels) - 1}, got {index}")
+    last = len(examples.labels) - 1
+    check_whole(index, f"an index from 0 to {last}", 0, last)
     return Examples(examples.images[index : index + 1], examples.labels[index : index + 1])
 
 
 def sample(split: str, count: int, seed: int = 0) -> Examples:
     """`count` examples of `split`, drawn at random without repetition; fewer ones are the first of more.
 
-    Raises ValueError for a count below 1 or above what there is.
+    Raises ValueError for a count below 1 or above what there is, and for a seed outside 0…2⁶³−1.
     """
     examples = load(split)
-    if not 1 <= count <= len(examples.labels):
-        raise ValueError(f"expected a count from 1 to {len(examples.labels)}, got {count}")
-    drawn = torch.randperm(len(examples.labels), generator=torch.Generator().manual_seed(seed))[:count]
+    check_whole(count, f"a count from 1 to {len(examples.labels)}", 1, len(examples.labels))
+    drawn = torch.randperm(len(examples.labels), generator=seeded(seed))[:count]
     return Examples(examples.images[drawn], examples.labels[drawn])
 
 
@@ -160,6 +247,7 @@ def centred(drawing: Tensor) -> Tensor:
     Its bounding box is scaled into 20×20, keeping its proportions, and its centre of mass put at the field's centre
     (LeCun et al. 1998). Raises ValueError for another shape, other values, and for nothing drawn.
     """
+    check_tensor(drawing, "a drawing")
     if drawing.ndim != 2 or not bool(((drawing >= 0) & (drawing <= 1)).all()):
         raise ValueError(
             f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}"
@@ -178,8 +266,7 @@ def centred(drawing: Tensor) -> Tensor:
 
 
 def _indices(labels: Tensor, digit: int) -> Tensor:
-    if digit not in range(CLASSES):
-        raise ValueError(f"expected a digit from 0 to 9, got {digit!r}")
+    check_whole(digit, "a digit from 0 to 9", 0, CLASSES - 1)
     candidates = (labels == digit).nonzero().squeeze(1)
     if len(candidates) == 0:
         raise ValueError(f"expected at least one example of the digit {digit}, got none")

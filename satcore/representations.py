@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from satcore.data import CLASSES, check_images, check_labels
+from satcore.data import CLASSES, check_images, check_kind, check_labels, check_tensor, check_whole, seeded
 from satcore.data import labels as labels_of
 from satcore.networks import Network
 
@@ -30,15 +30,12 @@ class Separation:
 def sample(split: str, per_class: int = 100, seed: int = 0) -> Tensor:
     """Indices (10·per_class,) of as many examples of every class, sorted by class, the same for the same `seed`.
 
-    Raises ValueError where a class has fewer, or for another split.
+    Raises ValueError where a class has fewer, for another split, and for a seed outside 0…2⁶³−1.
     """
     labels = labels_of(split)
     fewest = int(labels.bincount(minlength=CLASSES).min())
-    if not 1 <= per_class <= fewest:
-        raise ValueError(f"expected from 1 to {fewest} examples a class, got {per_class}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"expected a seed from 0 to 2⁶³−1, got {seed}")
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    check_whole(per_class, f"from 1 to {fewest} examples a class", 1, fewest)
+    order = torch.randperm(len(labels), generator=seeded(seed))
     return torch.cat([order[labels[order] == digit][:per_class] for digit in range(CLASSES)])
 
 
@@ -47,8 +44,9 @@ def layers(network: Network, images: Tensor) -> dict[str, Tensor]:
 
     Each (N, units), in the network's dtype; a first block that steps pixel by pixel is called "step". Hidden layers are
     xˡ = φ(hˡ), a convolution's after pooling, and the last layer's output is the softmax. Raises ValueError for other
-    shapes or pixels.
+    shapes or pixels, and for what isn't a network of blocks.
     """
+    check_kind(network, Network, "a network of blocks, which has layers")
     check_images(images)
     parts = [_layers(network, batch) for batch in images.split(BATCH)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -69,8 +67,7 @@ def rdm(activations: Tensor) -> Tensor:
     `activations` (N, units). Symmetric, with a zero diagonal, and exact to about 1e-15 of the largest entry. Raises
     ValueError for another shape, or entries that aren't finite.
     """
-    if not isinstance(activations, Tensor):
-        raise ValueError(f"expected activations in a torch tensor, got {type(activations).__name__}")
+    check_tensor(activations, "activations")
     if activations.ndim != 2 or activations.numel() == 0:
         raise ValueError(f"expected activations of shape (N, units), got shape {tuple(activations.shape)}")
     # In NumPy, which makes only half of a product of a matrix with its own transpose.
@@ -134,5 +131,6 @@ def rsa(one: Tensor, other: Tensor) -> float:
 
 
 def _check_rdm(dissimilarities: Tensor) -> None:
+    check_tensor(dissimilarities, "dissimilarities")
     if dissimilarities.ndim != 2 or dissimilarities.shape[0] != dissimilarities.shape[1]:
         raise ValueError(f"expected dissimilarities of shape (N, N), got {tuple(dissimilarities.shape)}")

@@ -2,6 +2,7 @@
 14).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 from scipy import integrate, special, stats
 from torch import Tensor
 
-from satcore.data import check_images
+from satcore.data import check_finite, check_images, check_kind, check_number, check_seed, check_whole
 from satcore.networks import Network
 from satcore.nonlinearities import Nonlinearity
 
@@ -69,10 +70,10 @@ class Saturation:
 def excess_kurtosis(values: Tensor) -> float:
     """Population excess kurtosis m₄/m₂² − 3 of all entries of `values`, in float64; 0 for a Gaussian.
 
-    Raises ValueError where the values are fewer than two or all equal, and for complex ones.
+    Raises ValueError where the values are fewer than two or all equal, and where they aren't finite real numbers in a
+    torch tensor.
     """
-    if values.is_complex():
-        raise ValueError(f"expected real values, got {values.dtype}")
+    check_finite(values, "values")
     values = values.detach().double().flatten()
     if len(values) < 2 or bool((values == values[0]).all()):
         raise ValueError(f"expected at least two different values, got {len(values)} that don't differ")
@@ -94,8 +95,9 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
     batch.
 
     Streamed, twice: once for their range, once to count; no more than one batch is in memory. Raises ValueError for
-    other shapes or pixels, or no image, and where a pre-activation isn't finite.
+    other shapes or pixels, or no image, for what isn't a network of blocks, and where a pre-activation isn't finite.
     """
+    check_kind(network, Network, "a network of blocks, which has layers")
     check_images(images)
     if len(images) == 0:
         raise ValueError("expected at least one image, got none")
@@ -144,8 +146,9 @@ def resampled(values: Tensor) -> Callable[[np.random.Generator, tuple[int, ...]]
     """A sampler of the distribution of all entries of `values`, by inverse transform sampling, as in the paper's
     section 8.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is none, and where they aren't finite real numbers in a torch tensor.
     """
+    check_finite(values, "values")
     w = np.sort(values.detach().double().flatten().cpu().numpy())
     if len(w) == 0:
         raise ValueError("expected at least one value to draw from, got none")
@@ -156,9 +159,12 @@ def linear_robustness(w1: Tensor, w2: Tensor) -> float:
     """The least L∞ perturbation that makes x = w₁ misclassified, ε_min = (‖w₁‖₂² − w₁·w₂) / ‖w₂ − w₁‖₁ (n,).
 
     0 where it is misclassified as it stands. Eq. 14 where the two prototypes are orthogonal, as the paper takes them to
-    be; trained ones are not. Raises ValueError where they aren't two different, finite vectors of one length.
+    be; trained ones are not. Raises ValueError where they aren't two different, finite vectors of one length in torch
+    tensors.
     """
-    if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()) or not bool((w1 + w2).isfinite().all()):
+    check_finite(w1, "vectors")
+    check_finite(w2, "vectors")
+    if w1.ndim != 1 or w1.shape != w2.shape or bool((w1 == w2).all()):
         raise ValueError(
             f"expected two different, finite vectors of one length, got shapes {tuple(w1.shape)} and {tuple(w2.shape)}"
         )
@@ -171,10 +177,11 @@ def scaled_ratios(sample: Callable, *, repeats: int, seed: int, dimension: int =
 
     Their components are drawn by `sample`, and the prototypes scaled to unit norm: the points of Fig. 6. 1.4 means that
     the perturbation must be 1.4 times as strong as the prototype itself. Components that are zero don't count in the
-    mean.
+    mean. Raises ValueError for fewer than one pair or dimension, and for a seed outside 0…2⁶³−1.
     """
-    if repeats < 1:
-        raise ValueError(f"expected at least one pair, got {repeats}")
+    check_whole(repeats, "at least one pair", 1)
+    check_whole(dimension, "at least one dimension", 1)
+    check_seed(seed)
     rng = np.random.default_rng(seed)
     ratios = np.empty(repeats)
     for pair in range(repeats):
@@ -199,8 +206,7 @@ def limiting_ratio(kurtosis: float) -> float:
 
 
 def _checked(kurtosis: float) -> float:
-    if not kurtosis >= 0:
-        raise ValueError(f"expected an excess kurtosis of at least 0, got {kurtosis!r}")
+    check_number(kurtosis, "an excess kurtosis of at least 0", 0, math.inf)
     return kurtosis
 
 

@@ -11,6 +11,7 @@ from satcore.attacks.descent import begun, descend
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import check_number
 
 BETAS, TINY = (0.9, 0.999), 1e-8  # of Kingma & Ba (2015)
 RATE = 0.01  # of learning, unless told otherwise
@@ -44,11 +45,10 @@ def adam_steps(
     Nothing else bounds the perturbation. Not `targeted`: away from the classes `targets`. The gradient that underflows
     nowhere ("exact", "softened") is scaled to a largest entry of ±1, or Adam's 1e-8 would take it for nothing;
     autograd's is taken as it is. The rest as in `fgsm_steps`; raises ValueError as it does, for fewer than 1 steps, and
-    for a learning rate that is not a positive number.
+    for a learning rate that is not a number above 0 and up to 1.
     """
     objective, way = Objective(targets, targeted), Way(gradient, temperature)
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"expected a learning rate above 0, got {learning_rate!r}")
+    check_number(learning_rate, "a learning rate above 0 and up to 1", math.ulp(0), 1)
     standing = begun(network, images, objective, steps=steps)
     moments = _Moments(standing.originals, learning_rate, scales=way.name != "autograd")
     yield from descend(network, standing, way, moments.update, steps, rests=moments.rest)

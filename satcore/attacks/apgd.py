@@ -13,7 +13,7 @@ from satcore.attacks.descent import check
 from satcore.attacks.gradients import Gradient
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Standing
-from satcore.data import CLASSES
+from satcore.data import CLASSES, logits_of
 
 MOMENTUM, FALLING = 0.75, 0.75  # the paper's α and ρ
 FIRST_WINDOW, SHORTER, SHORTEST = 0.22, 0.03, 0.06  # of all steps: between two looks at how it goes
@@ -80,8 +80,7 @@ def apgd(
     """
     check(images, labels, epsilon=epsilon, ways=len(ways))
     objective = Objective(labels, loss="margin") if rivals is None else Towards(labels, rivals=rivals)
-    with torch.no_grad():
-        standing = Standing.at(images.detach(), network(images), objective)
+    standing = Standing.at(images.detach(), logits_of(network, images), objective)
     if starts is not None:
         low, high = ball(images, epsilon)
         if starts.shape != images.shape or not bool(((starts >= low) & (starts <= high)).all()):

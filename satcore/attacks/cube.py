@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from satcore.attacks.descent import begun
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import seeded
 from satcore.networks import Network
 
 AT_ONCE = (1, 2, 4, 8, 16)  # pixels that are flipped together, those that a gradient behind the step asks for most
@@ -36,7 +37,8 @@ def cube_steps(
     No gradient passes a step, but behind it there is one: each iteration tries the flips that it asks for most, several
     numbers of them at once, then every single free pixel, and takes the best; where none helps, some pixels are flipped
     at random, drawn with `seed`, and the search goes on from there. `labels` and `targeted` as in `fgsm_steps`; raises
-    ValueError as it does, for fewer than 1 steps, and for a network that doesn't step before anything is summed.
+    ValueError as it does, for fewer than 1 steps, for a seed outside 0…2⁶³−1, and for a network that doesn't step
+    before anything is summed.
     """
     if not isinstance(network, Network) or not steps_first(network):
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
@@ -45,7 +47,7 @@ def cube_steps(
     low, high = (standing.originals - epsilon).clamp(0, 1), (standing.originals + epsilon).clamp(0, 1)
     cube = _Cube(network, standing.originals, low, high)
     flipped, values = torch.zeros_like(cube.free), standing.lowest.clone()
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     running = ~standing.reached & cube.free.any(1)
     yield standing.step(0, running)
     for iteration in range(1, steps + 1):
@@ -97,7 +99,7 @@ class _Cube:
 
     def __init__(self, network: Network, originals: Tensor, low: Tensor, high: Tensor):
         self.network, self.originals = network, originals
-        now, lowest, highest = (self._stepped(x) for x in (originals, low, high))
+        now, lowest, highest = (self._stepped(x).view_as(x) for x in (originals, low, high))  # some flatten first
         self.free = (lowest != highest).flatten(1)
         self.across = torch.where(lowest == now, high, low)  # the pixel's value on the other side of its step
 

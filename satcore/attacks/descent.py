@@ -1,6 +1,5 @@
 """Step by step down an objective's gradient: what FGSM, PGD and Adam have in common, and the checks of all attacks."""
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing, Step
-from satcore.data import check_images, check_labels
+from satcore.data import check_epsilon, check_images, check_labels, check_whole, logits_of
 
 MIDDLE = 14  # row of an image
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
@@ -24,11 +23,9 @@ def check(images: Tensor, labels: Tensor, *, epsilon: float = 0.0, **counts: int
     """
     check_images(images)
     check_labels(labels, len(images))
-    if not (math.isfinite(epsilon) and 0 <= epsilon <= 1):
-        raise ValueError(f"expected an epsilon in [0, 1], got {epsilon!r}")
+    check_epsilon(epsilon)
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"expected 1 or more {name}, got {count!r}")
+        check_whole(count, f"1 or more {name}", 1)
 
 
 def check_some(images: Tensor, labels: Tensor, epsilon: float = 0.0) -> None:
@@ -39,10 +36,9 @@ def check_some(images: Tensor, labels: Tensor, epsilon: float = 0.0) -> None:
 
 
 def begun(network: nn.Module, images: Tensor, objective: Objective, **settings) -> Standing:
-    """An attack before its first step. Raises ValueError as `check` and `at_first` do."""
+    """An attack before its first step. Raises ValueError as `check`, `logits_of` and `at_first` do."""
     check(images, objective.labels, **settings)
-    with torch.no_grad():
-        return at_first(images.detach(), network(images), objective)
+    return at_first(images.detach(), logits_of(network, images), objective)
 
 
 def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:

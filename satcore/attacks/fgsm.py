@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks.descent import at_first, check
-from satcore.attacks.gradients import Way
+from satcore.attacks.gradients import Gradient, Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import check_network
+
+AT_A_TIME = 1_000  # images, so that a CNN's activations of many don't fill the memory
 
 
 def signed_step(images: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
@@ -46,12 +49,15 @@ def fgsm_steps(
     """
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
     check(images, labels, epsilon=epsilon)
-    taken = way.gradient(network, images, objective)
+    check_network(network)
+    parts = [slice(first, first + AT_A_TIME) for first in range(0, max(1, len(images)), AT_A_TIME)]
+    taken = Gradient.joined([way.gradient(network, images[part], objective[part]) for part in parts])
     standing = at_first(images.detach(), taken.logits, objective)
     index, everyone = torch.arange(len(images), device=images.device), torch.ones_like(standing.reached)
     standing = standing.met(index, taken.zero)
     yield standing.step(0, everyone, taken, index)
     attacked = signed_step(images.detach(), taken.direction, -epsilon)  # what is minimised is −C
     with torch.no_grad():
-        standing = standing.replaced(attacked, network(attacked)).counted(index)
+        logits = torch.cat([network(attacked[part]) for part in parts])
+    standing = standing.replaced(attacked, logits).counted(index)
     yield standing.step(1, ~everyone)

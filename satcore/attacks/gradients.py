@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from satcore.attacks.objective import Objective
+from satcore.data import check_logits, check_number
 from satcore.networks import Activation, Network
 from satcore.nonlinearities import Nonlinearity
 
@@ -33,6 +35,13 @@ class Gradient:
     def __getitem__(self, index: Tensor) -> "Gradient":
         """Those of the images at `index` (n,)."""
         return Gradient(self.direction[index], self.log_factor[index], self.logits[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Gradient"]) -> "Gradient":
+        """Those of all images of the `parts`, in their order; not copied where there is but one part."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*map(torch.cat, zip(*(vars(part).values() for part in parts), strict=True)))
 
     def put(self, index: Tensor, there: "Gradient") -> "Gradient":
         """With those of `there` in place of the ones at `index` (n,)."""
@@ -73,19 +82,21 @@ class Way:
     def __post_init__(self):
         if self.name not in WAYS:
             raise ValueError(f"expected a gradient out of {', '.join(WAYS)}, got {self.name!r}")
-        if not (math.isfinite(self.temperature) and self.temperature >= COLDEST):
-            raise ValueError(f"expected a temperature of {COLDEST:g} or more, got {self.temperature!r}")
+        check_number(self.temperature, f"a temperature of {COLDEST:g} or more", COLDEST)
 
     def gradient(self, network: nn.Module, images: Tensor, objective: Objective) -> Gradient:
         """The gradient of `objective` at `images` (N, 1, 28, 28).
 
         Image by image: it depends on who else is in the batch by no more than the rounding of a batched product.
-        Autograd takes any module; "exact" and "softened" raise ValueError for what isn't a network of blocks.
+        Autograd takes any module that gives logits (N, 10), else it raises ValueError; so do "exact" and "softened" for
+        what isn't a network of blocks.
         """
         images = images.detach().requires_grad_()
         if self.name == "autograd":
             with torch.enable_grad():
                 logits = network(images)
+                if not isinstance(network, Network):  # whose blocks come to ten logits
+                    check_logits(logits, len(images))
                 value = objective.values(logits).sum()
             (direction,) = torch.autograd.grad(value, images)
             return Gradient(direction, torch.zeros_like(logits[:, 0]).detach(), logits.detach())

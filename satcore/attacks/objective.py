@@ -25,7 +25,7 @@ class Objective:
         if self.loss not in LOSSES:
             raise ValueError(f"expected a loss out of {', '.join(LOSSES)}, got {self.loss!r}")
 
-    def __getitem__(self, chosen: Tensor) -> "Objective":
+    def __getitem__(self, chosen: Tensor | slice) -> "Objective":
         return Objective(self.labels[chosen], self.targeted, self.loss)
 
     def values(self, logits: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from satcore.attacks.descent import begun, descend
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import check_number, seeded
 
 
 def pgd(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
@@ -37,15 +38,15 @@ def pgd_steps(
 
     The first start is the image itself; each of the other `restarts` is a random point of the ε-ball, the same offset
     for every image, so that no image's fate depends on the others. `step_size` is 2.5·ε/`steps` unless given; the rest
-    as in `fgsm_steps`. Raises ValueError as it does, for fewer than 1 steps or restarts, and for a step size that is
-    not above 0.
+    as in `fgsm_steps`. Raises ValueError as it does, for fewer than 1 steps or restarts, for a step size that is not
+    above 0 or is above 1, which goes from black to white, and for a seed outside 0…2⁶³−1.
     """
     objective, way = Objective(labels, targeted, loss), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps, restarts=restarts)
     size = 2.5 * epsilon / steps if step_size is None else step_size
-    if step_size is not None and not (math.isfinite(step_size) and step_size > 0):
-        raise ValueError(f"expected a step size above 0, got {step_size!r}")
-    originals = standing.originals
+    if step_size is not None:
+        check_number(step_size, "a step size above 0 and up to 1", math.ulp(0), 1)
+    originals, generator = standing.originals, seeded(seed)
     low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
     within, bounds = torch.arange(len(originals), device=originals.device), (low, high)
 
@@ -55,7 +56,6 @@ def pgd_steps(
             within, bounds = index, (low[index], high[index])
         return torch.sub(x, direction.sign(), alpha=size).clamp_(*bounds)
 
-    generator = torch.Generator().manual_seed(seed)
     iteration = 0
     for restart in range(restarts):
         if restart:

@@ -1,5 +1,6 @@
 """The gradient of a smoother network than the one that is attacked, which sees beyond the nearest kink or plateau."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from satcore.attacks.gradients import Gradient
 from satcore.attacks.objective import Objective
+from satcore.data import check_number
 from satcore.networks import Network
 from satcore.nonlinearities import Nonlinearity
 
@@ -22,8 +24,7 @@ class Smoothed:
     width: float
 
     def __post_init__(self):
-        if not self.width > 0:
-            raise ValueError(f"expected a width above 0, got {self.width!r}")
+        check_number(self.width, "a width above 0", math.ulp(0))
 
     def gradient(self, network: nn.Module, images: Tensor, objective: Objective) -> Gradient:
         """That of `objective` at `images` (N, 1, 28, 28), in the network's own dtype.

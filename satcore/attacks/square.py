@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from satcore.attacks.descent import begun
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import seeded
 
 FIRST_SHARE = 0.8  # of the pixels in the first squares, the paper's p for L∞
 HALVINGS = (10, 50, 200, 1000, 2000, 4000, 6000, 8000)  # queries out of 10,000 after which the share is halved
@@ -31,12 +32,12 @@ def square_steps(
     """Square, query by query: first vertical stripes of ±ε, then one square a query, kept where the margin loss falls.
 
     All images are asked about the same stripes and squares, drawn with `seed`; each keeps its own. Its result's
-    `iterations` are queries. `labels` and `targeted` as in `fgsm_steps`; raises ValueError as it does, and for fewer
-    than 1 queries.
+    `iterations` are queries. `labels` and `targeted` as in `fgsm_steps`; raises ValueError as it does, for fewer than
+    1 queries, and for a seed outside 0…2⁶³−1.
     """
     objective = Objective(labels, targeted, "margin")
     standing = begun(network, images, objective, epsilon=epsilon, queries=queries)
-    originals, generator = standing.originals, torch.Generator().manual_seed(seed)
+    originals, generator = standing.originals, seeded(seed)
     yield standing.step(0, ~standing.reached)
     index = (~standing.reached).nonzero().flatten()
     for query in range(queries):

@@ -9,6 +9,7 @@ from satcore.attacks.descent import begun
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
+from satcore.data import check_network
 
 
 def transfer(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
@@ -34,6 +35,7 @@ def transfer_steps(
     It goes on past its success on `source`: what fools that one barely may not carry over. The rest as in `pgd_steps`,
     ValueError included; the Steps' gradients are those of `source`.
     """
+    check_network(source)
     objective, way = Objective(labels, loss="margin"), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
     low, high = (images - epsilon).clamp(0, 1), (images + epsilon).clamp(0, 1)

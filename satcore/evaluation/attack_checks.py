@@ -15,7 +15,7 @@ from satcore.attacks import fgsm, pgd, square, transfer
 from satcore.attacks.descent import check
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
-from satcore.data import CLASSES
+from satcore.data import CLASSES, check_kind, check_logits, check_network
 from satcore.evaluation.rungs import right_in_noise, still_right
 from satcore.networks import Network
 
@@ -152,18 +152,26 @@ def _less(left: float, than: float) -> bool:
 def zero_gradients(network: Network, images: Tensor, labels: Tensor) -> float:
     """The share of `images` on which autograd's gradient of the cross-entropy is exactly zero in every pixel.
 
-    What the Adversarial Robustness Toolbox's `loss_gradient_check` finds, image by image.
+    What the Adversarial Robustness Toolbox's `loss_gradient_check` finds, image by image. Raises ValueError as
+    `satcore.attacks.fgsm`.
     """
     check(images, labels)
+    check_network(network)
     images = images.detach().requires_grad_()
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(cross_entropy(network(images), labels, reduction="sum"), images)
+        logits = network(images)
+        check_logits(logits, len(images))
+        (gradient,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), images)
     return 1 - float(gradient.flatten(1).any(1).double().mean())
 
 
 def signals(network: Network, images: Tensor, labels: Tensor) -> list[Signal]:
-    """The `Signal` at the image and at each layer, from the bottom up; arguments as in `checks`."""
+    """The `Signal` at the image and at each layer, from the bottom up; arguments as in `checks`.
+
+    Raises ValueError as it does, and for what isn't a network of blocks.
+    """
     check(images, labels)
+    check_kind(network, Network, "a network of blocks, which has layers")
     objective = Objective(labels)
     single, double = copy.deepcopy(network).float(), copy.deepcopy(network).double()
     names = ["image", *network.hidden, "logits"]

@@ -15,7 +15,7 @@ from satcore.attacks.cube import steps_first
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
-from satcore.evaluation.strongest import Attack, attacks_on, wrong
+from satcore.evaluation.strongest import Attack, attacks_on, check_for_all, wrong
 from satcore.networks import Network
 from satcore.proofs import by_intervals, certified, decide, refusal
 from satcore.proportions import Proportion
@@ -68,10 +68,10 @@ def ladder(
     Square      1,000 queries, no gradient
     worst case  every rung so far, and on what is left those of `satcore.evaluation.worst_case`: never above a rung
 
-    PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError for no images, and as
-    `satcore.attacks.fgsm` does.
+    PGD takes 40 steps. What happens to an image doesn't depend on the others. Raises ValueError as
+    `satcore.evaluation.worst_case` does.
     """
-    check_some(images, labels, epsilon)
+    check_for_all(images, labels, epsilon)
     yield from _ladder(network, images, labels, epsilon, source, wrong(network, images, labels))
 
 
@@ -86,7 +86,7 @@ def accuracy_against_epsilon(
     and what isn't proven within a small ε isn't tried within a larger one.
     """
     for epsilon in epsilons:
-        check_some(images, labels, epsilon)
+        check_for_all(images, labels, epsilon)
     broken = wrong(network, images, labels)
     proven = None if refusal(network) else torch.ones_like(broken)
     for epsilon in epsilons:
@@ -112,7 +112,7 @@ def one_rung(
 
     Raises ValueError for a rung that the ladder doesn't have.
     """
-    check_some(images, labels, epsilon)
+    check_for_all(images, labels, epsilon)
     attacks = list(_up_to(name, network, epsilon, source))
     right = done = 0
     for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):

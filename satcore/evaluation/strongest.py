@@ -14,7 +14,7 @@ from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing
 from satcore.attacks.smoothing import Smoothed
-from satcore.data import CLASSES
+from satcore.data import CLASSES, logits_of
 from satcore.networks import Network
 
 WRONG_BEFORE = "wrong before"
@@ -67,9 +67,10 @@ def worst_case(
 
     An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it. What only gives logits
     is attacked by autograd, by Square, and from the network `source`, if there is one. What happens to an image doesn't
-    depend on the others. Raises ValueError for no images, and as `satcore.attacks.fgsm` does.
+    depend on the others. Raises ValueError for no images, for a dtype narrower than float32, and as
+    `satcore.attacks.fgsm` does.
     """
-    check_some(images, labels, epsilon)
+    check_for_all(images, labels, epsilon)
     broken, found = torch.zeros_like(labels, dtype=torch.bool), images.clone()
     by: list[str | None] = [None] * len(images)
     for attack in attacks_on(network, epsilon, source):
@@ -81,6 +82,16 @@ def worst_case(
         for index in left[new].tolist():
             by[index] = attack.name
     return WorstCase(broken, tuple(by), found)
+
+
+def check_for_all(images: Tensor, labels: Tensor, epsilon: float) -> None:
+    """Raise ValueError as `check_some` does, and for images of a dtype narrower than float32.
+
+    The attacks would mix it with the network's, and rounded to it an image may lie beyond ε.
+    """
+    check_some(images, labels, epsilon)
+    if images.dtype.itemsize < 4:
+        raise ValueError(f"expected images in float32 or float64 for all attacks together, got {images.dtype}")
 
 
 def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = None) -> Iterator[Attack]:
@@ -231,7 +242,9 @@ class _Search:
 
 
 def wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Which of `images` (N, 1, 28, 28) the `network` doesn't classify as `labels` (N,), (N,) bool."""
+    """Which of `images` (N, 1, 28, 28) the `network` doesn't classify as `labels` (N,), (N,) bool.
+
+    Raises ValueError as `logits_of` does.
+    """
     parts = zip(images.split(_AT_A_TIME), labels.split(_AT_A_TIME), strict=True)
-    with torch.no_grad():
-        return torch.cat([network(x).argmax(1) != y for x, y in parts])
+    return torch.cat([logits_of(network, x).argmax(1) != y for x, y in parts])

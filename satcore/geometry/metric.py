@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from satcore.data import CLASSES, check_images
+from satcore.data import CLASSES, check_finite, check_images
 from satcore.geometry import linearised
 from satcore.geometry.linearised import ExactNetwork
 from satcore.networks import Network
@@ -31,8 +31,9 @@ def singular_values(jacobian: Tensor) -> Tensor:
     """The singular values of each J of `jacobian` (N, 10, 784), (N, 10), descending, each to about 1e-16 of the
     largest.
 
-    Raises ValueError for another shape.
+    Raises ValueError for another shape, and for entries that aren't finite.
     """
+    check_finite(jacobian, "Jacobians")
     if jacobian.ndim != 3 or tuple(jacobian.shape[1:]) != (CLASSES, 784):
         raise ValueError(f"expected Jacobians of shape (N, 10, 784), got {tuple(jacobian.shape)}")
     return linearised.singular_values(jacobian.double())
@@ -47,10 +48,10 @@ def length_element(network: Network, images: Tensor, direction: Tensor) -> Tenso
     other shapes or pixels, or a direction that isn't finite.
     """
     check_images(images)
-    if direction.shape != images.shape or not bool(direction.isfinite().all()):
+    check_finite(direction, "directions")
+    if direction.shape != images.shape:
         raise ValueError(
-            f"expected a finite direction of the images' shape {tuple(images.shape)}, "
-            f"got {direction.dtype} of shape {tuple(direction.shape)}"
+            f"expected directions of the images' shape {tuple(images.shape)}, got {tuple(direction.shape)}"
         )
     exact = ExactNetwork(network)
     parts = zip(*(exact.parts(h, 1) for h in (exact.first(images), exact.first_tangent(direction))), strict=True)
@@ -97,7 +98,7 @@ def log_length_element(log_p: Tensor, v: Tensor) -> Tensor:
 
 def one_image(image: Tensor, device: torch.device) -> Tensor:
     """`image` as a batch of one in float64."""
-    images = image[None] if image.ndim == 3 else image
+    images = image[None] if isinstance(image, Tensor) and image.ndim == 3 else image
     check_images(images)
     if len(images) != 1:
         raise ValueError(f"expected one image, got {len(images)}")

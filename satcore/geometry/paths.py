@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from satcore.data import check_whole
 from satcore.geometry.linearised import ExactNetwork
 from satcore.geometry.metric import Affine, one_image
 from satcore.networks import Network
@@ -12,6 +13,7 @@ from satcore.networks import Network
 TOLERANCE = 1e-3  # to which the two ways of measuring a path's length are made to agree
 ROUNDING = 1e-12  # of an arc, where logits are some 10⁴: less is noise, on which bisection would never end
 ROUNDS = 40  # of bisection at most: float64 can hardly tell apart what is closer together
+MOST_POINTS = 100_000  # of which the images alone are 600 MB
 FLAT = 0.01  # the share of the length that the flattest part of a path carries
 
 
@@ -78,12 +80,11 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     The length is integrated by the trapezoidal rule, on nodes that are bisected where it disagrees with the length
     found without derivatives, until these disagreements sum to at most 1e-3 of it. That is agreement, not accuracy: a
     spike between two nodes at which the network is certain of one and the same class is seen by neither, so a very
-    saturated network's length can come out too small, the less so the more `points` there are. Raises ValueError for
-    other images, or fewer than two points. Where a network jumps, or is steeper than float64 resolves, the
-    two never agree; the path then isn't `converged`.
+    saturated network's length can come out too small, the less so the more `points` there are, from 2 to
+    `MOST_POINTS`. Raises ValueError for other images or points, and for what isn't a network of blocks. Where a network
+    jumps, or is steeper than float64 resolves, the two never agree; the path then isn't `converged`.
     """
-    if points < 2:
-        raise ValueError(f"expected at least two points, got {points}")
+    check_whole(points, f"from 2 to {MOST_POINTS:,} points", 2, MOST_POINTS)
     exact = ExactNetwork(network)
     source, target = one_image(source, exact.device), one_image(target, exact.device)
     line = Affine(exact, torch.cat((source, target)), target - source)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from satcore.data import check_whole
 from satcore.geometry.linearised import ExactNetwork
 from satcore.geometry.metric import Affine, one_image
 from satcore.networks import Network
 
 PART = 2_000  # points of a plane from one record to the next
+MOST_SIDE = 1_000  # points: each record is a copy of three maps of so many squared
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,10 @@ class Plane:
 def plane(network: Network, first: Tensor, second: Tensor, third: Tensor, side: int = 200) -> Iterator[Plane]:
     """Map the triangle that three images span, each (1, 28, 28) or (1, 1, 28, 28), in [0, 1], on `side`² points.
 
-    Yields the map as it fills; the last one is whole. Raises ValueError for other images, for three on one line, or
-    for fewer than two points a side.
+    Yields the map as it fills; the last one is whole. Raises ValueError for other images, for three on one line, for
+    what isn't a network of blocks, and for fewer than 2 or more than `MOST_SIDE` points a side.
     """
-    if side < 2:
-        raise ValueError(f"expected at least two points a side, got {side}")
+    check_whole(side, f"from 2 to {MOST_SIDE:,} points a side", 2, MOST_SIDE)
     exact = ExactNetwork(network)
     first, second, third = (one_image(image, exact.device) for image in (first, second, third))
     directions, corners = _frame(first, second, third)

@@ -1,6 +1,7 @@
 """What no attack can break, and what one breaks: proofs and counterexamples for images and boxes of images."""
 
 import itertools
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from satcore.attacks.cube import descended, steps_first
-from satcore.data import CLASSES, check_images, check_labels
+from satcore.data import CLASSES, check_epsilon, check_images, check_labels, check_number
 from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
 from satcore.proofs.counterexamples import Box
@@ -59,7 +60,8 @@ def certified(
     A lower bound on how accurate the network stays under any attack in the L∞ ball and [0, 1]; False says nothing. It
     holds for the network in its own dtype, whatever that rounds. Without `seconds` by intervals, and what these don't
     prove by linear bounds (CROWN, Zhang et al. 2018), else as `decide`. Raises ValueError for a network that `refusal`
-    has something against, for other images or labels, for a negative epsilon, and for seconds that aren't above 0.
+    has something against, for other images or labels, for an epsilon outside [0, 1], and for seconds that aren't a
+    number above 0.
     """
     if seconds is not None:
         return decide(network, images, labels, epsilon=epsilon, seconds=seconds).proven
@@ -93,7 +95,7 @@ def decide_boxes(network: Network, low: Tensor, high: Tensor, labels: Tensor, *,
     Where the network steps first, a box is a cube of a few free pixels, and these are divided (`CubeSearch`). Both
     verdicts hold for the network in its own dtype: "proven" whatever that rounds, "broken" by an image that it has been
     given. Raises ValueError for a network that `refusal` has something against, for other pixels or labels, for boxes
-    that are empty, and for seconds that aren't above 0.
+    that are empty, and for seconds that aren't a number above 0; they may be infinite.
     """
     if sentence := refusal(network):
         raise ValueError(sentence)
@@ -115,7 +117,7 @@ def by_intervals(network: Network, images: Tensor, labels: Tensor, *, epsilon: f
 
 @torch.no_grad()
 def _decided(network: Network, low: Tensor, high: Tensor, labels: Tensor, images: Tensor, seconds: float) -> Decision:
-    _check_seconds(seconds)
+    check_number(seconds, "seconds above 0", math.ulp(0), math.inf)
     images = images.to(next(network.parameters()).dtype, copy=True)
     if len(images) == 0:
         return Decision((), images)
@@ -162,11 +164,6 @@ def _decided_behind_step(
             images[number] = found[0]
         verdicts.append(BROKEN if found is not None else PROVEN if search.proven(number) else OPEN)
     return Decision(tuple(verdicts), images)
-
-
-def _check_seconds(seconds: float) -> None:
-    if not seconds > 0:
-        raise ValueError(f"expected seconds above 0, got {seconds!r}")
 
 
 class _Prover:
@@ -225,7 +222,6 @@ def _ball(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> t
         raise ValueError(sentence)
     check_images(images)
     check_labels(labels, len(images))
-    if not epsilon >= 0:
-        raise ValueError(f"expected an epsilon of 0 or more, got {epsilon!r}")
+    check_epsilon(epsilon)
     x = images.double().flatten(1)
     return (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)

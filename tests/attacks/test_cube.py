@@ -9,7 +9,7 @@ import torch
 from satcore import data
 from satcore.attacks import cube, cube_steps
 from satcore.attacks.cube import descended, steps_first
-from satcore.networks import Block, Dense, Network, build, mlp
+from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
 from satcore.recipes import STEP
 
 EPSILON = 0.25
@@ -93,6 +93,16 @@ def test_what_happens_to_an_image_does_not_depend_on_the_others(digits):
     for n in (0, 7, 39):
         alone = cube(network, digits[n : n + 1], labels[n : n + 1], epsilon=0.1, steps=6)
         assert alone.success == together.success[n] and torch.equal(alone.images[0], together.images[n])
+
+
+def test_a_step_that_flattens_the_image_is_searched_alike(digits):
+    network = of(20)
+    flat = build((Block(Elementwise((784,)), "step"), *mlp("relu", (20,)))).requires_grad_(False)
+    there = flat.state_dict()
+    flat.load_state_dict({name: value.reshape(there[name].shape) for name, value in network.state_dict().items()})
+    labels = network(digits).argmax(1)
+    found, expected = (cube(net, digits, labels, epsilon=EPSILON, steps=5) for net in (flat, network))
+    assert torch.equal(found.images, expected.images) and torch.equal(found.success, expected.success)
 
 
 def test_targets_are_reached_step_by_step(digits):

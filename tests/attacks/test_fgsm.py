@@ -259,3 +259,16 @@ def refused(network: Network, images: torch.Tensor, labels: torch.Tensor, **opti
     with pytest.raises(ValueError) as refusal:
         fgsm(network, images, labels, **options)
     return str(refusal.value)
+
+
+@pytest.mark.parametrize("gradient", ["autograd", "exact"])
+def test_many_images_are_attacked_a_thousand_at_a_time_as_by_themselves(tiny, gradient, monkeypatch):
+    images, labels = (part[:2300] for part in data.load("test"))
+    seen = []
+    affine = Network.affine
+    monkeypatch.setattr(Network, "affine", lambda self, index, x: seen.append(len(x)) or affine(self, index, x))
+    found = fgsm(tiny, images, labels, gradient=gradient)
+    assert set(seen) == {1000, 300}
+    parts = [fgsm(tiny, *part, gradient=gradient) for part in zip(images.split(1000), labels.split(1000), strict=True)]
+    for field in dataclasses.fields(AttackResult):
+        assert torch.equal(getattr(found, field.name), torch.cat([getattr(part, field.name) for part in parts]))

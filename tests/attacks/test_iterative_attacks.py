@@ -309,15 +309,16 @@ class TestEveryAttack:
                     next(attack(tiny, images, labels, **{name: count}))
 
 
-@pytest.mark.parametrize("rate", [0, -0.1, math.nan, math.inf])
-def test_adam_refuses_a_learning_rate_that_is_no_positive_number(tiny, examples, rate):
-    with pytest.raises(ValueError, match="expected a learning rate above 0, got"):
+@pytest.mark.parametrize("rate", [0, -0.1, 1.5, math.nan, math.inf])
+def test_adam_refuses_a_learning_rate_that_is_no_number_above_0_and_up_to_1(tiny, examples, rate):
+    with pytest.raises(ValueError, match="expected a learning rate above 0 and up to 1, got"):
         attacks.adam(tiny, examples.images, goals(tiny, examples), learning_rate=rate)
 
 
-def test_pgd_refuses_a_step_of_nothing(tiny, examples):
-    with pytest.raises(ValueError, match="expected a step size above 0, got 0"):
-        attacks.pgd(tiny, *examples, step_size=0)
+@pytest.mark.parametrize("size", [0, -0.1, 1.5, math.nan, math.inf])
+def test_pgd_refuses_a_step_of_nothing_and_one_beyond_white(tiny, examples, size):
+    with pytest.raises(ValueError, match="expected a step size above 0 and up to 1, got"):
+        attacks.pgd(tiny, *examples, step_size=size)
 
 
 def test_a_gradient_that_is_exactly_zero_ends_the_attack(examples):

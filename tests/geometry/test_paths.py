@@ -218,9 +218,9 @@ def test_an_image_may_come_alone_or_as_a_batch_of_one():
     assert torch.equal(from_alone.predicted, from_batch.predicted)
 
 
-@pytest.mark.parametrize("points", [1, 0, -3])
-def test_a_path_of_fewer_than_two_points_is_refused(tiny, points):
-    with pytest.raises(ValueError, match=rf"^expected at least two points, got {points}$"):
+@pytest.mark.parametrize("points", [1, 0, -3, 10**9])
+def test_a_path_of_fewer_than_two_points_or_of_too_many_is_refused(tiny, points):
+    with pytest.raises(ValueError, match=rf"^expected from 2 to 100,000 points, got {points}$"):
         geometry.path(tiny, first(3), first(7), points=points)
 
 

@@ -139,9 +139,9 @@ def test_three_images_on_one_line_are_refused(tiny):
     assert last_plane(tiny, side=3, corners=(source, target, almost.clamp(0, 1))).done == 1
 
 
-@pytest.mark.parametrize("side", [1, 0, -1])
-def test_a_plane_of_fewer_than_two_points_a_side_is_refused(tiny, side):
-    with pytest.raises(ValueError, match=rf"^expected at least two points a side, got {side}$"):
+@pytest.mark.parametrize("side", [1, 0, -1, 10**9])
+def test_a_plane_of_fewer_than_two_points_a_side_or_of_too_many_is_refused(tiny, side):
+    with pytest.raises(ValueError, match=rf"^expected from 2 to 1,000 points a side, got {side}$"):
         next(geometry.plane(tiny, *triangle(), side=side))
 
 
