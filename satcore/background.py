@@ -87,7 +87,7 @@ def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str
     """While the work of this `key` is done: gives what reports the share done and what is under way.
 
     `in_turn`: only once no other work of this kind is under way on this shelf. Raises ValueError where it is being done
-    already.
+    already, and OSError where nothing can be written there.
     """
     place = folder(key)
     with written(place):
@@ -98,29 +98,36 @@ def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str
         write_whole(place / REPORT, json.dumps(content, ensure_ascii=False).encode())
 
     with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(FileLock(place / LOCK, timeout=GLANCE))
-        except Timeout:
-            raise ValueError(
-                "expected work that nobody does yet, got some that is under way in another process"
-            ) from None
+        with written(place / LOCK):
+            try:
+                stack.enter_context(FileLock(place / LOCK, timeout=GLANCE))
+            except Timeout:
+                raise ValueError(
+                    "expected work that nobody does yet, got some that is under way in another process"
+                ) from None
         if in_turn:
             report(0.0, WAITS)
-            stack.enter_context(FileLock(place.parent / f"{key.partition('-')[0]}.{LOCK}"))
+            turn = place.parent / f"{key.partition('-')[0]}.{LOCK}"
+            with written(turn):
+                stack.enter_context(FileLock(turn))
         report(0.0, "begins")
         yield report
 
 
 def report(key: str) -> Report | None:
-    """How far the work of this `key` has got; None where nobody is at it."""
+    """How far the work of this `key` has got; None where nobody is at it.
+
+    Raises OSError where what is to be its lock is none.
+    """
     place = folder(key)
-    if not (place / LOCK).exists():
-        return None
-    try:
-        with FileLock(place / LOCK, timeout=0):
+    with written(place / LOCK):
+        if not (place / LOCK).exists():
             return None
-    except Timeout:
-        pass
+        try:
+            with FileLock(place / LOCK, timeout=0):
+                return None
+        except Timeout:
+            pass
     try:
         content = json.loads(read_whole(place / REPORT, MOST))
         return Report(float(content["done"]), str(content["says"]), int(content["process"]))

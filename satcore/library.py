@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from satcore import networks
+from satcore.data import check_kind, said
 from satcore.files import part_of, read_whole, reason, sweep, write_whole, written
 from satcore.networks import Architecture, Network
 from satcore.recipes import FAMILIES, TRAININGS, Recipe
@@ -130,7 +131,8 @@ def describe(name: str) -> Card:
 def load(name: str, device: str = "cpu") -> Network:
     """The network `name`, verified, in eval mode and without parameter gradients.
 
-    Raises ValueError where there is no such network, or its weights aren't the ones that its card describes.
+    Raises ValueError where there is no such network, its weights aren't the ones that its card describes, or there is
+    no such device.
     """
     card = describe(name)
     path = folder_of(name) / WEIGHTS
@@ -141,7 +143,11 @@ def load(name: str, device: str = "cpu") -> Network:
             f"expected weights and an architecture with SHA-256 {card.sha256[:12]}… in {path.parent}, "
             f"got {found[:12]}…: damaged, truncated or another network's"
         )
-    return _built(card.architecture, content, path).to(device)
+    network = _built(card.architecture, content, path)
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch has one for each way not to be there
+        raise ValueError(f"expected a device that is there, got {said(device)} ({_first_line(error)})") from error
 
 
 def add(
@@ -268,6 +274,7 @@ def content_hash(architecture: Architecture, weights: bytes) -> str:
 
 def slug(label: str) -> str:
     """What is left of a `label` in a folder's name: letters, digits, dashes and dots. Raises ValueError for nothing."""
+    check_kind(label, str, "a name with a letter or a digit")
     left = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60]
     if not left:
         raise ValueError(f"expected a name with a letter or a digit, got {label[:60]!r}")
@@ -396,8 +403,7 @@ def _check_finite(tensors: dict[str, Tensor]) -> None:
 
 def _packed(network: Network) -> tuple[bytes, str]:
     """The file of weights of a `network`, float32, and its hash."""
-    if not isinstance(network, Network):
-        raise ValueError(f"expected a network of blocks to keep, got a {type(network).__name__}")
+    check_kind(network, Network, "a network of blocks to keep")
     tensors = {
         name: tensor.detach().to("cpu", torch.float32).clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()

@@ -1,12 +1,14 @@
 """ONNX files, read node by node; no other file is ever read, and no code in them is run."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
+from satcore.data import check_kind
 from satcore.files import read_whole
 from satcore.networks import IMAGE, Network, Shape
 from satcore.outside.chain import ACCEPTED, Chain, Stage
@@ -22,8 +24,9 @@ OLDEST_OPSET = 7  # before, broadcasting was another
 def from_onnx(path: str | Path) -> Network:
     """The network in the ONNX file `path`, in eval mode and without parameter gradients; as `from_onnx_bytes`.
 
-    Raises ValueError as it does, and where there is no such file, or no plain one.
+    Raises ValueError as it does, for what is no path, and where there is no such file, or no plain one.
     """
+    check_kind(path, str | os.PathLike, "the path of an ONNX file")
     return from_onnx_bytes(read_whole(Path(path), MOST_BYTES))
 
 
@@ -35,6 +38,9 @@ def from_onnx_bytes(content: bytes) -> Network:
     Tanh, Clip and what only reshapes, to ten numbers; a softmax at the end is left away. No other file is ever read.
     Raises ValueError, in one sentence that names the node, for anything else.
     """
+    check_kind(content, bytes | bytearray | memoryview, "the bytes of an ONNX file")
+    if not content:
+        raise ValueError("expected an ONNX file, got an empty one")
     if len(content) > MOST_BYTES:
         raise ValueError(f"expected at most {MOST_BYTES:,} bytes of ONNX, got {len(content):,}")
     check_fields(content)
