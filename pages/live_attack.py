@@ -61,7 +61,7 @@ def pause() -> None:
     run.running = False
 
 
-with (view if stage.on_stage() else first).container(horizontal=True):
+with (view if stage.on_stage() else first).container(horizontal=True, vertical_alignment="center"):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",

@@ -60,7 +60,8 @@ function drawnBar({ series, colour, value, paper }, x, wide, { y, base }, unit, 
   const top = Math.min(y(value), base)
   const bar = `<rect x="${x}" y="${top}" width="${wide - 1}" height="${Math.max(1, Math.abs(base - y(value)))}"
     fill="${colour}"><title>${safe(`${family} ${label}, ${series}: ${short(value)} ${unit}`)}</title></rect>`
-  const number = wide < WRITTEN ? "" : text(x + wide / 2, top - 4, few(value))
+  const struck = paper !== null && y(paper) < top && y(paper) > top - 18  // by the paper's line, were it there
+  const number = wide < WRITTEN ? "" : text(x + wide / 2, (struck ? y(paper) : top) - 4, few(value))
   if (paper === null) return bar + number
   return `${bar}${number}<line x1="${x - 2}" x2="${x + wide + 1}" y1="${y(paper)}" y2="${y(paper)}" stroke-width="3">
     <title>the paper: ${short(paper)} ${safe(unit)}</title></line>`
@@ -72,7 +73,7 @@ function scaleOf(values, logarithmic) {
   const low = logarithmic ? 10 ** Math.ceil(Math.log10(Math.min(...values)) - 1) : Math.min(0, ...values)
   const share = logarithmic ? (x) => Math.log(x / low) / Math.log(high / low) : (x) => (x - low) / (high - low || 1)
   const y = (x) => TOP + HEIGHT * (1 - share(x))
-  const says = logarithmic ? `${short(low)} … ${short(high)}, logarithmic` : `… ${short(high)}`
+  const says = `axis from ${short(low)} to ${short(high)}${logarithmic ? ", logarithmic" : ""}`
   return { y, base: y(logarithmic ? low : 0), says }
 }
 

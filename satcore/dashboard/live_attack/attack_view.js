@@ -101,9 +101,12 @@ function gradientChart(floors, networks) {
         fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}
       <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="16.5"
         class="floor">float32: zero</text>`
+    let free = LEFT  // from here on there is room for a cross
     n.log10_gradient.forEach((g, i) => {
-      const cross = `<path d="M${x(i) - 6} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`
-      if (g === -Infinity) out += cross
+      if (g !== -Infinity || x(i) < free - 8) return
+      const left = Math.max(LEFT + 2, x(i) - 6)
+      out += `<path d="M${left} ${bottom - 14}l12 12m0 -12l-12 12" stroke="${RED}" stroke-width="3.5"/>`
+      free = left + 24
     })
     return out
   }
@@ -125,7 +128,8 @@ function chart(n, spec, unit) {
     out += text(LEFT - 6, y + 5, label, 'text-anchor="end"')
   }
   out += text(LEFT, height - 7, "0") + text((LEFT + WIDTH - RIGHT) / 2, height - 7, unit, 'text-anchor="middle"')
-  out += text(WIDTH - RIGHT, height - 7, n.iteration.at(-1).toLocaleString("en"), 'text-anchor="end"')
+  const last = n.iteration.at(-1)
+  out += text(WIDTH - RIGHT, height - 7, last ? last.toLocaleString("en") : "", 'text-anchor="end"')
   out += spec.under ? spec.under(n, (i) => place(n, i)) : ""
   spec.curves.forEach((curve, k) => {
     const drawn = (d) => `d="${d}" fill="none" stroke="${n.colour}" stroke-width="3" stroke-linejoin="round"
