@@ -2,6 +2,7 @@ import streamlit as st
 
 from satcore import library
 from satcore.dashboard.home import cards, compute, controls, downloads, figures, objected, words
+from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
@@ -42,7 +43,9 @@ if measured:
     stage.ends("Table 1")
     st.caption(words.TABLE_1)
     with st.expander("The numbers"):
-        st.dataframe(numbers, hide_index=True, key="numbers")
+        two_digits = st.column_config.NumberColumn(format="%.2f")
+        percent = dict.fromkeys(numbers.select_dtypes("number"), two_digits)
+        st.dataframe(numbers, hide_index=True, key="numbers", column_config=percent, placeholder="–")
 
 st.header("Attack a digit")
 with one_readable_line():
@@ -53,7 +56,7 @@ with one_readable_line():
         how, needs = choice_of_example(chosen)
     index = digits.index_of(how, needs)
 
-caption = f"Test image {index:,}: a {digits.label_of(index)}"
+caption = f"Test image {index:,}: {with_article(digits.label_of(index))}"
 original.image(pictures.digit(digits.image_of(index), NEUTRAL), caption=caption, alt=caption)
 st.caption(words.CARDS)
 views = {}

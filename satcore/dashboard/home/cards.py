@@ -3,6 +3,7 @@
 import streamlit as st
 
 from satcore.dashboard.home.compute import FgsmView
+from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared import pictures
 from satcore.dashboard.shared.style import Style
 
@@ -37,5 +38,5 @@ def _remark(view: FgsmView) -> str:
     if before:
         return "Wrong before the attack already."
     if view.predicted_after != view.label:
-        return f"Fooled: a {view.label} that it takes for a {view.predicted_after}."
+        return f"Fooled: {with_article(view.label)} that it takes for {with_article(view.predicted_after)}."
     return "Attacked, and still recognised."

@@ -63,6 +63,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
             mode="markers",
             name="clean accuracy",
             showlegend=False,
+            cliponaxis=False,
             marker=CLEAN,
             hovertemplate="%{x:.2f} % clean accuracy, ours<extra>%{y}</extra>",
         )
@@ -77,6 +78,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                 col=1,
                 mode="markers",
                 showlegend=False,
+                cliponaxis=False,
                 marker=marker,
                 hovertemplate=f"%{{x:.2f}} % {what}, the paper's<extra>%{{y}}</extra>",
             )
@@ -101,7 +103,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
     figure.update_yaxes(
         autorange="reversed",
         tickfont_size=TEXT_SIZE,
-        ticklabelstandoff=6,
+        ticklabelstandoff=10,
         dtick=1,
         categoryorder="array",
         categoryarray=PAPER_TRAININGS,
