@@ -2,7 +2,7 @@ import streamlit as st
 
 from satcore.dashboard.representations import compute, controls, downloads, figures, words
 from satcore.dashboard.representations.embedding_view import embedding_view
-from satcore.dashboard.representations.rdm_view import rdm_view, whole
+from satcore.dashboard.representations.rdm_view import fitting, rdm_view, whole
 from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.each import each
@@ -19,23 +19,26 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
     st.stop()
 
 stage.heading("What a layer tells apart", words.INTRODUCTION)
-with one_readable_line(), stage.controls():
+above = stage.controls()
+with one_readable_line(), above:
     chosen = line_up()
-    left, right, _ = st.columns([1, 1, 2], gap="medium")
-    with left:
-        scale = controls.colour_scale()
-    with right:
-        seed = controls.sample_seed()
 
 matrices, full, plane = st.tabs(
     ["Matrices", "One layer in full", "Two dimensions"], key="view", on_change="rerun", bind="query-params"
 )
+with above:
+    left, right, _ = st.columns([1, 1, 2], gap="medium")
+    with left:
+        seed = controls.sample_seed()
+    with right:
+        asked = "" if plane.open else controls.colour_scale()
 
 about = about_the_control(chosen)
 with one_readable_line(), matrices:
     if matrices.open:
         blocks = each(chosen, lambda name: compute.blocks(name, seed))
         with figure("matrices", downloads.of_separations(list(blocks), seed)):
+            scale = fitting(asked, (there.max() for layers in blocks.values() for there in layers.values()))
             rdm_view(blocks, chosen, compute.images_of_blocks(seed), scale=scale)
 
         st.subheader("Layer by layer")
@@ -58,13 +61,14 @@ with one_readable_line(), full:
     if full.open:
         layer = controls.layer(compute.shared(chosen))
         rdms = each(chosen, lambda name: compute.rdm(name, layer, seed))
-        high = max(float(rdm.max()) for rdm in rdms.values())
+        largest = [float(rdm.max()) for rdm in rdms.values()]
+        high, scale = max(largest), fitting(asked, largest)
         with figure("rdms", downloads.of_rdms(rdms, layer, seed)):
             columns = [*st.columns(2), *st.columns(2)]
         for (name, rdm), column in zip(rdms.items(), columns, strict=False):
             label, means = chosen[name].label, compute.class_means(name, layer, seed)
-            drawn, alt = figures.class_means(means, chosen[name], layer, high), words.class_means(means, label, layer)
-            draw(column, f"means {name}", drawn, alt)
+            drawn = figures.class_means(means, chosen[name], layer, high, scale)
+            draw(column, f"means {name}", drawn, words.class_means(means, label, layer))
             caption = words.all_pairs(layer, label, scale)
             column.image(whole(rdm.numpy(), high, scale), width="stretch", caption=caption, alt=caption)
         st.caption(about)
@@ -82,6 +86,7 @@ with one_readable_line(), plane:
         images, labels = compute.images(seed), compute.labels(seed).numpy()
         with figure("embeddings", downloads.of_embeddings(embeddings, method, seed, index)):
             embedding_view(embeddings, travels, chosen, images, labels, method=method)
+        st.caption(words.PLANE.format(farthest=compute.EPSILONS[-1]))
         for name, travel in travels.items():
             says = words.travel(travel.predicted, travel.zero_gradient, compute.EPSILONS, digit)
             st.markdown(f"**{chosen[name].label}**: {says}")

@@ -150,11 +150,18 @@ def test_one_layer_in_full_comes_with_numbers_and_picture(activations, labels):
     page = opened(view=FULL, layer="layer 1")
     for name, chart in zip(PAIR, charts(page), strict=True):
         means = representations.class_means(representations.rdm(activations[name]["layer 1"]), labels)
-        z = chart["data"][0]["z"]
-        found = np.array(z) if isinstance(z, list) else np.frombuffer(base64.b64decode(z["bdata"])).reshape(10, 10)
-        np.testing.assert_allclose(found, means, rtol=1e-9)
+        found = np.array(chart["data"][0]["text"], float)
+        np.testing.assert_allclose(found, means, atol=0.005 + 1e-9)
     assert len(page.get("image")) == 2
     assert len(page.get("download_button")) == 1 and len(page.code) == 1
+
+
+def test_matrices_far_apart_are_drawn_on_a_logarithmic_scale_unless_a_link_says_another():
+    assert [drawn(opened(colours=asked))["scale"] for asked in ("automatic", "linear")] == ["log", "linear"]
+    assert drawn(opened(networks=MLPS))["scale"] == "linear"
+    assert rdm_view.fitting("automatic", [0.0, 0.0]) == "linear" and rdm_view.fitting("log", [1.0]) == "log"
+    keys = [there.key for there in opened(view=PLANE).get("button_group")]
+    assert "method" in keys and "colours" not in keys  # where nothing has a colour scale
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])

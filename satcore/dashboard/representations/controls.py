@@ -4,9 +4,9 @@ import streamlit as st
 
 
 def colour_scale() -> str:
-    """That of dissimilarities: "linear" or "log"."""
-    ways = ("linear", "log")
-    return st.pills("Colour scale", ways, default="linear", required=True, key="colours", bind="query-params")
+    """That of dissimilarities: "linear", "log", or "automatic", whichever shows more of the matrices."""
+    ways = ("automatic", "linear", "log")
+    return st.pills("Colour scale", ways, default=ways[0], required=True, key="colours", bind="query-params")
 
 
 def sample_seed() -> int:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from streamlit.delta_generator import DeltaGenerator
 
 from satcore.dashboard.representations import words
+from satcore.dashboard.representations.rdm_view import share
 from satcore.dashboard.shared import cache
 from satcore.dashboard.shared import figures as shared
 from satcore.dashboard.shared.layers import in_order
@@ -94,18 +95,20 @@ def by_layer(values: words.ByLayer, styles: Mapping[str, Style], curve: Curve) -
     return figure
 
 
-def class_means(means: np.ndarray, style: Style, layer: str, high: float) -> go.Figure:
-    """The mean dissimilarity of every pair of classes (10, 10), with numbers."""
+def class_means(means: np.ndarray, style: Style, layer: str, high: float, scale: str) -> go.Figure:
+    """The mean dissimilarity of every pair of classes (10, 10), with numbers, on the colour `scale` up to `high`."""
     figure = go.Figure(
         go.Heatmap(
-            z=means,
+            z=share(means, high, scale),
             zmin=0,
-            zmax=high,
+            zmax=1,
+            text=[[f"{mean:.2f}" for mean in row] for row in means],
+            customdata=means,
             colorscale="Viridis",
-            texttemplate="%{z:.2f}",
+            texttemplate="%{text}",
             textfont_size=TEXT_SIZE - 4,
             showscale=False,
-            hovertemplate="a %{y} and a %{x}: %{z:.4g}<extra></extra>",
+            hovertemplate="%{y} and %{x}: %{customdata:.4g}<extra></extra>",
         )
     )
     figure.update_layout(

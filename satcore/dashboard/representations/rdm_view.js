@@ -17,7 +17,7 @@ export default function ({ data, parentElement }) {
     <div class="foot">
       <div class="scale"><span>${data.scale === "log" ? "≤" : ""}${short(data.low)}</span>
         <canvas class="bar" width="256" height="1"></canvas>
-        <span>${short(data.high)} mean squared difference</span></div>
+        <span>${short(data.high)} mean squared difference${data.scale === "log" ? " (log)" : ""}</span></div>
       <div class="pair"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas>
         <span class="says" aria-live="polite">Point at a pair of images.</span></div>
     </div>`

@@ -1,6 +1,6 @@
 """Dissimilarity matrices of some networks: a component that answers to the pointer in the browser alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from plotly.colors import sample_colorscale, unlabel_rgb
@@ -15,6 +15,7 @@ SCALE = (
     .astype(np.uint8)
 )
 DECADES = 3  # of the logarithmic colour scale of one layer
+FAR_APART = 30  # how many times as large one matrix may be as another and be seen beside it on a linear scale
 BORDERS = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "double"}  # beside a network's name
 
 _component = component(__file__)
@@ -57,9 +58,20 @@ def rdm_view(
     )
 
 
+def fitting(asked: str, largest: Iterable[float]) -> str:
+    """The colour scale that is `asked` for; "automatic": "log" where the `largest` values of matrices are far apart."""
+    if asked != "automatic":
+        return asked
+    positive = [value for value in largest if value > 0]
+    return "log" if positive and max(positive) > FAR_APART * min(positive) else "linear"
+
+
 def whole(matrix: np.ndarray, high: float, scale: str) -> np.ndarray:
     """A matrix (N, N) as a picture (N, N, 3) uint8, a pixel a pair, on the colour scale that ends at `high`."""
+    return SCALE[(255 * share(matrix, high, scale)).round().clip(0, 255).astype(np.uint8)]
+
+
+def share(matrix: np.ndarray, high: float, scale: str) -> np.ndarray:
+    """How far up the colour `scale` that ends at `high` the values of a matrix lie, from 0 to 1."""
     share = matrix / (high or 1.0)  # 0 where all are alike
-    if scale == "log":
-        share = 1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES
-    return SCALE[(255 * share).round().clip(0, 255).astype(np.uint8)]
+    return 1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES if scale == "log" else share

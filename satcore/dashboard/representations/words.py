@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.style import Style
 
@@ -11,6 +12,12 @@ INTRODUCTION = (
     "A thousand test images, a hundred of each digit: how dissimilar is each pair in the pixels, and in every layer "
     "of a network? Dark blocks on the diagonal: images of one digit look alike to it. Bright ones beside it: it tells "
     "digits apart."
+)
+
+PLANE = (
+    "A dot is a test image, in the colour of its digit. The line is the way of one of them under attack, as ε grows: "
+    "● without attack, ✕ at ε = {farthest:g}. The attack is FGSM by the cross-entropy, its gradient that of float32 "
+    "autograd."
 )
 
 ByLayer = Mapping[str, Mapping[str, float]]  # networks to layers to numbers
@@ -44,9 +51,11 @@ def travel(predicted: Sequence[int], zero_gradient: bool, epsilons: Sequence[flo
         return "its gradient is **exactly zero**, so FGSM by the cross-entropy doesn't move it: no sign of robustness."
     changed = [(epsilon, there) for epsilon, there in zip(epsilons, predicted, strict=True) if there != digit]
     if not changed:
-        return f"it moves, and stays a {digit} up to ε = {epsilons[-1]:.2f}."
+        return f"it moves, and stays {with_article(digit)} up to ε = {epsilons[-1]:.2f}."
     epsilon, taken_for = changed[0]
-    return f"taken for a {taken_for} " + (f"from ε = {epsilon:.3f} on." if epsilon else "before the attack already.")
+    return f"taken for {with_article(taken_for)} " + (
+        f"from ε = {epsilon:.3f} on." if epsilon else "before the attack already."
+    )
 
 
 def class_means(means: np.ndarray, label: str, layer: str) -> str:
