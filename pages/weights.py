@@ -62,6 +62,7 @@ with one_readable_line(), inputs:
                 says = words.saturated(there, chosen, exponent)
                 draw(column, f"inputs {layer}", drawn, f"Layer {layer}. {words.plain(says)}")
                 column.markdown(says)
+        st.caption(words.COUNTED)
         st.markdown(about_the_control(chosen))
 
 with one_readable_line(), mechanism:

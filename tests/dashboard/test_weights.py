@@ -51,7 +51,7 @@ def test_it_opens_with_units_on_their_nonlinearities_the_control_beside_the_satu
     for name, figure in zip(MLPS, figures, strict=True):
         h = library.load(name).pre_activations(images)[0].double()
         flat = float((torch.sigmoid(h) * torch.sigmoid(-h) < 1e-3).double().mean())
-        assert f"**{100 * flat:.1f} %** of the inputs lie where its sigmoid is flat" in said(page)
+        assert f"**{100 * flat:.1f} %** of inputs lie in its flat part" in said(page)
         bars, curve = figure["data"]
         np.testing.assert_allclose(array(curve["y"]), torch.from_numpy(array(curve["x"]).copy()).sigmoid(), rtol=1e-9)
         low, high = array(bars["customdata"]).reshape(-1, 2)[[0, -1], [0, 1]]
@@ -74,7 +74,7 @@ def test_a_step_is_flat_everywhere_and_a_linear_classifier_nowhere():
     step = library.add(networks.build(networks.mlp("step", (16,))), "step")
     linear = library.add(networks.build(networks.mlp("relu", ())), "linear")
     page = opened(networks=[step, linear])
-    assert "**100.0 %** of the inputs lie where its step is flat" in said(page)
+    assert "**100.0 %** of inputs lie in its flat part" in said(page)
     assert "**mine/linear** has no layer 1 with a nonlinearity." in said(page)
     assert not opened(networks=linear).exception
 
@@ -151,7 +151,7 @@ def test_a_step_before_anything_is_summed_is_a_layer_of_its_own_on_its_curve_alo
     assert depth.options == ["step", "1", "2"] and depth.value == "1" and not page.exception
     page = opened(networks=[PAIR[0], name], depth="step")
     assert "**vanilla** has no step before anything is summed." in said(page)
-    assert "**100.0 %** of the inputs lie where its step is flat" in said(page)
+    assert "**100.0 %** of inputs lie in its flat part" in said(page)
 
 
 def test_blocks_that_only_scale_are_no_layers_of_units():

@@ -38,7 +38,7 @@ def test_from_what_saturation_is_to_the_weights_and_the_address_follows(visit):
     expect(page.locator(".js-plotly-plot .xtitle").first).to_have_css("fill", "rgb(91, 95, 110)")  # legible.css holds
     page.get_by_role("radio", name="2", exact=True).click()
     expect(page).to_have_url(re.compile("depth=2"), timeout=PATIENCE)
-    expect(page.get_by_text(re.compile("of the inputs lie where its ReLU is flat")).nth(1)).to_be_visible()
+    expect(page.get_by_text(re.compile("of inputs lie in its flat part")).nth(1)).to_be_visible()
     page.get_by_role("tab", name="Weights").click()
     drawn(page, 3)
     expect(page).to_have_url(re.compile("view=Weights"))

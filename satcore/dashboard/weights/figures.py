@@ -1,5 +1,6 @@
 """Figures of weights and pre-activations, a colour and a dash a network (Fig. 1, 2 and 6)."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,11 +8,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from satcore.dashboard.shared.figures import draw
-from satcore.dashboard.shared.style import COLOURS, NEUTRAL, TEXT_SIZE, Style
+from satcore.dashboard.shared.style import NEUTRAL, TEXT_SIZE, Style
 from satcore.dashboard.weights import words
 from satcore.dashboard.weights.compute import Curve, Ratios
 from satcore.weights import Histogram, Saturation, Shape
 
+DARK, PALER = "#6F7587", "#A9ADB8"  # of two prototypes, on white and on black: no network's
+A_LINE = 32  # characters of a title above one of four figures on a laptop
 PALE = 0.3  # the opacity of bars where φ still rises
 
 
@@ -50,7 +53,8 @@ def curve(found: Curve, style: Style) -> go.Figure:
         yaxis2={"visible": False, "side": "right", "range": _padded(0.0, 100 * float(found.shares.max()))},
     )
     figure.update_xaxes(nticks=5, zeroline=True)
-    return _finished(figure, f"{style.label}, {words.called(found.nonlinearity)}", "input h of a unit", height=320)
+    title = "<br>".join(textwrap.wrap(f"{style.label}, {words.called(found.nonlinearity)}", A_LINE))
+    return _finished(figure, title, "input h of a unit, 1,000 images", height=320)
 
 
 def weights(shapes: Mapping[str, Shape], styles: Mapping[str, Style], title: str, *, standardised: bool) -> go.Figure:
@@ -105,10 +109,10 @@ def mechanism(kurtoses: np.ndarray, limits: np.ndarray, sampled_at: Sequence[flo
         mode="markers",
         name="sampled, 20,000 dimensions",
         error_y={"array": found.errors, "thickness": 2},
-        marker={"size": 12, "color": ["#D62728"] + [COLOURS["saturated"]] * (len(found.means) - 1)},
+        marker={"size": 11, "color": "white", "line": {"width": 3, "color": NEUTRAL}},
         hovertemplate="γ₂ = %{x}: %{y:.4f} ± %{error_y.array:.4f}<extra></extra>",
     )
-    figure.add_annotation(x=0, y=found.means[0], text="Gaussian", showarrow=True, ax=70, ay=24, font_size=TEXT_SIZE)
+    figure.add_annotation(x=0, y=found.means[0], text="Gaussian", arrowcolor=NEUTRAL, ax=70, ay=24, font_size=TEXT_SIZE)
     figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.16})
     figure.update_yaxes(title_text="ε_min / mean |w₁|")
     return _finished(figure, "", "excess kurtosis γ₂", height=480, legend=True)
@@ -139,7 +143,7 @@ def layer_ratios(ratios: Mapping[str, Ratios], styles: Mapping[str, Style]) -> g
 def prototypes(first: np.ndarray, second: np.ndarray, shown: int = 200) -> go.Figure:
     """The first components of two prototypes, one above the other."""
     figure = go.Figure()
-    for w, colour, name in ((first, COLOURS["saturated"], "w₁"), (second, NEUTRAL, "w₂")):
+    for w, colour, name in ((first, DARK, "w₁"), (second, PALER, "w₂")):
         figure.add_bar(
             y=w[:shown],
             name=name,

@@ -20,6 +20,7 @@ ON_THE_CURVE = (
     f"where φ is flat, φ′ < 10⁻{'⁰¹²³⁴⁵⁶⁷⁸⁹'[FLAT]}, pale where it still rises. Each network on the scale of its own "
     "inputs, the middle 99 % of them: the wider that is, the more the curve looks like a step or a hinge."
 )
+COUNTED = "Over all 10,000 test images; those under Saturation are a thousand of them, 100 of each digit."
 GAUSSIAN = (
     "Dotted: the Gaussian of the same variance. Where a line lies above it, far out, the tails are heavy. "
     "The axis of the density is logarithmic."
@@ -40,8 +41,7 @@ def curve(label: str, found: Curve | None, layer: str) -> str:
     """How many of the inputs of a network's layer lie where its nonlinearity is flat."""
     if found is None:
         return f"**{label}** has no {in_full(layer)}{' with a nonlinearity' * layer.isdigit()}."
-    phi = called(found.nonlinearity)
-    return f"**{label}**: **{100 * found.saturated:.1f} %** of the inputs lie where its {phi} is flat."
+    return f"**{label}**: **{100 * found.saturated:.1f} %** of inputs lie in its flat part."
 
 
 def curve_alt(label: str, found: Curve, layer: str) -> str:
