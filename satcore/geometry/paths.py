@@ -13,6 +13,7 @@ from satcore.networks import Network
 TOLERANCE = 1e-3  # to which the two ways of measuring a path's length are made to agree
 ROUNDING = 1e-12  # of an arc, where logits are some 10⁴: less is noise, on which bisection would never end
 ROUNDS = 40  # of bisection at most: float64 can hardly tell apart what is closer together
+FEWEST = 101  # nodes that a path is first seen at, so that its length doesn't hang on how few points are asked for
 MOST_POINTS = 100_000  # of which the images alone are 600 MB
 FLAT = 0.01  # the share of the length that the flattest part of a path carries
 
@@ -42,7 +43,7 @@ class Path:
     disagreement      the sum over the nodes of how far the two ways are apart; converged: whether that is small enough
     geodesic          the shortest way between the two ends' probabilities, at most π
     flatness          share of the path, its flattest parts, that carries 1 % of the length: 0.01 if all is alike
-    transition        the t where the length element is largest
+    transition        the t where the length element is largest; of a path that only jumps, where its longest jump is
     spectrum          (10,): the singular values there
     participation     (Σσ²)²/Σσ⁴ there: how many singular values take part, from 1 to 10
     """
@@ -77,12 +78,12 @@ class Path:
 def path(network: Network, source: Tensor, target: Tensor, points: int = 201) -> Path:
     """Follow the straight line from `source` to `target`, each (1, 28, 28) or (1, 1, 28, 28), in [0, 1] (Eq. 13).
 
-    The length is integrated by the trapezoidal rule, on nodes that are bisected where it disagrees with the length
-    found without derivatives, until these disagreements sum to at most 1e-3 of it. That is agreement, not accuracy: a
-    spike between two nodes at which the network is certain of one and the same class is seen by neither, so a very
-    saturated network's length can come out too small, the less so the more `points` there are, from 2 to
-    `MOST_POINTS`. Raises ValueError for other images or points, and for what isn't a network of blocks. Where a network
-    jumps, or is steeper than float64 resolves, the two never agree; the path then isn't `converged`.
+    The length is integrated by the trapezoidal rule, on nodes, `FEWEST` or more at first, that are bisected where it
+    disagrees with the length found without derivatives, until these disagreements sum to at most 1e-3 of it. That is
+    agreement, not accuracy: a spike between two nodes at which the network is certain of one and the same class is seen
+    by neither, so a very saturated network's length can come out too small, the less so the more `points` there are,
+    from 2 to `MOST_POINTS`. Raises ValueError for other images or points, and for what isn't a network of blocks. Where
+    a network jumps, or is steeper than float64 resolves, the two never agree; the path then isn't `converged`.
     """
     check_whole(points, f"from 2 to {MOST_POINTS:,} points", 2, MOST_POINTS)
     exact = ExactNetwork(network)
@@ -91,12 +92,14 @@ def path(network: Network, source: Tensor, target: Tensor, points: int = 201) ->
     t = torch.linspace(0, 1, points, dtype=torch.float64, device=exact.device)
 
     log_p, element, spectra = line.measured(_from_to(t), spectra=True)
-    nodes, node_log_p, node_element = _refined(line, t, log_p, element)
+    nodes, node_log_p, node_element = _refined(line, *_filled(line, t, log_p, element))
     trapezoids, arcs = _trapezoids(nodes, node_element), _arcs(node_log_p)
     disagreement = (trapezoids - arcs).abs().sum()
     steps = torch.where(arcs > trapezoids + ROUNDING, arcs, trapezoids)  # no way is shorter than the arc
     so_far = torch.cat((steps.new_zeros(1), steps.cumsum(0)))
     transition = nodes[node_element.argmax()]
+    if not node_element.any():  # where it only jumps: within its longest step
+        transition = nodes[steps.argmax()] + nodes.diff()[steps.argmax()] / 2
     spectrum = line.measured(_from_to(transition[None]), spectra=True)[2][0]
     return Path(
         source=source[0],
@@ -140,8 +143,15 @@ def _allowed(arcs: Tensor) -> Tensor:
     return TOLERANCE * arcs.sum() + ROUNDING * len(arcs)
 
 
+def _filled(line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`nodes` (M,), log p and the length element there, with more nodes halfway between all until they are `FEWEST`."""
+    while len(nodes) < FEWEST:
+        nodes, log_p, element = _with_between(line, nodes, log_p, element, torch.arange(len(nodes) - 1))
+    return nodes, log_p, element
+
+
 def _refined(line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`nodes` (M,), log p and the length element there, with more nodes where trapezoids and arcs disagree."""
+    """The same, with more nodes where trapezoids and arcs disagree."""
     for _ in range(ROUNDS):
         arcs = _arcs(log_p)
         disagreement = (_trapezoids(nodes, element) - arcs).abs()
@@ -150,11 +160,18 @@ def _refined(line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor) -> tup
             break
         ascending, order = disagreement.sort()
         where = order[ascending.cumsum(0) > allowed / 2]  # those between others agree as closely as they have to
-        between = nodes[:-1][where] + nodes.diff()[where] / 2
-        new_log_p, new_element, _ = line.measured(_from_to(between))
-        nodes, order = torch.cat((nodes, between)).sort()
-        log_p, element = torch.cat((log_p, new_log_p))[order], torch.cat((element, new_element))[order]
+        nodes, log_p, element = _with_between(line, nodes, log_p, element, where)
     return nodes, log_p, element
+
+
+def _with_between(
+    line: Affine, nodes: Tensor, log_p: Tensor, element: Tensor, where: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, with a node halfway between each of the nodes `where` (K,) and the next."""
+    between = nodes[:-1][where] + nodes.diff()[where] / 2
+    new_log_p, new_element, _ = line.measured(_from_to(between))
+    nodes, order = torch.cat((nodes, between)).sort()
+    return nodes, torch.cat((log_p, new_log_p))[order], torch.cat((element, new_element))[order]
 
 
 def _flatness(widths: Tensor, lengths: Tensor) -> float:

@@ -204,7 +204,7 @@ def test_a_path_that_the_network_does_not_notice_comes_to_an_end(name, source, t
     images = data.load("test").images
     path = geometry.path(load(name), images[source], images[target], points=11)
     assert 0 <= path.length < 1e-9 and 0 <= path.arc_length < 1e-9
-    assert len(path.nodes) < 100
+    assert len(path.nodes) == 161  # those of 11 points, halved until they are `FEWEST`
 
 
 def test_an_image_may_come_alone_or_as_a_batch_of_one():
@@ -386,7 +386,18 @@ def test_where_a_network_jumps_a_path_is_as_long_as_its_jumps_and_says_that_it_h
     # Every jump that is seen at its points is in it.
     t = np.linspace(0, 1, 501)[:, None, None, None]
     walked = literal.softmax(literal.pre_activations(network, (1 - t) * source.numpy() + t * target.numpy())[-1])
-    assert path.length >= (1 - 1e-9) * literal.arcs(walked).sum() > 0.1
+    jumps = literal.arcs(walked)
+    assert path.length >= (1 - 1e-9) * jumps.sum() > 0.1
+    # Its transition is the longest of them, or one as long between two of its points.
+    assert jumps[int(path.transition * 500)] >= path.length_so_far.diff().max() * (1 - 1e-9)
+
+
+def test_how_few_points_are_asked_for_changes_no_length():
+    """From a 1 to a 7 the saturated sigmoid network's narrowest jumps lie between two of 51 points."""
+    network, source, target = load("sigmoid-mlp/saturated"), first(1), first(7)
+    few, more = (geometry.path(network, source, target, points=points) for points in (51, 101))
+    np.testing.assert_allclose(few.nodes, more.nodes, rtol=1e-15)
+    assert few.length == pytest.approx(more.length, rel=1e-9) and len(few.t) == 51
 
 
 def test_a_module_that_only_gives_logits_has_no_path(tiny):
