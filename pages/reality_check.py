@@ -74,7 +74,8 @@ why.gradients(chosen, there)
 if there:
     st.subheader("Where the gradient dies")
     with figure("dying", downloads.of_reality(there)):
-        st.plotly_chart(figures.dying(there, chosen), key="dying", config=figures.NO_TOOLS, alt=words.ALT_DYING)
+        alt = words.alt_dying(there, chosen)
+        st.plotly_chart(figures.dying(there, chosen), key="dying", config=figures.NO_TOOLS, alt=alt)
     st.caption(words.DYING)
     st.dataframe(words.dying(there, compute.layers(there.values())), hide_index=True, key="zeros")
 

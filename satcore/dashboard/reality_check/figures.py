@@ -29,14 +29,14 @@ def draw_against_epsilon(found: dict[str, Reality], styles: dict[str, Style], ru
     for row in (rungs[first : first + 3] for first in range(0, len(rungs), 3)):
         for rung, column in zip(row, st.columns(3, gap="medium"), strict=False):
             figure = against_epsilon(found, styles, rung)
-            column.plotly_chart(figure, key=f"curve {rung}", config=NO_TOOLS, alt=words.alt_curve(rung))
+            column.plotly_chart(figure, key=f"curve {rung}", config=NO_TOOLS, alt=words.alt_curve(rung, found, styles))
 
 
 def draw_between_attack_and_proof(found: dict[str, Reality], styles: dict[str, Style]) -> None:
     """Draw each network between attack and proof, two side by side."""
     places = [column for _ in range(0, len(found), 2) for column in st.columns(2, gap="medium")]
     for (name, there), place in zip(found.items(), places, strict=False):
-        figure, alt = between_attack_and_proof(there, styles[name]), words.alt_between(styles[name].label)
+        figure, alt = between_attack_and_proof(there, styles[name]), words.alt_between(styles[name].label, there)
         place.plotly_chart(figure, key=f"between {name}", config=NO_TOOLS, alt=alt)
 
 

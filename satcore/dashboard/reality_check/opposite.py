@@ -48,7 +48,7 @@ def _one_digit(looks: dict[str, Style]) -> None:
 
 def _all_images(name: str, style: Style) -> None:
     if known := certificates.load(name):
-        drawn, alt = figures.certified(known, style), words.alt_certified(style.label)
+        drawn, alt = figures.certified(known, style), words.alt_certified(style.label, known)
         with figure("certified", downloads.of_certificates(name, known)):
             st.plotly_chart(drawn, key="certified", config=figures.NO_TOOLS, alt=alt)
         st.caption(words.certified(known))

@@ -23,7 +23,8 @@ def gradients(chosen: dict[str, Style], found: dict[str, Reality]) -> None:
             if found:
                 st.markdown(words.softened(found, chosen, loss, temperature))
                 drawn = figures.against_temperature(found, chosen, loss, temperature)
-                st.plotly_chart(drawn, key="temperatures", config=figures.NO_TOOLS, alt=words.ALT_TEMPERATURES)
+                alt = words.alt_temperatures(found, chosen, loss)
+                st.plotly_chart(drawn, key="temperatures", config=figures.NO_TOOLS, alt=alt)
                 st.caption(words.SOFTENED)
         with left:
             st.markdown(words.gradients(digits.label_of(index), index, loss))

@@ -72,8 +72,6 @@ REVIEWER = """
 - **Five seeds; is it the step, the ramp or the bounds?** Measured in `docs/dendritic.md`.
 - **L2, L0, shifts, brightness, contrast?** No bound on L∞ says anything about them.
 """
-ALT_TEMPERATURES = "How many images stay right after softened attacks, against the temperature"
-ALT_DYING = "Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have"
 NOTHING = (
     "expected what was found out about any network, got nothing: find it out with `python -m satcore reality NAME`"
 )
@@ -183,14 +181,50 @@ def _decided(found: Reality) -> str:
     return f" One by one, {there.images} images, {there.seconds:g} s each: within {'; within '.join(within)}."
 
 
-def alt_curve(rung: str) -> str:
+def alt_curve(rung: str, found: dict[str, Reality], styles: dict[str, Style]) -> str:
     """What the curves of a rung show."""
-    return f"How many images stay right against ε after: {rung}"
+    shares = [
+        f"{styles[name].label} {100 * left.share:.1f} %" for name, there in found.items() if (left := there.left(rung))
+    ]
+    return f"How many images stay right against ε after: {rung}. At ε = {EPSILON:g}: {', '.join(shares)}"
 
 
-def alt_between(label: str) -> str:
+def alt_between(label: str, found: Reality) -> str:
     """What the band of one network shows."""
-    return f"How many images {label} gets right against ε: at least those proven, at most those that no attack breaks"
+    within = [
+        f"{100 * (sure or 0) / found.images:.0f} to {100 * most / found.images:.0f} % at ε = {epsilon:g}"
+        for epsilon, sure, most in zip(found.epsilons, found.proven, found.right["worst case"], strict=True)
+    ]
+    return (
+        f"How many images {label} gets right against ε, at least those proven, at most those that no attack breaks: "
+        f"{', '.join(within)}"
+    )
+
+
+def alt_temperatures(found: dict[str, Reality], styles: dict[str, Style], loss: str) -> str:
+    """What the curves of softened attacks show."""
+    rung, least = f"PGD, {loss}, softened", []
+    for name, there in found.items():
+        counts = [softening.right[rung] for softening in there.softening if rung in softening.right]
+        if counts:
+            least.append(f"{styles[name].label} {100 * min(counts) / there.images:.1f} %")
+    return (
+        f"How many images stay right after softened attacks by the {loss}, against the temperature. PGD at its best "
+        f"leaves: {', '.join(least)}"
+    )
+
+
+def alt_dying(found: dict[str, Reality], styles: dict[str, Style]) -> str:
+    """What the histograms of gradients show."""
+    zeros = [
+        f"{styles[name].label} {100 * image.zero_single:.1f} %"
+        for name, there in found.items()
+        for image in there.dying[:1]
+    ]
+    return (
+        "Histograms of the gradient's size at each layer, beside the smallest numbers that float32 and float64 have. "
+        f"Exactly zero at the image, in float32: {', '.join(zeros)}"
+    )
 
 
 def not_found_out(name: str) -> str:
@@ -304,9 +338,13 @@ def beyond_the_ball(found: Beyond) -> pd.DataFrame:
     )
 
 
-def alt_certified(label: str) -> str:
+def alt_certified(label: str, found: list[Certificate]) -> str:
     """What the curve of all test images shows."""
-    return f"How many of all test images {label} is proven to get right against ε, and how many are open or broken"
+    within = [
+        f"{100 * there.proven.share:.1f} to {100 * there.standing.share:.1f} % at ε = {there.epsilon:g}"
+        for there in found
+    ]
+    return f"How many of all test images {label} gets right against ε, from proven to not broken: {', '.join(within)}"
 
 
 def _power(base: int, exponent: int) -> str:
