@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from satcore import background, library, networks, runs
 from satcore.dashboard.train import controls, downloads, figures, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
-from satcore.dashboard.train.records import Record, beside, record, seconds_an_epoch, trainings
+from satcore.dashboard.train.records import Record, Training, beside, record, seconds_an_epoch, trainings
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
 from satcore.training import loop, train
@@ -149,6 +149,35 @@ def test_a_paused_run_is_listed_drawn_and_can_be_resumed_or_cancelled():
     button(page, "Forget it").click().run()
     assert not page.exception and key not in runs.unfinished() and not background.folder(key).exists()
     assert button(page, "Start")
+
+
+def test_the_list_says_what_a_run_does_now():
+    run = Run(SMALL)
+    for report, says in (
+        (None, "begins"),
+        (background.Report(0.0, background.WAITS, 1), "waits"),
+        (background.Report(0.0, "begins", 1), "begins"),
+        (background.Report(0.4, "epoch 2", 1), "40 %"),
+    ):
+        assert words.listed(Training(run, runs.Standing(run, report, "")), goes=True).startswith(f"{says} · ")
+
+
+def test_a_length_element_of_zero_is_drawn_at_a_floor_that_says_so():
+    put_down(Run(SMALL), 1)
+    (first,) = record(Run(SMALL).folder / library.RECORDS).epochs()
+    axis = figures.element(first._replace(element=0 * first.element), first, "#000000")
+    now = axis.data[1].y
+    assert (now == now[0]).all() and now[0] == axis.layout.yaxis.tickvals[0] < first.element.max()
+    assert axis.layout.yaxis.ticktext[0].startswith("≤10")
+
+
+@pytest.mark.parametrize("span", [0.1, 0.5, 0.9, 1.5, 3.5, 12.0])
+def test_a_logarithmic_axis_has_more_than_one_number(span):
+    low, high = (10**end for end in (0.05, 0.05 + span))
+    dtick = figures._logarithmic(np.array([low, high]))["dtick"]
+    powers = [10.0**k for k in range(13)] if dtick else []
+    between = [factor * power for factor in (1, 2, 5) for power in powers] if dtick == "D2" else powers
+    assert dtick is None or sum(low <= number <= high for number in between) >= 2
 
 
 def test_the_address_says_which_training_is_shown():

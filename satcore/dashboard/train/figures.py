@@ -21,6 +21,8 @@ CURVES = {  # by field: what it is called, and its line; hatched where the gradi
 FLAT, PALE = 1e-3, 0.3  # φ is called flat where φ′ is below; the opacity of bars where it still rises
 MIDDLE = 0.99  # share of the inputs that a curve of φ shows
 HEIGHT = 285  # of what stands on the first screen, in pixels
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FEW = {"nticks": 5, "tickmode": "auto"}  # numbers at an axis, wherever those of an axis below it are
 DECADES = 8  # of the length element
 
 
@@ -92,7 +94,7 @@ def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:
     figure.update_layout(
         hovermode="x unified",
         yaxis={"title_text": "loss"} | _logarithmic(np.array([there.loss for there in epochs])),
-        yaxis2={"title_text": "penalty", "side": "right", "overlaying": "y", "showgrid": False, "nticks": 5},
+        yaxis2={"title_text": "penalty", "side": "right", "overlaying": "y", "showgrid": False, **FEW},
         xaxis_range=[0, _reach(epochs, None, last)],
     )
     return _finished(figure, "epoch", legend=True)
@@ -190,21 +192,28 @@ def element(now: Epoch, first: Epoch, colour: str) -> go.Figure:
     """The length element along one path, now and after the first epoch, on a logarithmic axis."""
     figure = go.Figure()
     t = np.linspace(0, 1, len(now.element))
+    top = np.log10(max(now.element.max(), first.element.max(), 1e-300))
+    floor = int(np.ceil(top)) - DECADES  # what is smaller is drawn there
+    powers = list(range(floor, floor + DECADES + 1, 2))
     for values, line in (
         (first.element, {"color": NEUTRAL, "width": 2, "dash": "dot"}),
         (now.element, {"color": colour, "width": 4}),
     ):
         figure.add_scatter(
             x=t,
-            y=np.where(values > 0, values, np.nan),
+            y=np.maximum(values, 10.0**floor),
+            customdata=values,
             mode="lines",
             line=line,
-            hovertemplate="%{y:.3g} at t = %{x:.3g}<extra></extra>",
+            hovertemplate="%{customdata:.3g} at t = %{x:.3g}<extra></extra>",
         )
-    top = np.log10(max(now.element.max(), first.element.max(), 1e-300))
     figure.update_layout(title={"text": "<b>Length element, from a 3 to an 8</b>"})
     figure.update_yaxes(
-        type="log", title_text="√(vᵀ G v)", exponentformat="power", range=[top - DECADES, top + 0.4], dtick=2
+        type="log",
+        title_text="√(vᵀ G v)",
+        range=[floor - 0.3, floor + DECADES + 0.3],
+        tickvals=[10.0**power for power in powers],
+        ticktext=[f"{'≤' * (power == floor)}10{str(power).translate(SUPERSCRIPTS)}" for power in powers],
     )
     return _finished(figure, "t, from the 3 (0) to the 8 (1)", height=300)
 
@@ -222,9 +231,10 @@ def _of_lambda(most: float) -> dict[str, Any]:
 
 
 def _logarithmic(values: np.ndarray) -> dict[str, Any]:
-    """A logarithmic axis for such positive values, with numbers at powers of ten where it has more than one."""
-    low, high = (np.log10(end) for end in (values.min(), values.max()))
-    return {"type": "log", "exponentformat": "power", "dtick": 1 + (high - low) // 5 if high - low > 1 else "D2"}
+    """A logarithmic axis for such positive values: with numbers at powers of ten where it has several, else between."""
+    span = np.log10(values.max()) - np.log10(values.min())
+    dtick = 1 + span // 5 if span > 2 else "D2" if span > 0.7 else None  # None: as on a linear axis
+    return {"type": "log", "exponentformat": "power", "dtick": dtick, "nticks": 5}
 
 
 def _finished(figure: go.Figure, x: str, height: int = 300, legend: bool = False) -> go.Figure:

@@ -143,8 +143,10 @@ def listed(training: Training, goes: bool) -> str:
         where = training.name
     elif not goes:
         where = "paused"
-    elif standing.report is None or standing.waits:
+    elif standing.waits:
         where = "waits"
+    elif standing.report is None or not standing.report.done:
+        where = "begins"
     else:
         where = f"{100 * standing.report.done:.0f} %"
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
