@@ -3,6 +3,7 @@
 
 const WIDTH = 300, LEFT = 58, RIGHT = 10, TOP = 34, BOTTOM = 24, LAST_BOTTOM = 48
 const FLOOR = 1e-4  // what is smaller is drawn here on a log axis
+const LINE = 14  // at least so far apart are numbers at an axis
 const PLAY_SECONDS = 10
 const STILLS = 20  // shown one after the other where motion is to be reduced
 const SUBSCRIPTS = "₁₂"
@@ -148,7 +149,8 @@ function panel(spec, network, data, last) {
     `<text x="${x}" y="${y}" fill="currentColor" font-size="16.5" ${more}>${content}</text>`
   let out = text(2, 17, `<tspan font-weight="700">${spec.title}</tspan> <tspan opacity="0.75">${spec.unit}</tspan>`)
   out += text(WIDTH - RIGHT, 17, "", 'text-anchor="end" class="reads"')
-  for (const [share, label] of spec.axis.ticks) {
+  const apart = level(spec.axis.ticks[0][0]) - level(spec.axis.ticks[1][0]), every = Math.ceil(LINE / apart)
+  for (const [share, label] of spec.axis.ticks.filter((_, k) => k % every === 0)) {
     out += `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${level(share)}" y2="${level(share)}" stroke="currentColor"
       stroke-opacity="0.18"/>`
     out += text(LEFT - 6, level(share) + 5, label, 'text-anchor="end"')
