@@ -58,6 +58,7 @@ def test_it_opens_on_what_ships():
     family = compute.families(found)[0]
     there = compute.by_training(found, family, words.ALONE)
     assert page.markdown[0].value == words.headline(there, family)
+    assert f"of {there['saturated'][0].figures['worst_images']} images are left" in words.worst(there)
 
 
 def test_a_panel_shows_every_seed_of_every_training_and_the_papers_value(few):

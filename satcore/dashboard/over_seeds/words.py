@@ -28,7 +28,7 @@ LAMBDA = (
     "control. A dot is a seed, the line goes through the medians; ringed: those that ship. FGSM: ε = 0.25, "
     "cross-entropy, float32 autograd; only what was right before counts. On the way the figures are of the first 1,000 "
     "test images, at the end of all 10,000. Worst case: all attacks together on {images} random test images, "
-    "ε = {epsilon:g}."
+    "ε = {epsilon:g}. Half after epoch: when half of those 1,000 were first right before and after FGSM."
 )
 NOTHING = "No network of {family} that could be shown here is on record yet; others are in the files below."
 
@@ -41,7 +41,7 @@ def headline(there: dict[str, list[Trained]], family: str) -> str:
     ]
     if not said:
         return f"Of {family} no network with the saturated recipe is on record yet, nor its control."
-    says = f"After FGSM as published, {family} gets right: {'; '.join(said)}. "
+    says = f"Right after FGSM as published, what the step puts right included, of {family}: {'; '.join(said)}. "
     if len(said) < 2:
         return says + "There is nothing to compare it with yet."
     return says + compared(found["saturated"], found["control"])
@@ -68,9 +68,12 @@ def compared(saturated: Spread, control: Spread) -> str:
 def worst(there: dict[str, list[Trained]]) -> str:
     """What the worst case leaves at a small ε, training by training."""
     found = compute.spreads(there, compute.WORST)
-    epsilon = _one_of(there)["worst_epsilon"]
+    figures = _one_of(there)
     said = ", ".join(f"{training} {_median_of(spread)}" for training, spread in found.items())
-    return f"Under all attacks, within ε = {epsilon:g} already, are left: {said}."
+    return (
+        f"Under all attacks, within ε = {figures['worst_epsilon']:g} already, of {figures['worst_images']} images are "
+        f"left: {said}."
+    )
 
 
 def how(there: dict[str, list[Trained]]) -> str:
@@ -132,7 +135,7 @@ def penalty_at(there: dict[float, list[Trained]], family: str, epoch: int | None
         for lam, name in reversed(wanted.items())
         if lam in found
     ]
-    return f"Right before and after FGSM: without the penalty **{_median_of(control)}**; {'; '.join(said)}."
+    return f"Right both before and after FGSM: without the penalty **{_median_of(control)}**; {'; '.join(said)}."
 
 
 def alt_over_seeds(there: dict[str, list[Trained]], quantity: Quantity, layers: Sequence[str]) -> str:
