@@ -75,6 +75,7 @@ def test_a_link_reproduces_the_screen():
     chosen = data.choose(library.load("cnn/control"), "test", 7, "least confident")
     assert page.slider(key="epsilon").value == 0.1
     assert f"Test image {chosen:,}: a 7" in [image.proto.imgs[0].caption for image in page.get("image")]
+    assert any(": an 8" in image.proto.imgs[0].caption for image in opened(digit="8").get("image"))
 
 
 @pytest.mark.parametrize(
