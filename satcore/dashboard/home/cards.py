@@ -3,8 +3,8 @@
 import streamlit as st
 
 from satcore.dashboard.home.compute import FgsmView
-from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared import pictures
+from satcore.dashboard.shared.digits import with_article
 from satcore.dashboard.shared.style import Style
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from satcore.attacks import Step
+from satcore.dashboard.shared.digits import with_article
 
 FREE = "Free pixels"  # an attack, by its name on the page
 LOSSES = {"Square": "margin", FREE: "margin"}  # of the attacks that don't follow the cross-entropy
@@ -19,11 +20,6 @@ TRULY_STUCK = "The gradient is truly zero, not only too small: this attack canno
 NOT_SOFTER = 'Its slopes are the same at any T: "softened" softens its softmax alone.'
 NOT_FREE = "Nothing to search: no step stands between its pixels and its first sum."
 NONE_FREE = "No pixel lies within ε of its step: behind it, every image there is this one."
-
-
-def with_article(digit: int) -> str:
-    """Such as "a 3" and "an 8"."""
-    return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
 def invitation(digit: int) -> str:

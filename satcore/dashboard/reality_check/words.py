@@ -7,6 +7,7 @@ import pandas as pd
 
 from satcore.dashboard.reality_check.run import CellRun
 from satcore.dashboard.reality_check.truths import Symptom, Truth
+from satcore.dashboard.shared.digits import with_article
 from satcore.dashboard.shared.style import FAMILY_TITLES, Style
 from satcore.data import load
 from satcore.evaluation import reality
@@ -251,9 +252,9 @@ def computed(run: CellRun) -> str:
 def gradients(label: int, index: int, loss: str) -> str:
     """What the pictures of gradients show."""
     return (
-        f"Which pixels would change the answer to test image {index:,}, {_a(label)}: the gradient of the {loss} as "
-        "*autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and *softened*. "
-        "Orange: positive, blue: negative. Its size beneath."
+        f"Which pixels would change the answer to test image {index:,}, {with_article(label)}: the gradient of the "
+        f"{loss} as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and "
+        "*softened*. Orange: positive, blue: negative. Its size beneath."
     )
 
 
@@ -285,8 +286,8 @@ def captions(symptom: Symptom, truth: Truth, image: np.ndarray) -> list[str]:
     return [
         f"{some} free",
         f"gradient {size(symptom.log10_norm)}",
-        f"{'changed' if (symptom.left != image).any() else 'unchanged'}: {_a(symptom.seen)}",
-        f"{flipped or 'none'} changed: {_a(truth.seen)}",
+        f"{'changed' if (symptom.left != image).any() else 'unchanged'}: {with_article(symptom.seen)}",
+        f"{flipped or 'none'} changed: {with_article(truth.seen)}",
     ]
 
 
@@ -295,25 +296,26 @@ def truth(found: Truth, label: int) -> str:
     free = int(found.free.sum())
     cube = f"Behind the step the ball is a cube of {free} free pixels, {_power(2, free)} images"
     if found.by == WRONG_BEFORE:
-        return f"It sees {_a(found.seen)} without any attack."
+        return f"It sees {with_article(found.seen)} without any attack."
     if found.free.all() and free:
         return _in_the_whole_ball(found, label)
     if found.verdict == "broken":
         how = "a search flipped these" if found.by == "free pixels" else "the corner where a bound is least has these"
-        return f"{cube}: {how}, and it sees {_a(found.seen)}."
+        return f"{cube}: {how}, and it sees {with_article(found.seen)}."
     if found.verdict == "proven":
         if not free:
             return "No pixel is free: behind the step every image of the ball is this one."
-        return f"{cube}, and branch and bound says of every one of them that it is {_a(label)}."
+        return f"{cube}, and branch and bound says of every one of them that it is {with_article(label)}."
     return f"{cube}: no search flips the answer, and branch and bound isn't done with all of them yet."
 
 
 def _in_the_whole_ball(found: Truth, label: int) -> str:
     """What holds where every pixel can change."""
     if found.verdict == "broken":
-        return f"An image within ε that is seen as {_a(found.seen)}, found by {FOUND_BY.get(found.by or '', found.by)}."
+        how = FOUND_BY.get(found.by or "", found.by)
+        return f"An image within ε that is seen as {with_article(found.seen)}, found by {how}."
     if found.verdict == "proven":
-        return f"Within so small an ε bounds prove that every image is {_a(label)}."
+        return f"Within so small an ε bounds prove that every image is {with_article(label)}."
     return "Neither broken by the attacks tried here, nor proven by bounds."
 
 
@@ -349,10 +351,6 @@ def alt_certified(label: str, found: list[Certificate]) -> str:
 
 def _power(base: int, exponent: int) -> str:
     return f"{base}{str(exponent).translate(SUPERSCRIPTS)}"
-
-
-def _a(digit: int) -> str:
-    return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
 def softened(found: dict[str, Reality], styles: dict[str, Style], loss: str, temperature: float) -> str:

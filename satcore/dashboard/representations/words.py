@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared.comparison import about_the_control
+from satcore.dashboard.shared.digits import with_article
 from satcore.dashboard.shared.style import Style
 
 INTRODUCTION = (

@@ -11,6 +11,11 @@ from satcore.dashboard.shared import cache
 from satcore.networks import Network
 
 
+def with_article(digit: int) -> str:
+    """Such as "a 3" and "an 8"."""
+    return f"an {digit}" if digit == 8 else f"a {digit}"
+
+
 @cache.of_network
 def network(name: str) -> Network:
     """The network `name`. Raises ValueError where it is not there or damaged."""
