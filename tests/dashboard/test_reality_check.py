@@ -205,7 +205,7 @@ def test_the_band_lies_between_what_is_proven_and_what_no_attack_breaks(found):
     light, full = (trace for trace in figure.data if trace.fill == "toself")
     assert max(full.y) == max(light.y) == pytest.approx(there.clean / 5)
     within = [y for x, y in zip(full.x, full.y, strict=True) if 0 < x**2 < 0.02]
-    assert max(within) == pytest.approx(there.proven[0] / 5)  # from the least ε on, as much as is proven there, and before it no more
+    assert max(within) == pytest.approx(there.proven[0] / 5)  # as is proven at the least ε, and below it no more
     ends = [tuple(trace.y) for trace in figure.data if trace.name and trace.name.startswith("one by one")]
     assert ends == [(80, 94), (60, 60)]
 
