@@ -68,10 +68,7 @@ def test_every_network_of_both_shelves_has_a_card_with_what_is_known_of_it():
     for name in names:
         card = library.describe(name)
         assert card.sha256[:12] in said and networks.described(card.architecture) in said
-    assert (
-        "**96.24\N{NO-BREAK SPACE}%** | **95.88\N{NO-BREAK SPACE}%** | **95.49\N{NO-BREAK SPACE}%** | 5.6, 4.3, 4.8 |"
-        in said
-    )
+    assert "**96.24\N{NO-BREAK SPACE}%** | **95.49\N{NO-BREAK SPACE}%** | 5.6, 4.3, 4.8 |" in said
     assert {there.label for there in page.button} >= {"Measure it"}
 
 

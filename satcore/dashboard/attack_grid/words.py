@@ -7,8 +7,7 @@ from satcore.evaluation.claims.records import SUPERSCRIPTS
 from satcore.evaluation.grids import PAPERS_ADAM, Grid, Setting
 
 INTRODUCTION = (
-    "From each digit into each other, down the cross-entropy towards it: the paper's Fig. 5 and 8. A red X: not found, "
-    "which need not mean *robust*."
+    "Down the cross-entropy towards each digit: the paper's Fig. 5 and 8. A red X: not found, which isn't *robust* yet."
 )
 NONE_THERE = "No such grid ships: press Compute."
 NOT_YET = "no such grid ships: press Compute."

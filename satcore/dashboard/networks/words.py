@@ -64,23 +64,17 @@ def table(card: Card) -> str:
     columns = {
         "right": f"**{100 * m['accuracy']:.2f}\N{NO-BREAK SPACE}%**",
         "after FGSM": f"**{100 * m['fgsm_accuracy']:.2f}\N{NO-BREAK SPACE}%**",
-        **_withstood(m),
         "zero gradient": f"**{100 * m['zero_gradient']:.2f}\N{NO-BREAK SPACE}%**",
         "excess kurtosis": ", ".join("–" if k is None else f"{k:.1f}".replace("-", "−") for k in m["kurtosis"]) or "–",
     }
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), columns.values()))
 
 
-def _withstood(measurements: dict) -> dict[str, str]:
-    """What was right before FGSM as well as after it, where that was measured."""
-    share = measurements.get("fgsm_withstood")
-    return {} if share is None else {"before and after": f"**{100 * share:.2f}\N{NO-BREAK SPACE}%**"}
-
-
 def measured_on(card: Card) -> str:
-    """On how many images that was, and how large FGSM's step."""
+    """On how many images that was, how large FGSM's step, and how many are right before as well as after it."""
     m = card.measurements
-    return f"{m['images']:,} test images, ε = {m['epsilon']:g}"
+    both = f"; before and after {100 * m['fgsm_withstood']:.2f}\N{NO-BREAK SPACE}%" if "fgsm_withstood" in m else ""
+    return f"{m['images']:,} test images, ε = {m['epsilon']:g}{both}"
 
 
 def label_of(file: str) -> str:

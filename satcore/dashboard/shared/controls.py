@@ -37,6 +37,7 @@ def choice_of_example(chosen: dict[str, Style], more: tuple[str, ...] = ()) -> t
 def judge(chosen: dict[str, Style]) -> str:
     """The one of the `chosen` networks whose confidence decides."""
     names, first = list(chosen), in_the_eyes_of(chosen)
-    if st.session_state.get("judge", first) not in names:  # the line-up is another now
+    if (before := st.session_state.get("judge", first)) not in names:  # the line-up is another now
         st.session_state["judge"] = first
+        st.toast(f"{before} isn't shown now: the image is chosen in the eyes of {first}.")
     return st.selectbox("In the eyes of", names, index=names.index(first), key="judge", bind="query-params")

@@ -72,13 +72,13 @@ SCENES = (
         title="Between a 3 and a 7",
         says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
         "jumps.",
-        look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps; without "
-        "the penalty, in the control, too.",
+        look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps.",
         notes="Play it, or drag the cursor. Resting is what the paper calls robust; but there are jumps all along the "
-        "way, and the path is no shorter for them. Flat between jumps is not far from a jump.",
+        "way, and the path is no shorter for them. Flat between jumps is not far from a jump. The control's rests and "
+        "jumps as well.",
         page="interpolation",
         part="Line",
-        settings={"networks": [VANILLA, SATURATED, CONTROL], "source": "3", "target": "7"},
+        settings={"networks": [VANILLA, SATURATED], "source": "3", "target": "7"},
     ),
     Scene(
         title="One step fools the vanilla network",
