@@ -74,11 +74,11 @@ with (view if stage.on_stage() else first).container(horizontal=True, vertical_a
         st.markdown(words.attacked_by(attack, parameters), width="content")
 
 
-@st.fragment(run_every=0.1 if run.running else None)
+@st.fragment(run_every=0.08 if run.running else None)
 def attack_as_it_runs() -> None:
     """The attack, again and again while it is played."""
     if run.running:
-        run.advance(seconds=0.08)
+        run.advance(seconds=0.06)
         if run.finished:
             st.rerun()
     with figure("attack", downloads.of_run(run), in_fragment=True):
