@@ -75,11 +75,6 @@ class Standing:
     report: Report | None
     complaint: str
 
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for its turn."""
-        return self.report is not None and self.report.says == background.WAITS
-
 
 @dataclass(frozen=True)
 class Finished:

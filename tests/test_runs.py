@@ -276,7 +276,7 @@ def test_runs_in_turn_wait_and_can_be_paused_and_gone_on_with():
     wait_for(1, first, processes[0])
     processes.append(runs.begin(second))
     until = time.monotonic() + 60
-    while not runs.unfinished()[second.key].waits:
+    while (report := runs.unfinished()[second.key].report) is None or report.says != background.WAITS:
         assert time.monotonic() < until and processes[1].poll() is None
         time.sleep(0.05)
     assert runs.unfinished()[first.key].report.process == processes[0].pid

@@ -13,7 +13,7 @@ from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
 from satcore.dashboard.shared.take_away import figure
 from satcore.dashboard.train import downloads, figures, words
-from satcore.dashboard.train.records import Beside, Epoch, Training, record, trainings
+from satcore.dashboard.train.records import Beside, Epoch, Training, record
 from satcore.runs import Run
 
 SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
@@ -56,22 +56,17 @@ def start(run: Run, known: Mapping[str, Training]) -> None:
 
 def others(known: Mapping[str, Training]) -> None:
     """All trainings on this machine but those of the networks that ship, each shown at a press."""
-    st.fragment(_list, run_every=SELDOM if any(map(_goes, known)) else None)()
-
-
-def _list() -> None:
-    with one_sentence():
-        own = {
-            key: training
-            for key, training in trainings().items()
-            if not training.name or training.name.startswith(f"{library.OWN}/")
-        }
-        if own:
-            st.subheader("On this machine")
-        with st.container(horizontal=True, gap="small"):
-            for key, training in own.items():
-                if st.button(words.listed(training, _goes(key)), key=f"show {key}", type="tertiary"):
-                    _show(key)
+    own = {
+        key: training
+        for key, training in known.items()
+        if not training.name or training.name.startswith(f"{library.OWN}/")
+    }
+    if own:
+        st.subheader("On this machine")
+    with st.container(horizontal=True, gap="small"):
+        for key, training in own.items():
+            if st.button(words.listed(training, _goes(key)), key=f"show {key}", type="tertiary"):
+                _show(key)
 
 
 def controls(training: Training) -> None:

@@ -137,18 +137,8 @@ def about(now: Epoch, training: Training) -> str:
 
 
 def listed(training: Training, goes: bool) -> str:
-    """A training in the list of all; whether it `goes` on."""
-    standing = training.standing
-    if standing is None:
-        where = training.name
-    elif not goes:
-        where = "paused"
-    elif standing.waits:
-        where = "waits"
-    elif standing.report is None or not standing.report.done:
-        where = "begins"
-    else:
-        where = f"{100 * standing.report.done:.0f} %"
+    """A training in the list of all, and whether it `goes` on; not how far, as the list isn't drawn again meanwhile."""
+    where = training.name if training.standing is None else "under way" if goes else "paused"
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
 
 
