@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MOST = 1 << 16  # bytes, of a report or of complaints
 WAITS = "waits for its turn"
 PATIENCE = 5  # seconds, with a process that was killed
 NICENESS, RETRIES = 10, 20
+_looking = threading.Lock()  # held for a glance at a file's lock: two at once would each take the other for work
 GLANCE = 0.5  # seconds, in which whoever only looks whether the lock is held has let go of it
 
 
@@ -124,7 +126,7 @@ def report(key: str) -> Report | None:
         if not (place / LOCK).exists():
             return None
         try:
-            with FileLock(place / LOCK, timeout=0):
+            with _looking, FileLock(place / LOCK, timeout=0):
                 return None
         except Timeout:
             pass

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -103,3 +104,11 @@ def test_a_process_gives_way_to_other_sessions_too():
         [sys.executable, "-c", GIVING_WAY], start_new_session=True, capture_output=True, text=True, check=True
     )
     assert said.stdout.split() == [str(min(19, os.nice(0) + background.NICENESS)), str(background.NICENESS)]
+
+
+def test_many_who_look_at_once_do_not_take_each_other_for_work():
+    """A page that is seen by several would say that what is paused goes on, and lead its viewers astray."""
+    with background.at_work("work-of-the-past"):
+        pass
+    with ThreadPoolExecutor(8) as viewers:
+        assert set(viewers.map(lambda _: background.report("work-of-the-past"), range(2_000))) == {None}
