@@ -2,7 +2,6 @@ import streamlit as st
 
 from satcore import library
 from satcore.dashboard.home import cards, compute, controls, downloads, figures, objected, words
-from satcore.dashboard.live_attack.words import with_article
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
@@ -56,7 +55,7 @@ with one_readable_line():
         how, needs = choice_of_example(chosen)
     index = digits.index_of(how, needs)
 
-caption = f"Test image {index:,}: {with_article(digits.label_of(index))}"
+caption = f"Test image {index:,}: {digits.with_article(digits.label_of(index))}"
 original.image(pictures.digit(digits.image_of(index), NEUTRAL), caption=caption, alt=caption)
 st.caption(words.CARDS)
 views = {}

@@ -44,9 +44,9 @@ def story(measured: dict[str, dict], left: dict[str, dict[str, Proportion]]) -> 
     m = measured[SHOWN]
     share = m["right_unmoved"] / m["fgsm_accuracy"]
     second = (
-        f"So does our saturated sigmoid MLP: {100 * m['fgsm_accuracy']:.1f} % of 10,000 test images (FGSM, ε = 0.25), "
-        f"but **{100 * share:.1f} % of those were never changed at all**: the gradient that the attack follows had "
-        "underflowed to exactly zero."
+        f"So does our saturated sigmoid MLP: {100 * m['fgsm_accuracy']:.1f} % of {m['images']:,} test images (FGSM, "
+        f"ε = {m['epsilon']:g}), but **{100 * share:.1f} % of those were never changed at all**: the gradient that the "
+        "attack follows had underflowed to exactly zero."
     )
     rungs = [left[rung].get(SHOWN) for rung in (PUBLISHED, ONE_WORD, WORST)]
     if None in rungs:
