@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_cache import populate_hash_if_needed
 
 from tests.dashboard.pages import ROOT
 
@@ -32,3 +34,10 @@ def test_numpy_and_torch_have_been_told_to_leave_the_cores_to_others_when_they_a
     done = subprocess.run([sys.executable, "-c", STARTING], cwd=ROOT, env=told, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {"numpy 1 PASSIVE", "torch 1 PASSIVE"} <= set(done.stdout.splitlines())
+
+
+def test_no_element_is_sent_as_a_reference_to_one_that_the_browser_may_have_dropped():
+    message = ForwardMsg()
+    message.delta.new_element.markdown.body = "a figure " * 1_000_000
+    populate_hash_if_needed(message)
+    assert message.hash and not message.metadata.cacheable
