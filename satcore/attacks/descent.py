@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.gradients import Way
+from satcore.attacks.gradients import Way, alike
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing, Step
 from satcore.data import check_epsilon, check_images, check_labels, check_whole, logits_of
 
-MIDDLE = 14  # row of an image
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
 Rest = Callable[
     [Tensor, Tensor, Tensor], Tensor
@@ -55,7 +54,7 @@ def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
 
 def no_gradient(images: Tensor, directions: Tensor, index: Tensor) -> Tensor:
     """Whether the gradient is exactly zero, (n,) bool: an update that remembers nothing then does the same for ever."""
-    return directions.abs().flatten(1).amax(1) == 0
+    return alike(directions, directions.new_zeros(()).expand_as(directions))
 
 
 def descend(
@@ -83,7 +82,7 @@ def descend(
         standing = standing.met(index, gradient.zero & going)
         index, images, direction = (of(part, going) for part in (index, images, gradient.direction))
         moved = update(images, direction, index)
-        still = _unmoved(moved, images)
+        still = alike(moved, images)
         if bool(still.any()):
             over = still.clone()
             over[still] = rests(images[still], direction[still], index[still])
@@ -98,15 +97,6 @@ def descend(
     with torch.no_grad():
         standing = standing.seen(index, images, network(images))
     yield standing.step(first + steps, torch.zeros_like(standing.reached))
-
-
-def _unmoved(moved: Tensor, images: Tensor) -> Tensor:
-    """Whether nothing of an image has changed, (n,) bool: of nearly all others the middle row tells already."""
-    still = (moved[:, :, MIDDLE] == images[:, :, MIDDLE]).flatten(1).all(1)
-    perhaps = still.nonzero().flatten()
-    if len(perhaps):
-        still[perhaps] = (moved[perhaps] == images[perhaps]).flatten(1).all(1)
-    return still
 
 
 def of(part: Tensor, chosen: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -39,20 +40,27 @@ class AttackResult:
 class Step:
     """Where an attack on N images stands after `iteration` steps.
 
-    images, logits  (N, 1, 28, 28) and (N, 10): now
-    running         (N,) bool: those that the attack will go on with
-    gradient        that of those in `seen`, where they are now; None where none is taken
-    seen            (n,) int64: whose gradient that is
-    standing        all that the result is made of
+    running   (N,) bool: those that the attack will go on with
+    gradient  that of those in `seen`, where they are now; None where none is taken
+    seen      (n,) int64: whose gradient that is
+    standing  all that the result is made of
     """
 
     iteration: int
-    images: Tensor
-    logits: Tensor
     running: Tensor
     gradient: Gradient | None
     seen: Tensor
     standing: "Standing"
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 1, 28, 28), now."""
+        return self.standing.images
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, 10), of these."""
+        return self.standing.logits
 
     @property
     def log10_gradient(self) -> Tensor:
@@ -67,13 +75,38 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """N images, those at `index` (n,) moved to `there` (n, 1, 28, 28) since; put together where one asks."""
+
+    before: Tensor
+    index: Tensor | None = None
+    there: Tensor | None = None
+
+    @cached_property
+    def together(self) -> Tensor:
+        """(N, 1, 28, 28)."""
+        if self.index is None or self.there is None:
+            return self.before
+        return self.before.index_copy(0, self.index, self.there)
+
+    def at(self, index: Tensor) -> Tensor:
+        """Those at `index`."""
+        return self.there if self.there is not None and index is self.index else self.together[index]
+
+    def put(self, index: Tensor, there: Tensor) -> "Sent":
+        """With `there` in place of those at `index`."""
+        if len(index) == len(self.before):
+            return Sent(there)
+        return Sent(self.before if index is self.index else self.together, index, there)
+
+
+@dataclass(frozen=True)
 class Standing:
     """The bookkeeping that all attacks share: where each image is, and its own best so far.
 
     originals              (N, 1, 28, 28)
-    images, logits         now
-    best, lowest           (N, 1, 28, 28) and (N,): the image that reached the goal, else that of the lowest objective,
-                           and its value
+    now, logits            where they are, and what the network makes of them
+    kept, lowest           the image that reached the goal, else that of the lowest objective, and its value
     reached, first_reached (N,) bool: whether the best has got there; whether the original was there already
     iterations             (N,) int64
     zero                   (N,) bool: met a gradient that was exactly zero
@@ -81,14 +114,24 @@ class Standing:
 
     objective: Objective
     originals: Tensor
-    images: Tensor
+    now: Sent
     logits: Tensor
-    best: Tensor
+    kept: Sent
     lowest: Tensor
     reached: Tensor
     first_reached: Tensor
     iterations: Tensor
     zero: Tensor
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 1, 28, 28), now."""
+        return self.now.together
+
+    @property
+    def best(self) -> Tensor:
+        """(N, 1, 28, 28), the best of each."""
+        return self.kept.together
 
     @classmethod
     def at(cls, originals: Tensor, logits: Tensor, objective: Objective) -> "Standing":
@@ -97,9 +140,9 @@ class Standing:
         return cls(
             objective,
             originals,
-            originals,
+            Sent(originals),
             logits,
-            originals,
+            Sent(originals),
             objective.values(logits),
             reached,
             reached,
@@ -116,18 +159,13 @@ class Standing:
         before, lowest = self._of(self.reached, index), self._of(self.lowest, index)
         values, reached = objective.values(logits), objective.reached(logits)
         better = ~before & (reached | (values < lowest))
-        there = {
-            "images": images,
-            "logits": logits,
-            "reached": before | reached,
-            "lowest": torch.where(better, values, lowest),
-        }
+        there = {"logits": logits, "reached": before | reached, "lowest": torch.where(better, values, lowest)}
+        kept = self.kept
         if bool(better.all()):
-            there["best"] = images
+            kept = kept.put(index, images)
         elif bool(better.any()):
-            worse = (~better).nonzero().flatten()
-            there["best"] = images.index_copy(0, worse, self.best[index[worse]])
-        return self._with(index, **there)
+            kept = kept.put(index, torch.where(better[:, None, None, None], images, kept.at(index)))
+        return replace(self._with(index, **there), now=self.now.put(index, images), kept=kept)
 
     def counted(self, index: Tensor, steps: int | Tensor = 1) -> "Standing":
         """After those at `index` (n,) have taken `steps` more."""
@@ -137,16 +175,16 @@ class Standing:
         """At `images` (N, 1, 28, 28), all of them, for better or worse; who had got there before still counts."""
         return replace(
             self,
-            images=images,
+            now=Sent(images),
             logits=logits,
-            best=images,
+            kept=Sent(images),
             reached=self.reached | self.objective.reached(logits),
             lowest=self.objective.values(logits),
         )
 
     def sent(self, images: Tensor) -> "Standing":
         """With those that have not got there at `images` (N, 1, 28, 28), still to be seen."""
-        return replace(self, images=torch.where(self.reached[:, None, None, None], self.images, images))
+        return replace(self, now=Sent(torch.where(self.reached[:, None, None, None], self.images, images)))
 
     def met(self, index: Tensor, zero: Tensor) -> "Standing":
         """After those at `index` (n,) have met a gradient that was exactly zero, or not: `zero` (n,)."""
@@ -158,7 +196,7 @@ class Standing:
         """The Step after `iteration` of them; the `gradient` is that of those at `seen` (n,)."""
         if seen is None:
             seen = running.new_zeros(0, dtype=torch.int64)
-        return Step(iteration, self.images, self.logits, running, gradient, seen, self)
+        return Step(iteration, running, gradient, seen, self)
 
     def result(self) -> AttackResult:
         """What the attack has come to."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.descent import begun
+from satcore.attacks.descent import begun, of
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 from satcore.data import seeded
@@ -47,13 +47,13 @@ def square_steps(
             tried = (originals[index] + epsilon * _signs(generator, 28).view(1, 1, 1, 28).to(originals)).clamp(0, 1)
         else:
             rows, columns = _window(generator, query, queries)
-            tried = standing.best[index].clone()
+            tried = standing.kept.at(index).clone()
             sign = _signs(generator, 1).to(originals)
             tried[:, :, rows, columns] = (originals[index][:, :, rows, columns] + epsilon * sign).clamp(0, 1)
         with torch.no_grad():
             logits = network(tried)
         standing = standing.counted(index).seen(index, tried, logits)
-        index = index[~standing.reached[index]]
+        index = of(index, ~standing.reached[index])
         going = torch.zeros_like(standing.reached)
         yield standing.step(query + 1, going.index_fill(0, index, True) if query + 1 < queries else going)
 

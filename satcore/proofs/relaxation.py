@@ -8,7 +8,9 @@ and what is known of a unit's interval comes in by a multiplier (β-CROWN, Wang 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -160,37 +162,45 @@ class Relaxation:
         rates: Sequence[float],
         deadline: float,
         enough: float = 0.0,
-    ) -> tuple[Tensor, Bound, list[Tensor], list[Tensor]]:
-        """The best of the `lower_bound`s (N, K) while Adam turns the `leans` and finds `multipliers` within their
-        `signs`; the last bound, with where its lines and multipliers have got to.
+    ) -> tuple[Bound, list[Tensor], list[Tensor]]:
+        """`lower_bound`s (N, K), after Adam has turned the `leans` and found `multipliers` within their `signs`, with
+        where these have got to. Any are sound: so they are searched for in float32, where that is possible.
 
-        The `rates` are those of the leans of each block, then of the multipliers. It ends before its `steps` are over
-        once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
+        The `rates` are those of the leans of each block, then of the multipliers. The search ends before its `steps`
+        are over once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
         """
-        leans = [lean.clone().requires_grad_() for lean in leans]
-        free = [multiplier.clone().requires_grad_() for multiplier in multipliers or ()]
-        groups = [{"params": [one], "lr": rate} for one, rate in zip((*leans, *free), rates, strict=True)]
+        searched = self.in_single or self
+        there = _in_single((region, lines, rows, signs, leans, multipliers)) if self.in_single else None
+        near, around, of, within, *start = there or (region, lines, rows, signs, leans, multipliers)
+        turned, free = ([one.clone().requires_grad_() for one in group or ()] for group in start)
+        groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free), rates, strict=True)]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True)
-        best = rows.new_full(rows.shape[:2], -torch.inf)
-        for step in range(steps + 1):
+        best = of.new_full(of.shape[:2], -torch.inf)
+        for _ in range(steps):
             with torch.enable_grad():
-                bound = self.lower_bound(region, lines, depth, rows, leans, free or None)
-            best = best.maximum(bound.value.detach())
-            done = step == steps or bool((best > enough).all()) or time.monotonic() > deadline
-            if done or not bound.value.requires_grad:  # nothing is free to turn
-                break
+                value = searched.lower_bound(near, around, depth, of, turned, free or None).value
+            best = best.maximum(value.detach())
+            if not value.requires_grad or bool((best > enough).all()) or time.monotonic() > deadline:
+                break  # or nothing is free to turn
             optimiser.zero_grad()
-            bound.value.backward(torch.ones_like(bound.value))
+            value.backward(torch.ones_like(value))
             optimiser.step()
             for group in optimiser.param_groups:
                 group["lr"] *= DECAY
             with torch.no_grad():
-                for lean in leans:
+                for lean in turned:
                     lean.clamp_(0, 1)
-                for multiplier, (least, most) in zip(free, signs or (), strict=True):
+                for multiplier, (least, most) in zip(free, within or (), strict=True):
                     multiplier.clamp_(least, most)
-        last = Bound(bound.value.detach(), bound.pixels.detach(), tuple(rows.detach() for rows in bound.outputs))
-        return best, last, [lean.detach() for lean in leans], [multiplier.detach() for multiplier in free]
+        leans, multipliers = ([one.detach().to(rows.dtype) for one in group] for group in (turned, free))
+        return self.lower_bound(region, lines, depth, rows, leans, multipliers or None), leans, multipliers
+
+    @cached_property
+    def in_single(self) -> "Relaxation | None":
+        """The same in float32, which takes half the time and proves nothing; None where not all blocks are dense."""
+        if any(part.matrix is None for part in self.parts):
+            return None
+        return Relaxation(_in_single(self.parts), self.roundoff)
 
     def interval_bound(self, arithmetic: Arithmetic, region: Region, rows: Tensor) -> Tensor:
         """The least that rows·h can be, of h the logits, by the intervals of what they are summed up of, (N, K)."""
@@ -285,6 +295,18 @@ def picking(units: Tensor, count: int) -> Tensor:
     return rows.index_put((torch.zeros_like(units), torch.arange(len(units)), units), torch.ones((), dtype=rows.dtype))
 
 
+def _in_single(value: Any, seen: dict[int, Tensor] | None = None) -> Any:
+    """With all float64 in it as float32; what is the same tensor twice is so afterwards, too."""
+    seen = {} if seen is None else seen
+    if isinstance(value, Tensor):
+        return seen.setdefault(id(value), value.float()) if value.is_floating_point() else value
+    if isinstance(value, list | tuple):
+        return type(value)(_in_single(part, seen) for part in value)
+    if is_dataclass(value):
+        return replace(value, **{field.name: _in_single(getattr(value, field.name), seen) for field in fields(value)})
+    return value
+
+
 def _around_maxima(interval: Interval, windows: Tensor) -> tuple[Pooled, Interval]:
     """Lines around the largest entry of each window, and between what it lies.
 
@@ -311,7 +333,8 @@ def _open(lines: Enclosure) -> Tensor:
 
 def _least(rows: Tensor, interval: Interval) -> Tensor:
     """The least of rows·x (N, K) for x in the `interval`."""
-    return _dot(rows.clamp_min(0), interval[0][:, None]) + _dot(rows.clamp_max(0), interval[1][:, None])
+    low, high = interval[0][:, None], interval[1][:, None]
+    return _dot(rows, (low + high) / 2) - _dot(rows.abs(), (high - low) / 2)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
