@@ -302,7 +302,7 @@ def _in_single(value: Any, seen: dict[int, Tensor] | None = None) -> Any:
         return seen.setdefault(id(value), value.float()) if value.is_floating_point() else value
     if isinstance(value, list | tuple):
         return type(value)(_in_single(part, seen) for part in value)
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{field.name: _in_single(getattr(value, field.name), seen) for field in fields(value)})
     return value
 
