@@ -42,7 +42,8 @@ def main() -> None:
         ],
         position="top",
     )
-    forget_infinities()  # only now: before the navigation, a rerun doesn't know its page and may end at home
+    if "first page" not in st.session_state:  # later its keys are widgets', which alone may write them
+        forget_infinities()  # only now: before the navigation, a rerun doesn't know its page and may end at home
     st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
     st.session_state["page turned"] = st.session_state.get("page") not in (None, page.url_path)
     st.session_state["page"] = page.url_path

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from satcore import memory
 
@@ -501,7 +501,7 @@ def _story(options: argparse.Namespace) -> int:
     return 0
 
 
-def _room(options: argparse.Namespace) -> int:
+def _room(options: argparse.Namespace) -> NoReturn:
     from satcore import room
     from satcore.dashboard.shared.served import serve
 
@@ -516,7 +516,6 @@ def _room(options: argparse.Namespace) -> int:
         flush=True,
     )
     serve()
-    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

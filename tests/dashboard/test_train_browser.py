@@ -74,3 +74,9 @@ def test_nothing_has_to_be_scrolled_sideways_and_what_is_bad_is_refused(visit, v
     expect(page.get_by_role("button", name="▶ Start")).to_have_count(0)
     main = page.get_by_test_id("stMain")
     assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    for field, value in (("Epochs", "5"), ("Rate", "inf")):
+        page.get_by_label(field, exact=True).first.fill(value)
+        page.keyboard.press("Tab")
+        expect(page).to_have_url(re.compile(value), timeout=PATIENCE)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("a learning rate from 0 to 1, got inf", timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -1,5 +1,6 @@
 """The dashboard served by a process of its own, and a browser to look at it with."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -8,8 +9,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -25,7 +26,7 @@ def installed_chromium() -> str | None:
     return next(filter(None, candidates), None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def served(root: Path = ROOT) -> Iterator[str]:
     """The dashboard in `root`, served by `streamlit run app.py` on a free port of 127.0.0.1: its address.
 
@@ -50,22 +51,21 @@ def served(root: Path = ROOT) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-def serve(root: Path = ROOT) -> None:
+def serve(root: Path = ROOT) -> NoReturn:
     """Serve the dashboard in `root` by this very process, as `streamlit run app.py` does, until it is ended.
 
     It is on 127.0.0.1, whatever address the environment or a configuration has.
 
-    Raises ValueError where no app.py is there.
+    Raises ValueError where no app.py is there, and KeyboardInterrupt in the end.
     """
     from click import Abort
     from streamlit.web.cli import main
 
     _check(root)
     os.chdir(root)
-    try:
+    with contextlib.suppress(Abort):
         main(["run", "app.py", "--server.address", "127.0.0.1"], standalone_mode=False)
-    except Abort:
-        raise KeyboardInterrupt from None  # which it was
+    raise KeyboardInterrupt  # whichever of two servers in this process took the signal, and kept it from `main` or not
 
 
 def _check(root: Path) -> None:
