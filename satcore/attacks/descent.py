@@ -1,15 +1,17 @@
 """Step by step down an objective's gradient: what FGSM, PGD and Adam have in common, and the checks of all attacks."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.gradients import Way, alike
+from satcore.attacks.gradients import Gradient, Way, alike
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing, Step
 from satcore.data import check_epsilon, check_images, check_labels, check_whole, logits_of
 
+CARRIED = 1 / 8  # of a batch, at most
 Update = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, directions of their gradients, their index) ↦ new images
 Rest = Callable[
     [Tensor, Tensor, Tensor], Tensor
@@ -52,9 +54,9 @@ def at_first(images: Tensor, logits: Tensor, objective: Objective) -> Standing:
     return standing
 
 
-def no_gradient(images: Tensor, directions: Tensor, index: Tensor) -> Tensor:
-    """Whether the gradient is exactly zero, (n,) bool: an update that remembers nothing then does the same for ever."""
-    return alike(directions, directions.new_zeros(()).expand_as(directions))
+def for_ever(images: Tensor, directions: Tensor, index: Tensor) -> Tensor:
+    """Whether it is for ever that nothing was changed, (n,) bool: an update that remembers nothing does it again."""
+    return torch.ones_like(index, dtype=torch.bool)
 
 
 def descend(
@@ -64,41 +66,49 @@ def descend(
     update: Update,
     steps: int,
     first: int = 0,
-    rests: Rest = no_gradient,
+    rests: Rest = for_ever,
 ) -> Iterator[Step]:
     """`steps` steps of `update` with every image that has not got there, until it has or `rests` for ever.
 
     The iterations of an image that rests count up to the last that changed it. `first` is the iteration of the first
-    Step; the last has no gradient unless all have stopped before.
+    Step; the last has no gradient unless all have stopped before. Those that have stopped are carried along, and left
+    as they are, until they are more than `CARRIED` of the batch: taking a few out costs more than a step with them.
     """
     index = (~standing.reached).nonzero().flatten()
-    images = of(standing.images, ~standing.reached)
+    images, going = of(standing.images, ~standing.reached), torch.ones_like(index, dtype=torch.bool)
     idle = torch.zeros_like(standing.iterations)  # steps since the last that changed an image
     for iteration in range(first, first + steps):
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
         standing = standing.seen(index, images, gradient.logits)
-        going, seen = ~standing.reached[index], index
+        taken, seen, direction = of(gradient, going), of(index, going), gradient.direction
+        going = going & ~standing.reached[index]
         standing = standing.met(index, gradient.zero & going)
-        index, images, direction = (of(part, going) for part in (index, images, gradient.direction))
+        if int((~going).sum()) > CARRIED * len(index):
+            index, images, direction, going = (part[going] for part in (index, images, direction, going))
         moved = update(images, direction, index)
-        still = alike(moved, images)
+        stopped = (~going).nonzero().flatten()
+        moved[stopped] = images[stopped]
+        still = alike(moved, images) & going
         if bool(still.any()):
             over = still.clone()
             over[still] = rests(images[still], direction[still], index[still])
             standing = standing.counted(index[over], -idle[index[over]])
-            index, moved, still = (of(part, ~over) for part in (index, moved, still))
+            going, still = going & ~over, still & ~over
         idle[index] = torch.where(still, idle[index] + 1, 0)
-        images = moved
-        yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, index, True), gradient, seen)
-        if not len(index):
+        images, left = moved, of(index, going)
+        yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, left, True), taken, seen)
+        if not len(left):
             return
-        standing = standing.counted(index)
+        standing = standing.counted(left)
     with torch.no_grad():
         standing = standing.seen(index, images, network(images))
     yield standing.step(first + steps, torch.zeros_like(standing.reached))
 
 
-def of(part: Tensor, chosen: Tensor) -> Tensor:
+Part = TypeVar("Part", Tensor, Gradient)
+
+
+def of(part: Part, chosen: Tensor) -> Part:
     """`part[chosen]`, not copied where all are chosen."""
     return part if bool(chosen.all()) else part[chosen]

@@ -33,8 +33,8 @@ def pgd_steps(
     targeted: bool = False,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """PGD, step by step: x ← P(x + `step_size`·sgn ∂C/∂x), until an image is misclassified or its gradient is exactly
-    zero.
+    """PGD, step by step: x ← P(x + `step_size`·sgn ∂C/∂x), until an image is misclassified or a step leaves it where it
+    is, as all others would: its gradient is exactly zero, or every pixel is pushed against an edge of the ball.
 
     The first start is the image itself; each of the other `restarts` is a random point of the ε-ball, the same offset
     for every image, so that no image's fate depends on the others. `step_size` is 2.5·ε/`steps` unless given; the rest

@@ -164,7 +164,8 @@ class Standing:
         if bool(better.all()):
             kept = kept.put(index, images)
         elif bool(better.any()):
-            kept = kept.put(index, torch.where(better[:, None, None, None], images, kept.at(index)))
+            worse = (~better).nonzero().flatten()
+            kept = kept.put(index, images.index_copy(0, worse, kept.at(index)[worse]))
         return replace(self._with(index, **there), now=self.now.put(index, images), kept=kept)
 
     def counted(self, index: Tensor, steps: int | Tensor = 1) -> "Standing":
