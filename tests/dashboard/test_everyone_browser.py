@@ -50,6 +50,8 @@ SMALLER = """least => {
   look(document)
   return found
 }"""
+CUT = """[...document.querySelectorAll('[data-testid=stMultiSelectTagsContainer]')]
+  .filter(names => names.scrollWidth > names.clientWidth).map(names => names.innerText)"""
 FOCUSED = """() => {
   let element = document.activeElement
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
@@ -111,12 +113,14 @@ def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
     page = visit(f"/{path}", viewport=LAPTOP)
     whole(page, PAGES[path])
     assert violations(page) == smaller(page) == {}
+    assert page.evaluate(CUT) == []
     page.emulate_media(color_scheme="dark")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(23, 22, 20)")
     assert violations(page) == {}
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(300)
     assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    assert page.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize("path", ["weights", "live_attack?pick=by+index", "?scene=1"])
