@@ -73,7 +73,7 @@ st.header("Why")
 why.gradients(chosen, there)
 if there:
     st.subheader("Where the gradient dies")
-    with figure("dying", downloads.of_reality(there)):
+    with figure("dying", downloads.of_dying(there)):
         alt = words.alt_dying(there, chosen)
         st.plotly_chart(figures.dying(there, chosen), key="dying", config=figures.NO_TOOLS, alt=alt)
     st.caption(words.DYING)
@@ -81,5 +81,5 @@ if there:
 
     st.header("Would you believe this attack?")
     st.markdown(words.CHECKS)
-    with figure("checks", downloads.of_reality(there)):
+    with figure("checks", downloads.of_checks(there)):
         checks_view(there, chosen, words.meanings(), key="checks")

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -14,7 +14,7 @@ from satcore.attacks.objective import Objective
 
 @dataclass(frozen=True)
 class AttackResult:
-    """One attack on N images; every field has one entry an image.
+    """One attack on N images; everything has one entry an image.
 
     images          (N, 1, 28, 28), in [0, 1]: the attacked images, all of them, successful or not; where nothing was
                     changed they may share memory with the originals: don't write to them
@@ -23,17 +23,31 @@ class AttackResult:
     correct_before  (N,) bool: the image was classified correctly before the attack (not as the target, where there is
                     one)
     iterations      (N,) int64: steps taken (queries, where the attack asks for no gradient)
-    linf, l2        (N,): the perturbation's largest change of a pixel, and its Euclidean norm
     zero_gradient   (N,) bool: the attack met a gradient that was exactly zero in every pixel, before it got there
+    originals       (N, 1, 28, 28): the images that were attacked, which `moved`, `linf` and `l2` are taken from
     """
 
     images: Tensor
     success: Tensor
     correct_before: Tensor
     iterations: Tensor
-    linf: Tensor
-    l2: Tensor
     zero_gradient: Tensor
+    originals: Tensor = field(repr=False)
+
+    @property
+    def moved(self) -> Tensor:
+        """(N, 784): what was added to each image."""
+        return (self.images - self.originals).flatten(1)
+
+    @cached_property
+    def linf(self) -> Tensor:
+        """(N,): the largest change of a pixel."""
+        return self.moved.abs().amax(1)
+
+    @cached_property
+    def l2(self) -> Tensor:
+        """(N,): the change's Euclidean norm."""
+        return self.moved.norm(dim=1)
 
 
 @dataclass(frozen=True)
@@ -201,15 +215,13 @@ class Standing:
 
     def result(self) -> AttackResult:
         """What the attack has come to."""
-        moved = (self.best - self.originals).flatten(1)
         return AttackResult(
             images=self.best,
             success=self.reached,
             correct_before=~self.first_reached,
             iterations=self.iterations,
-            linf=moved.abs().amax(1),
-            l2=moved.norm(dim=1),
             zero_gradient=self.zero,
+            originals=self.originals,
         )
 
     def _of(self, part: Tensor, index: Tensor) -> Tensor:

@@ -140,8 +140,9 @@ def test_every_number_comes_with_what_it_means():
 def test_a_path_from_an_image_to_itself_goes_nowhere():
     drawn = payload(opened(**QUICK, source="7", target="7"))
     for network in drawn["networks"]:
-        (_, length, _), *_ = network["figures"]
+        length, _, flatness, participation = (value for _, value, _ in network["figures"])
         assert length == "0" and not numbers(network["soFar"]).any()
+        assert flatness == "–" and float(participation) >= 1  # there is no length to travel, but a Jacobian
         for key in ("nodes", "probabilities", "element", "soFar", "t", "spectra"):
             assert np.isfinite(numbers(network[key])).all()
 
@@ -440,6 +441,10 @@ def test_of_a_network_that_steps_first_it_says_that_it_only_jumps():
     assert not page.exception and not page.error and len(said) == 1 and said[0].startswith(f"{name}: behind a step")
     (path,) = compute.paths([name], 7_424, 8_417, 51).values()
     assert path.length_element.abs().max() == 0 and path.length >= path.geodesic > 1 and not path.converged
+    (*_, flatness, participation), (*_, beside) = (
+        [value for _, value, _ in network["figures"]] for network in payload(page)["networks"]
+    )
+    assert flatness.endswith(" %") and participation == "–" and float(beside) >= 1  # none takes part: all are zero
     page = opened(networks=[name, "relu-mlp/vanilla"], view="Plane", grid="50")
     assert not page.exception and sum("only jumps" in caption.value for caption in page.caption) == 1
     plane = list(compute.plane(name, (7_424, 8_417, 0), 20))[-1]

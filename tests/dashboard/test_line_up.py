@@ -48,7 +48,18 @@ def test_none_at_all_is_one_sentence():
     page = opened("home", first=True, networks="")
     assert not page.exception
     (error,) = page.error
-    assert "one to four networks" in error.value
+    assert "one to four networks" in error.value and not page.warning
+
+
+@pytest.mark.parametrize("index", ["10000", "-1", "the last"])
+def test_an_index_that_no_test_image_has_is_one_sentence(index):
+    page = opened("live_attack", first=True, **QUICK, index=index)
+    assert not page.exception and not page.error
+    assert [there.value for there in page.warning] == [
+        "No test image has the index asked for: they go from 0 to 9,999."
+    ]
+    for asked in ({"pick": "by index", "index": "9999"}, {"pick": "random", "index": "10000"}):
+        assert not opened("live_attack", first=True, **asked).warning
 
 
 def test_the_line_up_goes_along_to_the_next_page():

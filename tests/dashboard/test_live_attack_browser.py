@@ -69,6 +69,25 @@ def test_an_attack_is_played_paused_and_scrubbed_in_the_browser_alone(visit):
     assert len(page.sent) == sent  # what is paused asks the server for nothing
 
 
+def test_all_charts_of_a_row_have_one_axis_of_steps(visit):
+    page = settled(visit(f"{LIVE}&attack=PGD&gradient=exact", viewport=LAPTOP))
+    page.get_by_role("button", name="Play").click()
+    for training in FAMILY:
+        expect(says(page, training)).to_have_text(re.compile("^Fooled after|^Moved"), timeout=PATIENCE)
+    ends = page.locator("section svg").evaluate_all(
+        """(charts) => charts.map((svg) => [...svg.querySelectorAll("text")].findLast(
+             (text) => text.getAttribute("text-anchor") === "end" && /^[0-9,]+$/.test(text.textContent)).textContent)"""
+    )
+    took = [int(re.findall(r"([\d,]+) step", says(page, training).inner_text())[0]) for training in FAMILY]
+    assert len(ends) == 3 * len(FAMILY) and set(ends) == {str(max(took))} and min(took) < max(took)
+    reach = page.locator("section svg").evaluate_all(
+        """(charts) => charts.map((svg) => { const curve = [...svg.querySelectorAll("path")].at(-1).getBBox()
+             return curve.x + curve.width })"""
+    )
+    right = [58 + steps / max(took) * 230 for steps in took]  # where each network's curves end
+    assert reach[2::3] == pytest.approx(right, abs=1)
+
+
 def test_interpolations_target_does_not_come_along(visit):
     page = visit("/interpolation?networks=sigmoid-mlp/saturated&source=3&target=7&points=51")
     expect(page.locator("section[data-network]")).to_have_count(1, timeout=PATIENCE)

@@ -15,6 +15,7 @@ from satcore import checkpoints, data, evaluation, library, networks
 from satcore.dashboard.networks import downloads, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import keep
+from satcore.evaluation import reality
 from satcore.networks import Block, Dense
 from tests.dashboard.pages import button, damage, own_cnn, own_mlp
 from tests.dashboard.pages import opened as opened_page
@@ -70,6 +71,13 @@ def test_every_network_of_both_shelves_has_a_card_with_what_is_known_of_it():
         assert card.sha256[:12] in said and networks.described(card.architecture) in said
     assert "**96.24\N{NO-BREAK SPACE}%** | **95.49\N{NO-BREAK SPACE}%** | 5.6, 4.3, 4.8 |" in said
     assert {there.label for there in page.button} >= {"Measure it"}
+
+
+def test_what_was_found_out_is_a_sentence_that_keeps_its_acronyms():
+    found = reality.load("relu-mlp/vanilla")
+    said = [text.value for text in opened(group="relu-mlp").markdown if text.value.startswith("Right under")]
+    assert found and "FGSM as published" in said[0]
+    assert said[0] == f"R{reality.verdict(found).removeprefix('r')}."
 
 
 def test_a_card_leads_to_its_network_on_every_page():

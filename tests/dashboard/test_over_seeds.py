@@ -117,11 +117,27 @@ def test_what_ships_is_ringed(few):
     assert ringed == [["vanilla, seed 0, ships"], ["saturated, seed 0, ships"], []]
 
 
+def test_how_far_a_ringed_dot_is_off_its_card_is_said_where_it_is():
+    there, card = made_up(SATURATED, library.describe(SATURATED).seed), library.describe(SATURATED).measurements
+    shares = {figure: card[figure] for figure in compute.COUNTED}
+    alike, off = (
+        {"saturated": [dataclasses.replace(there, figures=there.figures | shares | {"fgsm_accuracy": fgsm})]}
+        for fgsm in (card["fgsm_accuracy"], card["fgsm_accuracy"] - 12e-4)
+    )
+    assert "off its card" not in words.how(alike) and "up to 12 of the 10,000 images off its card" in words.how(off)
+    assert "off its card" not in words.how({"saturated": [dataclasses.replace(there, seed=77)]})  # which doesn't ship
+    assert "up to 12 of the 10,000 images off its card" in words.about_lambda({OWN: off["saturated"]})
+
+
+def test_no_singular_value_takes_part_where_all_are_zero():
+    assert compute.PARTICIPATION.values(FIGURES | {"participation": 0.0}) == [None]
+
+
 @pytest.mark.parametrize(
     "saturated, control, says",
     [
         ([96, 97, 98, 99], [92, 93, 94, 95], "+4.0 points in the median: every saturated network is above every"),
-        ([92, 93], [96, 97], "−4.0 points in the median: every saturated network is below every control, as it"),
+        ([92, 93], [96, 97], "−4.0 points in the median: every saturated network is below every control. By"),
         ([92, 96], [94, 95], "−0.5 points in the median, and the two overlap"),
         ([92], [96, 97], "−4.5 points; of a single seed on either side, no spread is known"),
     ],
@@ -135,7 +151,8 @@ def test_chance_is_counted():
     orders = list(itertools.permutations("aaabb"))
     apart = [order for order in orders if "".join(order) in ("aaabb", "bbaaa")]
     assert compute.chance(3, 2) == pytest.approx(len(apart) / len(orders))
-    assert "by chance once in 35 times" in words.compared(Spread.of([5, 6, 7, 8]), Spread.of([1, 2, 3, 4]))
+    said = words.compared(Spread.of([5, 6, 7, 8]), Spread.of([1, 2, 3, 4]))
+    assert "the two would lie apart, whichever is above, once in 35 times." in said
 
 
 def test_one_seed_is_said_to_be_one(few, monkeypatch):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -276,6 +277,37 @@ def test_the_csv_has_every_figure(found):
         + sum(count is not None for count in there.proven)
         + 2 * len(there.decided)
         for there in found.values()
+    )
+
+
+def test_the_csv_of_gradients_and_that_of_the_checks_have_what_their_figures_show(found):
+    offered = {there.key: there.label for there in opened().get("download_button")}
+    assert offered["download dying gradients.csv"] and offered["download checks checks.csv"]
+    there = found[SATURATED]
+    rows = list(csv.DictReader(io.StringIO(downloads.csv_of_gradients({SATURATED: there}))))
+    for layer in there.dying:
+        counted = [row for row in rows if row["layer"] == layer.layer]
+        assert sum(int(row["images"]) for row in counted) + layer.zero == there.images
+        assert {float(row["zero in float32"]) for row in counted} == {layer.zero_single}
+        at = {float(row["log10 of the norm from"]): int(row["images"]) for row in counted}
+        assert at == dict(zip((-math.inf, *reality.EDGES[:-1]), (layer.below, *layer.counts), strict=True))
+    rows = csv.DictReader(io.StringIO(downloads.csv_of_checks({SATURATED: there})))
+    assert [(row["check"], row["passed"] == "True", row["figure"], float(row["value"])) for row in rows] == [
+        (check.name, check.passed, *figure) for check in there.checks for figure in check.figures.items()
+    ]
+
+
+def test_the_temperature_of_the_ladder_is_told_from_the_one_chosen(found):
+    name, rung = "sigmoid-mlp/control", "PGD, cross-entropy, softened"
+    there = found[name]
+    at, left = there.temperatures[rung][there.epsilons.index(EPSILON)], there.left(rung)
+    cell = next(row for row in pages.told(opened(), "rows") if row["name"] == name)["cells"][
+        list(ladder_view.COLUMNS).index(rung)
+    ]
+    assert left and f"after {rung} at T = {at:g}: {left.count} of" in cell["says"]
+    said = words.softened({name: there}, styles([library.describe(name)]), "cross-entropy", 30.0)
+    assert (
+        f"In the ladder, where T was chosen on training images: control {100 * left.share:.1f} % at T = {at:g}." in said
     )
 
 

@@ -11,6 +11,7 @@ from satcore import background, library, networks, runs
 from satcore.dashboard.train import controls, downloads, figures, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Record, Training, beside, record, seconds_an_epoch, trainings
+from satcore.evaluation import seeds
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
 from satcore.training import loop, train
@@ -232,6 +233,17 @@ def test_why_a_run_ended_badly_is_one_line():
     (background.folder(key) / background.COMPLAINTS).write_text("satcore: expected a loss that is a number, got nan\n")
     (error,) = opened(**of_small()).error
     assert error.value == "expected a loss that is a number, got nan"
+
+
+def test_beside_a_recipe_that_ships_stands_another_seed_of_it():
+    recipe = RECIPES["relu-mlp/saturated"]
+    staged = [one.seed for one in seeds.load()[0] if one.identity == recipe.identity and one.history]
+    for seed in (library.describe(recipe.name).seed or 0, staged[0]):
+        other = next(there for there in staged if there != seed)
+        found = beside(Run(recipe, seed), {})
+        assert (
+            found and found.called == f"{recipe.name}, seed {other}" and f"In grey: {found.called}" in words.grey(found)
+        )
 
 
 def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():

@@ -45,8 +45,8 @@ def _network(name: str, colour: str, path: Path) -> dict:
     values = {
         "length": f"{'' if path.converged else '≥ '}{round(path.length, 9):.3g}",
         "geodesic": f"{round(path.geodesic, 9):.3g}",
-        "flatness": f"{100 * path.flatness:.0f} %",
-        "participation": f"{path.participation:.2f}",
+        "flatness": f"{100 * path.flatness:.0f} %" if path.length > 0 else "–",
+        "participation": f"{path.participation:.2f}" if path.participation > 0 else "–",
     }
     # The spectrum at the transition belongs into its curves: between two steps of t its peak would be missed.
     t = np.append(path.t, path.transition)

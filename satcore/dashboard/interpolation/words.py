@@ -15,9 +15,9 @@ FIGURES = {
     "{arc_length:.4g}.",
     "geodesic": "The shortest way between the two answers, 2·arccos Σ√(pq). At most π; no path can be shorter.",
     "flatness": "The share of the path, its flattest parts, on which only 1 % of the length is travelled. "
-    "1 % means change everywhere alike, 100 % all of it in jumps.",
+    "1 % means change everywhere alike, 100 % all of it in jumps; –: there is no length to travel.",
     "participation": "How many singular values of the Jacobian take part where the length element is largest: "
-    "(Σσ²)²/Σσ⁴, from 1 to 10; 0 where all are zero.",
+    "(Σσ²)²/Σσ⁴, from 1 to 10; –: all are zero there, and none takes part.",
 }
 
 NOT_CONVERGED = (

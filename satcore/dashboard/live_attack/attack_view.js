@@ -8,7 +8,7 @@ const scrubbed = new WeakMap()  // where the scrubber is, as a share of each tra
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view")
-  const networks = data.networks.map(decoded)
+  const networks = onOneAxis(data.networks.map(decoded))
   height = networks.length > 1 ? 180 : 300
   const specs = chartsOf(data, networks).slice(0, data.brief ? 0 : 3)
   const last = Math.max(...networks.map((n) => n.frames.length)) - 1
@@ -52,6 +52,12 @@ function decoded(n) {
   const at = (all, k) => all.subarray(784 * k, 784 * k + 784)
   const frames = n.frameRows.map((_, k) => ({ image: at(images, k), change: at(changes, k) }))
   return { ...n, ...Object.fromEntries(columns), frames }
+}
+
+// All as far to the right as the `longest` has come: else one that falls in a step looked as slow as one in eight.
+function onOneAxis(networks) {
+  const longest = Math.max(...networks.map((n) => n.iteration.at(-1) ?? 0))
+  return networks.map((n) => ({ ...n, longest }))
 }
 
 function largestOf(networks, name, least) {
@@ -116,7 +122,7 @@ function gradientChart(floors, networks) {
 
 function level(share) { return height - BOTTOM - Math.min(1, Math.max(0, share)) * (height - BOTTOM - TOP) }
 
-function place(n, i) { return LEFT + n.iteration[i] / (n.iteration.at(-1) || 1) * (WIDTH - LEFT - RIGHT) }
+function place(n, i) { return LEFT + n.iteration[i] / (n.longest || 1) * (WIDTH - LEFT - RIGHT) }
 
 function chart(n, spec, unit) {
   const text = (x, y, content, more = "") =>
@@ -128,8 +134,7 @@ function chart(n, spec, unit) {
     out += text(LEFT - 6, y + 5, label, 'text-anchor="end"')
   }
   out += text(LEFT, height - 7, "0") + text((LEFT + WIDTH - RIGHT) / 2, height - 7, unit, 'text-anchor="middle"')
-  const last = n.iteration.at(-1)
-  out += text(WIDTH - RIGHT, height - 7, last ? last.toLocaleString("en") : "", 'text-anchor="end"')
+  out += text(WIDTH - RIGHT, height - 7, n.longest ? n.longest.toLocaleString("en") : "", 'text-anchor="end"')
   out += spec.under ? spec.under(n, (i) => place(n, i)) : ""
   spec.curves.forEach((curve, k) => {
     const drawn = (d) => `d="${d}" fill="none" stroke="${n.colour}" stroke-width="3" stroke-linejoin="round"

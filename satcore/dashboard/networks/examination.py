@@ -25,7 +25,8 @@ def _as_it_goes(name: str, key: str, going: bool) -> None:
         if report is None and going and not _begins(key):
             st.rerun()  # it has ended: nothing is to be looked at again and again
         if found is not None and found.right:
-            st.markdown(f"{reality.verdict(found).capitalize()}.")
+            said = reality.verdict(found)
+            st.markdown(f"{said[0].upper()}{said[1:]}.")
         if report is not None or _begins(key):
             said = f"{100 * report.done:.0f} %, {report.says}" if report else "it begins"
             st.progress(report.done if report else 0.0, text=f"Examined by attacks and proofs: {said}")

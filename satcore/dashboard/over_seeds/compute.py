@@ -9,6 +9,7 @@ from satcore import library
 from satcore.dashboard.shared.layers import in_order
 from satcore.evaluation import seeds
 from satcore.evaluation.seeds import Figures, Stage, Trained
+from satcore.library import Card
 from satcore.paper import TABLE_1
 from satcore.recipes import FAMILIES, RECIPES, Recipe
 
@@ -54,10 +55,14 @@ PROVEN = Quantity("proven", "% of images", lambda figures: [100 * figures["prove
 KURTOSIS = Quantity("excess kurtosis", "by layer", lambda figures: figures["kurtosis"])
 RATIO = Quantity("between / within classes", "by layer", _ratios, logarithmic=True)
 FLATNESS = Quantity("flatness of a path", "% of it", _percent("flatness"))
-PARTICIPATION = Quantity("participation", "singular values", lambda figures: [figures["participation"]])
+PARTICIPATION = Quantity(  # from 1 on: 0 says that every singular value is, and none takes part
+    "participation", "singular values", lambda figures: [figures["participation"] or None]
+)
 LENGTH = Quantity("length of a path", "Fisher–Rao", lambda figures: [figures["length"]])
 DRAWN = (ACCURACY, FGSM, ZERO, WORST, KURTOSIS, RATIO, FLATNESS, PARTICIPATION)
 LISTED = (*DRAWN, LENGTH, PROVEN)
+
+COUNTED = ("accuracy", "fgsm_accuracy", "fgsm_withstood", "zero_gradient")  # shares of all test images, on cards, too
 
 AGAINST_LAMBDA = (WITHSTOOD, ZERO, ACCURACY, WORST)
 ALONG = {  # what is on record at every stage of a training, too: by quantity
@@ -127,8 +132,32 @@ def lambda_of(recipe: Recipe) -> float:
 
 def shipped() -> set[tuple[str, int]]:
     """Of which recipes, by their identities, and seeds the networks are that ship."""
-    cards = [card for card in library.catalogue().cards.values() if card.shipped and card.recipe]
-    return {(card.recipe.identity, card.seed) for card in cards if card.recipe and card.seed is not None}
+    return set(_cards())
+
+
+def off_their_cards(some: Sequence[Trained]) -> int:
+    """By how many test images at most what was measured for this page differs from the cards of those that ship."""
+    cards = _cards()
+    return max(
+        (
+            round(card.measurements["images"] * abs(trained.figures[figure] - card.measurements[figure]))
+            for trained in some
+            if (card := cards.get((trained.identity, trained.seed)))
+            for figure in COUNTED
+            if figure in card.measurements
+        ),
+        default=0,
+    )
+
+
+def _cards() -> dict[tuple[str, int], Card]:
+    """Those of the networks that ship, by their recipes' identities and their seeds."""
+    cards = library.catalogue().cards.values()
+    return {
+        (card.recipe.identity, card.seed): card
+        for card in cards
+        if card.shipped and card.recipe and card.seed is not None
+    }
 
 
 def paper(quantity: Quantity, family: str, training: str) -> float | None:

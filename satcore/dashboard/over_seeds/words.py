@@ -15,7 +15,7 @@ AT_THE_END = "At the end of the training"
 ONLY_AT_THE_END = "only measured at the end"
 MARKS = (
     "A dot is a network of one seed (of its initial weights and of the order of the images), a line its training's "
-    "median; ringed: the one that ships, on all other pages; dashed: the paper's."
+    "median; ringed: the one that ships, on all other pages{off}; dashed: the paper's."
 )
 HOW = (
     "Accuracy, FGSM as published (ε = 0.25, cross-entropy, float32 autograd; an image that the step puts right counts) "
@@ -25,10 +25,14 @@ HOW = (
 )
 LAMBDA = (
     "All networks have the saturated recipe and differ in λ, which rises to the value below the dots; at 0 it is the "
-    "control. A dot is a seed, the line goes through the medians; ringed: those that ship. FGSM: ε = 0.25, "
+    "control. A dot is a seed, the line goes through the medians; ringed: those that ship{off}. FGSM: ε = 0.25, "
     "cross-entropy, float32 autograd; only what was right before counts. On the way the figures are of the first 1,000 "
     "test images, at the end of all 10,000. Worst case: all attacks together on {images} random test images, "
     "ε = {epsilon:g}. Half after epoch: when half of those 1,000 were first right before and after FGSM."
+)
+OFF = (
+    " (measured for this page on another processor, which rounds sums otherwise: up to {most} of the 10,000 images off "
+    "its card)"
 )
 NOTHING = "No network of {family} that could be shown here is on record yet; others are in the files below."
 
@@ -56,8 +60,8 @@ def compared(saturated: Spread, control: Spread) -> str:
         side = "above" if saturated.least > control.greatest else "below"
         odds = 1 / compute.chance(saturated.count, control.count)
         return (
-            f"The penalty adds {added} points in the median: every saturated network is {side} every control, as it "
-            f"would be by chance once in {odds:.3g} times."
+            f"The penalty adds {added} points in the median: every saturated network is {side} every control. By "
+            f"chance the two would lie apart, whichever is above, once in {odds:.3g} times."
         )
     return (
         f"The penalty adds {added} points in the median, and the two overlap: which one comes out ahead depends on the "
@@ -79,7 +83,8 @@ def worst(there: dict[str, list[Trained]]) -> str:
 def how(there: dict[str, list[Trained]]) -> str:
     """How the figures were measured."""
     figures = _one_of(there)
-    return f"{MARKS} " + HOW.format(
+    marks = MARKS.format(off=_off_their_cards([trained for some in there.values() for trained in some]))
+    return f"{marks} " + HOW.format(
         pairs=figures["pairs"], images=figures["worst_images"], epsilon=figures["worst_epsilon"]
     )
 
@@ -87,7 +92,14 @@ def how(there: dict[str, list[Trained]]) -> str:
 def about_lambda(there: dict[float, list[Trained]]) -> str:
     """What is drawn against λ."""
     figures = next(iter(there.values()))[0].figures
-    return LAMBDA.format(images=figures["worst_images"], epsilon=figures["worst_epsilon"])
+    off = _off_their_cards([trained for some in there.values() for trained in some])
+    return LAMBDA.format(off=off, images=figures["worst_images"], epsilon=figures["worst_epsilon"])
+
+
+def _off_their_cards(everyone: Sequence[Trained]) -> str:
+    """How far those that ship are off their cards; "" where they aren't."""
+    most = compute.off_their_cards(everyone)
+    return OFF.format(most=most) if most else ""
 
 
 def unit(quantity: Quantity, everyone: Sequence[Trained]) -> str:

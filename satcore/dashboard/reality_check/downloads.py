@@ -1,5 +1,7 @@
 """What every attack left, to take away, and the lines of Python that find it out again."""
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,15 +9,37 @@ import numpy as np
 from satcore.dashboard.shared.downloads import csv_of, npz
 from satcore.dashboard.shared.take_away import TakeAway
 from satcore.evaluation.certificates import Certificate
-from satcore.evaluation.reality import Reality
+from satcore.evaluation.reality import EDGES, Reality
 from satcore.proportions import Proportion
 
 HEADER = ("network", "epsilon", "attack", "temperature", "right", "images", "share", "low", "high")
+GRADIENTS = (
+    "network",
+    "layer",
+    "zero in float32",
+    "zero in float64",
+    "truly zero",
+    "log10 of the norm from",
+    "to",
+    "images",
+    "of",
+)
+CHECKS = ("network", "check", "passed", "figure", "value")
 
 
 def of_reality(found: dict[str, Reality]) -> TakeAway:
-    """What every attack left of every network at every ε, and the Python that finds it out again."""
+    """What every attack left of every network at every ε; and the Python that finds it out again."""
     return TakeAway("reality", reality_code(list(found)), {"reality.csv": lambda: csv_of_reality(found)})
+
+
+def of_dying(found: dict[str, Reality]) -> TakeAway:
+    """How large the gradients are by layer."""
+    return TakeAway("dying", reality_code(list(found)), {"gradients.csv": lambda: csv_of_gradients(found)})
+
+
+def of_checks(found: dict[str, Reality]) -> TakeAway:
+    """What the checks say of the published attack."""
+    return TakeAway("checks", reality_code(list(found)), {"checks.csv": lambda: csv_of_checks(found)})
 
 
 def of_symptoms(names: list[str], index: int, epsilon: float) -> TakeAway:
@@ -43,6 +67,36 @@ def csv_of_reality(found: dict[str, Reality]) -> str:
     "proven" is a row of its own, and so are, on fewer images, those "decided": proven and not broken.
     """
     return csv_of(HEADER, (row for name, there in found.items() for row in _rows(name, there)))
+
+
+def csv_of_gradients(found: dict[str, Reality]) -> str:
+    """A row a network, layer and bin of the histogram: how many images have a gradient of that size there, of how many.
+
+    Beside it the shares on which it is exactly zero, in float32, in float64 and truly; the last are in no bin.
+    """
+    bins = list(itertools.pairwise((-math.inf, *EDGES)))
+    return csv_of(
+        GRADIENTS,
+        (
+            [name, there.layer, there.zero_single, there.zero_double, there.zero / one.images, *ends, count, one.images]
+            for name, one in found.items()
+            for there in one.dying
+            for ends, count in zip(bins, (there.below, *there.counts), strict=True)
+        ),
+    )
+
+
+def csv_of_checks(found: dict[str, Reality]) -> str:
+    """A row a network, check and figure that decided it."""
+    return csv_of(
+        CHECKS,
+        (
+            [name, check.name, check.passed, figure, value]
+            for name, there in found.items()
+            for check in there.checks
+            for figure, value in check.figures.items()
+        ),
+    )
 
 
 def reality_code(names: list[str]) -> str:

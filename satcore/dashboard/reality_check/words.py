@@ -26,7 +26,8 @@ LADDER = (
     "random draws, the same for every image. *FGSM* and *PGD* follow a loss: *cross-entropy*, as published, or "
     "*margin*, the label's logit minus the largest other one; its gradient is taken by *autograd*, in float32; "
     "*exact*, its true direction, however small; or *softened*, every derivative taken at h/T, T chosen on training "
-    "images (a ReLU's slope and the margin can't be softened). *transfer*: from the group's vanilla network. *Square*: "
+    "images for each network and ε: point at a figure to see it (a ReLU's slope and the margin can't be softened). "
+    "*transfer*: from the group's vanilla network. *Square*: "
     "asks for no gradient. *Worst case*: wrong after any of them, or after longer attacks on what was left. *Control*: "
     "the saturated recipe without the penalty."
 )
@@ -365,7 +366,18 @@ def softened(found: dict[str, Reality], styles: dict[str, Style], loss: str, tem
     if not left:
         return ""
     shares = ", ".join(f"{label} {share}" for label, share in left.items())
-    return f"PGD by the {loss}, softened at T = {temperature:g}, leaves {shares}."
+    return f"PGD by the {loss}, softened at T = {temperature:g}, leaves {shares}.{_in_the_ladder(found, styles, rung)}"
+
+
+def _in_the_ladder(found: dict[str, Reality], styles: dict[str, Style], rung: str) -> str:
+    """What a softened `rung` of the ladder leaves, at a T of its own for each network; "" where there is none."""
+    said = [
+        f"{styles[name].label} {100 * left.share:.1f} % at T = {chosen:g}"
+        for name, there in found.items()
+        for epsilon, chosen in zip(there.epsilons, there.temperatures.get(rung, ()), strict=False)
+        if epsilon == EPSILON and (left := there.left(rung))
+    ]
+    return f" In the ladder, where T was chosen on training images: {', '.join(said)}." if said else ""
 
 
 def dying(found: dict[str, Reality], layers: list[str]) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from satcore import data, library
 from satcore.dashboard.shared import cache
 from satcore.networks import Network
 
+LAST = 9_999  # index of a test image
+
 
 def with_article(digit: int) -> str:
     """Such as "a 3" and "an 8"."""
@@ -45,6 +47,24 @@ def index_of(how: str, needs: dict) -> int:
     except ValueError:
         st.info(f"{judge} gets no {digit} right: this one is drawn at random.", icon=":material/info:")
         return _chosen(judge, digit, "random", seed)
+
+
+def refuse_unknown() -> None:
+    """Say it where the address asks for a test image by an index that none has.
+
+    Before the index has its widget, which takes what it can't show out of the address.
+    """
+    asked = st.query_params
+    by_index = "by index" in (asked.get("pick"), asked.get("which"))
+    if by_index and not all(_is_index(asked[key]) for key in asked if key.endswith("index")):
+        st.warning(f"No test image has the index asked for: they go from 0 to {LAST:,}.", icon=":material/info:")
+
+
+def _is_index(value: str) -> bool:
+    try:
+        return 0 <= float(value) <= LAST
+    except ValueError:
+        return False
 
 
 def label_of(index: int) -> int:

@@ -24,7 +24,7 @@ def line_up() -> dict[str, Style]:
         raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
     presets = _presets(cards)
     _follow_old_link(list(cards), presets)
-    unknown = [name for name in st.query_params.get_all(KEY) if name not in cards]
+    unknown = [name for name in st.query_params.get_all(KEY) if name and name not in cards]
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
     choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
@@ -37,6 +37,7 @@ def line_up() -> dict[str, Style]:
     if unknown:
         listed = ", ".join(f"`{name[:60]}`" for name in unknown[:MOST])
         st.warning(f"Not on this machine: {listed}.", icon=":material/info:")
+    digits.refuse_unknown()
     st.session_state[REMEMBERED] = chosen
     if not chosen:
         raise ValueError("expected one to four networks to show, got none: choose some, or press a line-up")

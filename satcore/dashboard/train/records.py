@@ -123,14 +123,16 @@ class Beside(NamedTuple):
 
 
 def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
-    """What a training is to be compared with: the network that ships and came of its recipe; else, where it was trained
-    here, the same recipe with the penalty or without it; else the network that ships by the recipe's name.
+    """What a training is to be compared with: another seed of its recipe, where the stages of one are on record; else,
+    where it was trained here, the same recipe with the penalty or without it; else a seed on record of the recipe by
+    whose name it goes. The networks that ship are of a seed of which mostly no stages are.
     """
-    shipped, _ = _on_record()
+    measured, _ = _on_record()
+    staged = [one for one in measured if one.history]
     found = [
-        *(_of_seeds(one) for one in shipped if one.history and one.identity == run.recipe.identity),
+        *(_of_seeds(one) for one in staged if one.identity == run.recipe.identity and one.seed != run.seed),
         *_counterparts(run, known),
-        *(_of_seeds(one) for one in shipped if one.history and one.recipe == run.recipe.name and not one.settings),
+        *(_of_seeds(one) for one in staged if one.recipe == run.recipe.name and not one.settings),
     ]
     return next(iter(found), None)
 

@@ -187,3 +187,8 @@ def short(value: float) -> str:
 def percent(share: float) -> float:
     """To the hundredth of a percent, which is one image: 0.9935 * 100 is not quite 99.35."""
     return round(100 * share, 2)
+
+
+def tenths(share: float) -> str:
+    """A share in percent, rounded once: the 98.55 that `percent` makes of 0.9855 is a bit less, and would be 98.5."""
+    return f"{100 * share:.1f}"
