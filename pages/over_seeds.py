@@ -33,8 +33,8 @@ with one_readable_line(), stage.controls():
 with one_readable_line():
     if view == words.VIEWS[0] and by_training:
         st.markdown(words.headline(by_training, family))
-        legend({training: Style(COLOURS[training], "solid", training) for training in by_training})
         with figure("seeds", downloads.of_networks(found)):
+            legend({training: Style(COLOURS[training], "solid", training) for training in by_training})
             dots_view(figures.over_seeds(by_training, family), height=134, key="seeds")
         stage.ends("dots")
         st.markdown(words.worst(by_training))

@@ -44,8 +44,8 @@ with one_readable_line(), matrices:
         st.subheader("Layer by layer")
         found = {key: {name: compute.separation(name, key, seed) for name in blocks} for key in figures.SEPARATIONS}
         st.markdown(words.figure_3(found["between"], found["ratio"], chosen))
-        legend({name: chosen[name] for name in blocks})
         with figure("separations", downloads.of_separations(list(blocks), seed)):
+            legend({name: chosen[name] for name in blocks})
             rows = [*st.columns(3), *st.columns(3)]
         for (key, curve), column in zip(figures.SEPARATIONS.items(), rows[:3], strict=True):
             figures.draw(column, key, curve, found[key], chosen)

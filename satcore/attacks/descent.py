@@ -1,12 +1,11 @@
 """Step by step down an objective's gradient: what FGSM, PGD and Adam have in common, and the checks of all attacks."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.gradients import Gradient, Way, alike
+from satcore.attacks.gradients import Way, alike
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing, Step
 from satcore.data import check_epsilon, check_images, check_labels, check_whole, logits_of
@@ -81,7 +80,7 @@ def descend(
         # One pass gives the gradient and says where the last step has led.
         gradient = way.gradient(network, images, standing.objective[index])
         standing = standing.seen(index, images, gradient.logits)
-        taken, seen, direction = of(gradient, going), of(index, going), gradient.direction
+        seen, direction = index, gradient.direction
         going = going & ~standing.reached[index]
         standing = standing.met(index, gradient.zero & going)
         if int((~going).sum()) > CARRIED * len(index):
@@ -97,7 +96,7 @@ def descend(
             going, still = going & ~over, still & ~over
         idle[index] = torch.where(still, idle[index] + 1, 0)
         images, left = moved, of(index, going)
-        yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, left, True), taken, seen)
+        yield standing.step(iteration, torch.zeros_like(standing.reached).index_fill(0, left, True), gradient, seen)
         if not len(left):
             return
         standing = standing.counted(left)
@@ -106,9 +105,6 @@ def descend(
     yield standing.step(first + steps, torch.zeros_like(standing.reached))
 
 
-Part = TypeVar("Part", Tensor, Gradient)
-
-
-def of(part: Part, chosen: Tensor) -> Part:
+def of(part: Tensor, chosen: Tensor) -> Tensor:
     """`part[chosen]`, not copied where all are chosen."""
     return part if bool(chosen.all()) else part[chosen]

@@ -16,7 +16,8 @@ AT_A_TIME = 1_000  # images, so that a CNN's activations of many don't fill the 
 
 def signed_step(images: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
     """x⁰ + ε·sgn(∂C/∂x⁰), pixels kept in [0, 1] (Eq. 3). sgn 0 = 0: such a pixel stays as it is."""
-    return torch.add(images, gradient.sign(), alpha=epsilon).clamp_(0, 1)  # Eq. 3
+    signs = gradient.sign()  # whose memory serves for the images as well
+    return torch.add(images, signs, alpha=epsilon, out=signs).clamp_(0, 1)  # Eq. 3
 
 
 def fgsm(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:

@@ -54,7 +54,8 @@ def pgd_steps(
         nonlocal within, bounds
         if not torch.equal(index, within):  # else nobody has stopped since the last step
             within, bounds = index, (low[index], high[index])
-        return torch.sub(x, direction.sign(), alpha=size).clamp_(*bounds)
+        signs = direction.sign()  # whose memory serves for the images as well
+        return torch.sub(x, signs, alpha=size, out=signs).clamp_(*bounds)
 
     iteration = 0
     for restart in range(restarts):

@@ -56,7 +56,7 @@ class Step:
 
     running   (N,) bool: those that the attack will go on with
     gradient  that of those in `seen`, where they are now; None where none is taken
-    seen      (n,) int64: whose gradient that is
+    seen      (n,) int64: whose gradient that is; some of them may have stopped before
     standing  all that the result is made of
     """
 

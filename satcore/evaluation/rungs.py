@@ -1,5 +1,5 @@
-"""How accurate a network stays under a ladder of attacks, each stronger or sounder than the last, and under all of them
-together. The loss and the way the gradient is taken are two axes: a rung has one of each.
+"""How accurate a network stays under a ladder of attacks, the same ones by other losses and gradients, and under all of
+them together. The loss and the way the gradient is taken are two axes: a rung has one of each.
 """
 
 import itertools

@@ -1,5 +1,6 @@
 """The story: its scenes are what is stored, and open on their pages; without a browser."""
 
+import json
 import re
 import shutil
 
@@ -8,6 +9,9 @@ import pytest
 from satcore import library
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
+from satcore.dashboard.over_seeds import compute as over_seeds
+from satcore.dashboard.over_seeds import figures
+from satcore.dashboard.over_seeds.words import ALONE
 from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.stage import PART
 from satcore.dashboard.story import live, objection, quoted, scenes
@@ -32,6 +36,15 @@ def at(number: int, **more: str):
     return opened(scene.page or "home", first=True, scene=str(number), **(scene.settings | more))
 
 
+def set_as(page, number: int) -> bool:
+    """Whether the page's controls stand as the scene wants them."""
+    wanted = STORY[number - 1].settings
+    shown = {key: page.session_state[key] for key in wanted}
+    return {key: [*map(str, there)] if isinstance(there, list) else str(there) for key, there in shown.items()} == {
+        key: value if isinstance(value, list) else {"true": "True"}.get(value, value) for key, value in wanted.items()
+    }
+
+
 def test_no_figure_is_typed():
     for scene in scenes.SCENES:
         for text in TEXTS:
@@ -48,6 +61,20 @@ def test_every_figure_is_what_is_stored():
     for rung, called in quoted.LEFT.items():
         left = found.left(rung)
         assert left is not None and figures[f"{name} {called}"] == f"{100 * left.share:.1f} %"
+
+
+def test_seed_by_seed_they_overlap_in_all_but_what_the_scene_says():
+    (scene,) = (scene for scene in STORY if scene.part == "dots")
+    runs, _ = over_seeds.on_record()
+    family = str(scene.settings["family"])
+    panels = figures.over_seeds(over_seeds.by_training(runs, family, ALONE), family)
+    apart = [f"{panel.title} {column.label}" for panel in panels for column in panel.columns if not overlap(column)]
+    assert apart == ["excess kurtosis 2"] and "in all but the kurtosis of layer 2" in scene.look
+
+
+def overlap(column) -> bool:
+    one, other = ([dot.values[0] for dot in lane.dots] for lane in column.lanes)
+    return max(min(one), min(other)) <= min(max(one), max(other))
 
 
 def test_a_scene_whose_figures_are_not_stored_is_left_out(shipped):
@@ -79,9 +106,7 @@ def test_a_scene_opens_on_its_page_without_its_title_and_ends_with_its_figure(nu
     assert not page.exception and not page.error
     assert page.session_state[PART] == STORY[number - 1].part
     assert told(page, "number") == number and not page.title and not page.dataframe
-    for key, value in STORY[number - 1].settings.items():
-        shown = page.session_state[key]
-        assert [*map(str, shown)] == value if isinstance(value, list) else str(shown).lower() == value.lower()
+    assert set_as(page, number)
 
 
 def test_the_whole_page_of_a_scene_has_its_title():
@@ -98,6 +123,20 @@ def test_a_scene_that_is_not_there_is_the_page(asked):
 def test_a_scene_of_another_page_is_not_shown():
     page = opened("live_attack", first=True, scene="1")
     assert page.title and "scene" not in page.query_params
+
+
+@pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.page])
+def test_a_scenes_number_alone_leads_to_it(number):
+    page = opened("home", first=True, scene=str(number), full="1")
+    assert not page.exception and told(page, "number") == number and told(page, "full")
+    assert set_as(page, number)
+
+
+def test_a_session_that_is_under_way_is_led_nowhere():
+    page = opened("live_attack", first=True)
+    page.query_params["scene"] = "4"
+    page.switch_page("pages/home.py").run()
+    assert page.title and told(page, "number") == 0
 
 
 def test_a_damaged_card_takes_its_scenes_along_and_no_more(shipped):
@@ -122,6 +161,40 @@ def test_on_table_1_and_the_ladder_the_objection_goes_round_in_the_address(monke
     assert said == [*ORDER[1:], None] and address == {}
 
 
+@pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.part == "attack"])
+def test_what_is_said_of_an_attack_follows_the_objection(number, monkeypatch):
+    scene, state = STORY[number - 1], {}
+    monkeypatch.setattr(objection.st, "session_state", state)
+    monkeypatch.setattr(objection.st, "query_params", scene.settings)
+    assert objection.raised(scene, arriving=True) is None
+    state.update(objective="margin", gradient="softened")
+    assert objection.raised(scene, arriving=True) is None  # what the scene before left behind
+    assert objection.raised(scene, arriving=False) == ("margin", "softened")
+    said = objection.objected(scene, ("margin", "softened"))
+    if scene.figure is None:
+        assert said is scene
+        return
+    rung, found = f"{scene.settings['attack']}, margin, softened", reality.load(scene.figure[0])
+    assert found
+    left, published = found.left(rung), found.left(rung.replace("margin, softened", "cross-entropy, autograd"))
+    assert left and published
+    assert said.figure == (scene.figure[0], rung) and f"leaves {scene.figure[0]} {100 * left.share:.1f} %" in said.says
+    assert f"{100 * published.share:.1f} % of them" in said.look and said.title == f"The objection: {rung}"
+
+
+def test_on_table_1_nothing_is_said_of_zero_gradients_under_an_objection():
+    page, (scene, *_) = at(1, objection="cross-entropy, softened"), STORY
+    said = told(page, "scenes")[0]
+    assert said["title"] == "The objection: FGSM, cross-entropy, softened"
+    assert not {said["says"], said["look"]} & {scene.says, scene.look}
+    assert "FGSM, cross-entropy, softened leaves" in told(page, "badge")
+    legends = [
+        {trace.get("name") for trace in json.loads(there.get("plotly_chart")[0].proto.spec)["data"]}
+        for there in (page, at(1))
+    ]
+    assert [any("exactly zero" in (name or "") for name in names) for names in legends] == [False, True]
+
+
 def test_of_an_objection_the_ladder_has_one_column_of_each_attack_in_front():
     (number,) = [number for number, scene in enumerate(STORY, 1) if scene.part == "ladder"]
     page = at(number, objection="margin, exact")
@@ -129,6 +202,7 @@ def test_of_an_objection_the_ladder_has_one_column_of_each_attack_in_front():
     kept = [rung for rung, back in zip(told(page, "rungs"), aside, strict=True) if not back]
     assert [rung for rung in kept if ", " in rung] == ["FGSM, margin, exact", "PGD, margin, exact"]
     assert {"clean", "worst case", "transfer"} < set(kept) and not any(told(at(number), "aside"))
+    assert "PGD, margin, exact leaves" in told(page, "badge")
 
 
 @pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.figure])

@@ -25,16 +25,16 @@ FIGURES = {  # by part of a page: what is there when a scene of it is
 }
 
 
-def shown(page: Page, number: int) -> None:
-    """Wait until a scene has its title and its figure; an attack may still be on its way."""
+def shown(page: Page, number: int, title: str = "") -> None:
+    """Wait until a scene has its title, or another, and its figure; an attack may still be on its way."""
     scene = STORY[number - 1]
-    expect(page.get_by_role("heading", name=scene.title, exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name=title or scene.title, exact=True)).to_be_visible(timeout=PATIENCE)
     expect(page.locator(FIGURES[scene.part]).first).to_be_visible(timeout=PATIENCE)
 
 
-def there(page: Page, number: int) -> None:
+def there(page: Page, number: int, title: str = "") -> None:
     """Wait until a scene is shown and nothing more is to come."""
-    shown(page, number)
+    shown(page, number, title)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
 
 
@@ -44,8 +44,8 @@ def scrolls(page: Page) -> list[int]:
     )
 
 
-def whole(page: Page, number: int) -> None:
-    there(page, number)
+def whole(page: Page, number: int, title: str = "") -> None:
+    there(page, number, title)
     assert re.search(rf"[?&]scene={number}(&|$)", page.url)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
@@ -119,7 +119,7 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page.get_by_role("radio", name="exact").click()
     expect(page).to_have_url(re.compile("gradient=exact"), timeout=PATIENCE)
     page.get_by_role("button", name="Back to the scene").click()
-    whole(page, 4)
+    whole(page, 4, "The objection: FGSM, cross-entropy, exact")
     expect(page).to_have_url(re.compile("gradient=exact"))
     page.get_by_role("button", name="Leave", exact=True).click()
     expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
@@ -129,17 +129,22 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
 def test_the_objection_changes_way_and_loss(visit):
     page = visit(f"/{STORY[4].address(5)}", viewport=LAPTOP)
     whole(page, 5)
-    for address in ("gradient=exact", "gradient=softened", "objective=margin"):
+    for address, aim in (
+        ("gradient=exact", "cross-entropy, exact"),
+        ("gradient=softened", "cross-entropy, softened"),
+        ("objective=margin", "margin, autograd"),
+    ):
         page.keyboard.press("x")
         expect(page).to_have_url(re.compile(address), timeout=PATIENCE)
-        whole(page, 5)
+        whole(page, 5, f"The objection: FGSM, {aim}")
+        expect(page.locator(".badge")).to_contain_text(f"FGSM, {aim} leaves")
     expect(page).not_to_have_url(re.compile("gradient"))
     page.keyboard.press("Home")
     whole(page, 1)
     page.keyboard.press("x")
     expect(page.get_by_text("Right after FGSM by the cross-entropy, gradient exact")).to_be_visible(timeout=PATIENCE)
     expect(page).to_have_url(re.compile("objection=cross-entropy"))
-    whole(page, 1)
+    whole(page, 1, "The objection: FGSM, cross-entropy, exact")
     page.keyboard.press("PageDown")
     whole(page, 2)
     expect(page).not_to_have_url(re.compile("objection"))
@@ -213,7 +218,15 @@ def test_a_scene_fits_a_phones_width(visit, number):
     there(page, number)
     page.wait_for_timeout(300)
     assert scrolls(page)[1] == 0
-    expect(page.get_by_role("button", name="Next")).to_be_in_viewport(ratio=1)
+    buttons = page.get_by_role("navigation", name="Story").get_by_role("button")
+    for button in buttons.all():
+        expect(button).to_be_in_viewport(ratio=1)
+    tops = buttons.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
+    assert max(tops) - min(tops) < 10  # one row
+    page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
+    ends = page.locator("[data-testid=stMainBlockContainer] > [data-testid=stVerticalBlock]").last.bounding_box()
+    bar = page.locator("nav.bar").bounding_box()
+    assert ends and bar and bar["height"] < 60 and ends["y"] + ends["height"] <= bar["y"]
 
 
 @pytest.mark.parametrize(("hidden", "selector"), [("controls", "[class*=controls-of]"), ("navigation", "header")])

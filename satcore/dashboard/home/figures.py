@@ -82,7 +82,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                 marker=marker,
                 hovertemplate=f"%{{x:.2f}} % {what}, the paper's<extra>%{{y}}</extra>",
             )
-    _legend(figure)
+    _legend(figure, hatched=any(m["right_unmoved"] for m in measured.values()))
     figure.update_layout(
         barmode="stack",
         bargap=0.18,
@@ -124,9 +124,10 @@ def _bar(figure: go.Figure, row: int, training: str, value: float, pattern: str,
     )
 
 
-def _legend(figure: go.Figure) -> None:
+def _legend(figure: go.Figure, *, hatched: bool) -> None:
     """What bars, hatching and marks mean, in no regime's colour."""
-    for name, pattern in (("right after FGSM", ""), ("… because its gradient is exactly zero", "/")):
+    bars = (("right after FGSM", ""), ("… because its gradient is exactly zero", "/"))
+    for name, pattern in bars if hatched else bars[:1]:
         figure.add_bar(
             x=[None],
             y=[None],

@@ -13,8 +13,8 @@ export default function ({ data, parentElement }) {
       <span class="corner"></span>${layers.map((layer) => `<h4>${layer}</h4>`).join("")}
       ${networks.map((network) => row(network, layers, data.method)).join("")}
     </div></div>
-    <div class="foot"><canvas width="28" height="28" role="img" aria-label="The image pointed at"></canvas>
-      <span class="says" aria-live="polite">Point at an image.</span>
+    <div class="foot"><canvas class="hint" width="28" height="28" role="img" aria-label="The image pointed at"></canvas>
+      <span class="says hint" aria-live="polite">Point at an image.</span>
       ${data.colours.map((colour, digit) => `<span class="key"><i style="background: ${colour}"></i>${digit}</span>`)
         .join("")}</div>`
   const grid = root.querySelector(".grid")
@@ -61,6 +61,7 @@ export default function ({ data, parentElement }) {
     chosen = i
     draw()
     const step = i - labels.length, place = 784 * (owner * epsilons.length + step)
+    for (const shown of [preview, says]) shown.classList.remove("hint")
     show(preview, step < 0 ? images.subarray(784 * i, 784 * i + 784) : attacked.subarray(place, place + 784))
     says.textContent = step < 0 ? withArticle(labels[i])
       : `the image under attack, as ${networks[owner].label} has it at ε = ${epsilons[step].toFixed(3)}`

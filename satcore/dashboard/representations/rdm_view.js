@@ -18,7 +18,7 @@ export default function ({ data, parentElement }) {
       <div class="scale"><span>${data.scale === "log" ? "≤" : ""}${short(data.low)}</span>
         <canvas class="bar" width="256" height="1"></canvas>
         <span>${short(data.high)} mean squared difference${data.scale === "log" ? " (log)" : ""}</span></div>
-      <div class="pair"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas>
+      <div class="pair hint"><canvas width="28" height="28"></canvas><canvas width="28" height="28"></canvas>
         <span class="says" aria-live="polite">Point at a pair of images.</span></div>
     </div>`
   const grid = root.querySelector(".grid")
@@ -57,6 +57,7 @@ export default function ({ data, parentElement }) {
     })
     const [one, other] = at.map((block) => withArticle(Math.floor(block * 10 / blocks)))
     says.textContent = `${one} and ${other}, ${data.perBlock} images each`
+    root.querySelector(".pair").classList.remove("hint")
     at.forEach((block, k) => {
       const grey = images.subarray(784 * block, 784 * block + 784)
       pair[k].getContext("2d").putImageData(picture(28, 28, (i) => [grey[i], grey[i], grey[i]]), 0, 0)

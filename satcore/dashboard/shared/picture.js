@@ -81,7 +81,8 @@ function at({ left, top, width, height }, from) {
 function drawnBox(style, box, from) {
   if (!box.width || !box.height) return ""
   const round = `rx="${Math.min(parseFloat(style.borderTopLeftRadius) || 0, box.height / 2)}"`
-  const sides = ["Top", "Right", "Bottom", "Left"].map((side) => ({ wide: parseFloat(style[`border${side}Width`]),
+  const order = isTurned(style) ? ["Bottom", "Left", "Top", "Right"] : ["Top", "Right", "Bottom", "Left"]
+  const sides = order.map((side) => ({ wide: parseFloat(style[`border${side}Width`]),
     colour: style[`border${side}Color`], kind: style[`border${side}Style`] }))
   const ground = /, 0\)$/.test(style.backgroundColor) ? ""
     : `<rect ${at(box, from)} ${round} fill="${plain(style.backgroundColor)}"/>`
@@ -115,22 +116,42 @@ function image(node, style, box, from) {
 function drawnText(node, from) {
   const style = getComputedStyle(node.parentElement), lines = []
   if (!node.data.trim() || /Material/.test(style.fontFamily)) return ""  // an icon is a word in its font
-  const range = document.createRange()
+  const range = document.createRange(), side = isUpright(style) ? "left" : "top"
   for (let i = 0; i < node.length; i++) {
     range.setStart(node, i)
     range.setEnd(node, i + 1)
     const [box] = range.getClientRects()
-    if (!box?.width) continue
-    if (lines.at(-1)?.top !== box.top) lines.push({ top: box.top, height: box.height, left: box.left, says: "" })
-    Object.assign(lines.at(-1), { right: box.right, says: lines.at(-1).says + node.data[i] })
+    if (!box?.width || !box.height) continue
+    if (lines.at(-1)?.first[side] !== box[side]) lines.push({ first: box, says: "" })
+    Object.assign(lines.at(-1), { last: box, says: lines.at(-1).says + node.data[i] })
   }
-  const { fontBoundingBoxAscent: up, fontBoundingBoxDescent: down } = measured(style)
   const look = FONT.map((name) => `${name}="${style.getPropertyValue(name).replaceAll('"', "'")}"`).join(" ")
-  return lines.filter(({ says }) => says.trim()).map(({ top, height, left, right, says }) =>
-    `<text x="${left - from.left}" y="${top - from.top + height * up / (up + down)}" ${look}
-      fill="${plain(style.color)}" textLength="${right - left}" lengthAdjust="spacingAndGlyphs" xml:space="preserve"
-      >${escaped(says)}</text>`).join("")
+  return lines.filter(({ says }) => says.trim()).map(({ first, last, says }) => {
+    const { x, y, length, turn } = baseline(style, first, last, from)
+    return `<text x="${x}" y="${y}" ${turn ? `transform="rotate(${turn} ${x} ${y})"` : ""} ${look}
+      fill="${plain(style.color)}" textLength="${length}" lengthAdjust="spacingAndGlyphs" xml:space="preserve"
+      >${escaped(says)}</text>`
+  }).join("")
 }
+
+// Where a line begins, how long it is and by how many degrees it is turned, of its first and last character's boxes.
+function baseline(style, first, last, { left, top }) {
+  const { fontBoundingBoxAscent: up, fontBoundingBoxDescent: down } = measured(style), ascent = up / (up + down)
+  if (!isUpright(style)) {
+    return { x: first.left - left, y: first.top - top + first.height * ascent, length: last.right - first.left }
+  }
+  if (isTurned(style)) {
+    const x = first.left - left + first.width * ascent
+    return { x, y: first.bottom - top, length: first.bottom - last.top, turn: -90 }
+  }
+  const x = first.right - left - first.width * ascent
+  return { x, y: first.top - top, length: last.bottom - first.top, turn: 90 }
+}
+
+function isUpright(style) { return style.writingMode.startsWith("vertical") }
+
+// By half a turn, as what is upright is to read from below.
+function isTurned(style) { return new DOMMatrix(style.transform).a < 0 }
 
 function measured(style) {
   const context = document.createElement("canvas").getContext("2d")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from satcore import data, evaluation, library
 from satcore.dashboard.shared import digits
+from satcore.dashboard.story.quoted import left_of
 from satcore.dashboard.story.scenes import TABLE_1, Scene
 from satcore.evaluation import reality
 from satcore.proportions import Proportion
@@ -42,8 +43,7 @@ def _stored(name: str, rung: str) -> Proportion | None:
     if rung == TABLE_1:
         measured = library.describe(name).measurements
         return _share(measured["fgsm_accuracy"], measured["images"]) if measured else None
-    found = reality.load(name)
-    return found.left(rung) if found else None
+    return left_of(name, rung)
 
 
 def _computed(name: str, rung: str) -> Proportion:

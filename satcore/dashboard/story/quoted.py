@@ -33,12 +33,16 @@ def quoted() -> dict[str, str]:
         if name in cards:
             figures |= _measured(cards[name]) | _found_out(name)
     papers = [name for name, card in cards.items() if card.shipped and card.training != BOUNDED]
-    if left := [share for name in papers if (share := _left(name, "worst case"))]:
-        figures["most left by all"] = _percent(max(share.share for share in left))
+    if left := [share for name in papers if (share := left_of(name, "worst case"))]:
+        figures["most left by all"] = percent(max(share.share for share in left))
     return figures | _bounded(cards)
 
 
-def _left(name: str, rung: str) -> Proportion | None:
+def left_of(name: str, rung: str) -> Proportion | None:
+    """What a rung of the ladder leaves of a network; None where that isn't stored.
+
+    Raises ValueError as `satcore.evaluation.reality.load`.
+    """
     found = reality.load(name)
     return found.left(rung) if found else None
 
@@ -50,7 +54,7 @@ def _measured(card: Card) -> dict[str, str]:
         "after FGSM": "fgsm_accuracy",
         "zero gradients": "zero_gradient",
     }
-    there = {f"{card.name} {name}": _percent(card.measurements[key]) for name, key in measured.items()}
+    there = {f"{card.name} {name}": percent(card.measurements[key]) for name, key in measured.items()}
     return there | {f"{card.name} images": f"{card.measurements['images']:,}"} if card.measurements else {}
 
 
@@ -60,7 +64,7 @@ def _found_out(name: str) -> dict[str, str]:
     if found is None:
         return {}
     left = {called: share for rung, called in LEFT.items() if (share := found.left(rung))}
-    return {f"{name} {called}": _percent(share.share) for called, share in left.items()} | {
+    return {f"{name} {called}": percent(share.share) for called, share in left.items()} | {
         f"{name} attacked": f"{found.images:,}"
     }
 
@@ -69,7 +73,7 @@ def _bounded(cards: dict[str, Card]) -> dict[str, str]:
     """The network that is trained for its bounds, and what is proven of it; nothing where nothing is."""
     for name, card in cards.items():
         if card.training == BOUNDED and (proven := _proven(name)):
-            return {"bounded": name, "bounded proven": _percent(proven.share), "bounded images": f"{proven.total:,}"}
+            return {"bounded": name, "bounded proven": percent(proven.share), "bounded images": f"{proven.total:,}"}
     return {}
 
 
@@ -85,7 +89,8 @@ def _proven(name: str) -> Proportion | None:
     return None if count is None else Proportion(count, found.images)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as sentences write it."""
     return f"{_number(100 * share)} %"
 
 

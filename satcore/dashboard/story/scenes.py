@@ -118,7 +118,7 @@ SCENES = (
         figure=(SATURATED, ONE_WORD),
     ),
     Scene(
-        title="Exact, softened: it was only underflow",
+        title="The gradient was there all along",
         says="The cross-entropy's own gradient, taken exactly, isn't zero but tiny: PGD along it leaves "
         "{sigmoid-mlp/saturated left by exact PGD}, and softened {sigmoid-mlp/saturated left by softened PGD}.",
         look="the gradient's size: deep in the red band, where float32 has only zero, and still it points the way.",
@@ -133,7 +133,7 @@ SCENES = (
         title="Nothing is left",
         says="Under all attacks together the saturated network gets {sigmoid-mlp/saturated left by all} right, and "
         "none of the paper's more than {most left by all}.",
-        look="a row from left to right, each attack stronger or sounder than the last; then the last column.",
+        look="the same attack by another loss, by another gradient, column by column; then the last one.",
         notes="All at the paper's ε. Square asks for no gradient at all, and transfer takes another network's: neither "
         "can stumble over an underflow. Point at a figure for its interval.",
         page="reality_check",
@@ -146,7 +146,8 @@ SCENES = (
         "{relu-mlp/control after FGSM} right, the saturated ReLU network {relu-mlp/saturated after FGSM}. In the "
         "sigmoid MLP it adds something: {sigmoid-mlp/control after FGSM} without, {sigmoid-mlp/saturated after FGSM} "
         "with it.",
-        look="pink and green overlap, seed by seed. Ringed: the networks that ship.",
+        look="how pink and green overlap, seed by seed, in all but the kurtosis of layer 2. Ringed: the networks that "
+        "ship.",
         notes="The recipe saturates without the penalty, too: the control's gradient is exactly zero on "
         "{relu-mlp/control zero gradients} of the images, the saturated network's on "
         "{relu-mlp/saturated zero gradients}. What it adds in the sigmoid MLP, and in the CNN, is more zeros.",

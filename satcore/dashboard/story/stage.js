@@ -99,11 +99,11 @@ function draw() {
       <button type="button" class="step" data-do="next" aria-label="Next"
         ${number < scenes.length ? "" : "disabled"}>›</button>
       <span>${number} / ${scenes.length}</span><span class="space"></span>
-      ${objects ? button("object", "Objection", "X") : ""}
+      ${objects ? button("object", "Objection", "X", full ? 'class="roomy"' : "") : ""}
       ${button("wholePage", full ? "Back to the scene" : "Whole page", "P")}
-      ${button("overview", "Overview", "O")}
+      ${button("overview", "Overview", "O", 'class="roomy"')}
       <span class="wide">${button("speaker", "Speaker", "S")} ${button("fullScreen", "Full screen", "F")}</span>
-      ${button("help", "Help", "?")}
+      ${button("help", "Help", "?", 'class="roomy"')}
       ${button("leave", "Leave", "")}
     </nav>` : `
     <p class="folded" hidden><button type="button" data-do="fold">Unfold<kbd>K</kbd></button><span></span></p>

@@ -25,6 +25,7 @@ def enter(page: str) -> None:
         scenes, complaint = story(), ""
     except (ValueError, OSError) as error:
         scenes, complaint = [], str(error)
+    _lead_on(page, scenes)
     number = _number(page, scenes)
     scene = scenes[number - 1] if number else None
     came_from = st.session_state.get(SHOWN, number)
@@ -34,14 +35,32 @@ def enter(page: str) -> None:
         st.rerun()
     full = FULL in st.query_params
     st.session_state[PART] = scene.part if scene and not full else ""
+    if scene and (raised := objection.raised(scene, arriving=came_from != number)):
+        scenes[number - 1] = objection.objected(scene, raised)
     _view(scenes, complaint, number, full=full)
+
+
+def _lead_on(page: str, scenes: list[Scene]) -> None:
+    """To the page of the scene that is asked for, where a session begins at home with no more than its number."""
+    number = _asked(scenes)
+    if page or SHOWN in st.session_state or not number or not scenes[number - 1].page:
+        return
+    st.session_state[SHOWN] = 0
+    asked = {key: st.query_params.get_all(key) for key in st.query_params}
+    st.switch_page(f"pages/{scenes[number - 1].page}.py", query_params=scenes[number - 1].settings | asked)
+
+
+def _asked(scenes: list[Scene]) -> int:
+    """The number of the scene that the address asks for, from 1; 0: none that there is."""
+    asked = st.query_params.get(NUMBER, "")
+    number = int(asked) if asked.isdecimal() and len(asked) < 4 else 0
+    return number if number <= len(scenes) else 0
 
 
 def _number(page: str, scenes: list[Scene]) -> int:
     """The number of the scene that is asked for, from 1; 0: none, or one of another page, which was left by a link."""
-    asked = st.query_params.get(NUMBER, "")
-    number = int(asked) if asked.isdecimal() and len(asked) < 4 else 0
-    if 1 <= number <= len(scenes) and scenes[number - 1].page == page:
+    number = _asked(scenes)
+    if number and scenes[number - 1].page == page:
         return number
     for key in (NUMBER, FULL):
         if key in st.query_params:
