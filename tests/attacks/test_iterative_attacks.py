@@ -48,10 +48,8 @@ def test_pgd_is_the_literal_loop(tiny, examples):
         found = attacks.pgd(tiny, image, label, epsilon=epsilon, steps=steps, step_size=size)
         x, taken = image, 0
         while taken < steps and tiny(x).argmax(1) == label:
-            before, x = x, torch.minimum(
-                torch.maximum(x + size * loss_gradient(tiny, x, label).sign(), (image - epsilon).clamp(0, 1)),
-                (image + epsilon).clamp(0, 1),
-            )
+            before, far = x, x + size * loss_gradient(tiny, x, label).sign()
+            x = torch.minimum(torch.maximum(far, (image - epsilon).clamp(0, 1)), (image + epsilon).clamp(0, 1))
             if torch.equal(before, x):
                 break
             taken += 1
