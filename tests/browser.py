@@ -16,7 +16,12 @@ LAPTOP = {"width": 1280, "height": 720}
 
 
 def chromium() -> str | None:
-    """Where a Chromium is, installed first where there is none; None: Playwright has one of its own."""
+    """Where a Chromium is, installed first where there is none; None: Playwright has one of its own.
+
+    Rather the one that never has a window, which takes a sixth less of a processor.
+    """
+    if windowless := shutil.which("chromium-headless-shell"):
+        return windowless
     if found := installed_chromium():
         return found
     if shutil.which("apt-get") and os.geteuid() == 0:

@@ -4,7 +4,7 @@ import os
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
-)  # before torch is imported: three test processes, servers and browsers share two cores
+)  # before torch is imported: two test processes, servers and browsers share two cores
 
 import uuid
 from pathlib import Path
