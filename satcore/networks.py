@@ -48,15 +48,23 @@ class Dense:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution of `inputs` with `outputs` channels; `padding` with zeros on top, left, bottom, right."""
+    """A convolution of `inputs` with `outputs` channels; `padding` with zeros on top, left, bottom, right.
+
+    In `groups`, an equal share of the outputs sees an equal share of the inputs alone, as in PyTorch.
+    """
 
     inputs: int
     outputs: int
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
 
     def shape(self, x: Shape) -> Shape:
+        if self.groups < 1 or self.inputs % self.groups or self.outputs % self.groups:
+            raise ValueError(
+                f"expected groups that divide {self.inputs} inputs and {self.outputs} outputs, got {self.groups}"
+            )
         if len(x) != 3 or x[0] != self.inputs:
             raise ValueError(f"expected {self.inputs} channels to convolve, got shape {x}")
         top, left, bottom, right = self.padding
@@ -66,7 +74,7 @@ class Convolution:
         return (self.outputs, *_slid((rows, columns), self.kernel, self.stride))
 
     def parameter_shapes(self) -> tuple[Shape, ...]:
-        return (self.outputs, self.inputs, *self.kernel), (self.outputs,)
+        return (self.outputs, self.inputs // self.groups, *self.kernel), (self.outputs,)
 
     def module(self) -> nn.Module:
         return ConvolutionModule(self)
@@ -203,7 +211,7 @@ def to_data(architecture: Architecture) -> list[dict[str, Any]]:
     names = {kind: name for name, kind in AFFINE.items()}
     return [
         {
-            "affine": {"kind": names[type(block.affine)]} | dataclasses.asdict(block.affine),
+            "affine": {"kind": names[type(block.affine)]} | _without_one_group(dataclasses.asdict(block.affine)),
             "nonlinearity": block.nonlinearity,
             "pooling": dataclasses.asdict(block.pooling) if block.pooling else None,
         }
@@ -327,7 +335,8 @@ class ConvolutionModule(nn.Conv2d):
     """
 
     def __init__(self, spec: Convolution):
-        super().__init__(spec.inputs, spec.outputs, spec.kernel, spec.stride, padding=spec.padding[:2])
+        padding = spec.padding[:2]
+        super().__init__(spec.inputs, spec.outputs, spec.kernel, spec.stride, padding, groups=spec.groups)
         self.uneven = spec.padding[:2] != spec.padding[2:]
         if self.uneven:
             top, left, bottom, right = spec.padding
@@ -345,7 +354,9 @@ class ConvolutionModule(nn.Conv2d):
     def _of_windows(self, x: Tensor) -> Tensor:
         (rows, columns), (down, across) = self.kernel_size, self.stride
         windows = x.unfold(2, rows, down).unfold(3, columns, across).permute(0, 2, 3, 1, 4, 5)
-        return linear(windows.flatten(3), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        groups = (part.chunk(self.groups, dim) for part, dim in ((windows, 3), (self.weight, 0), (self.bias, 0)))
+        h = [linear(x.flatten(3), weight.flatten(1), bias) for x, weight, bias in zip(*groups, strict=True)]
+        return torch.cat(h, 3).permute(0, 3, 1, 2)
 
 
 class ElementwiseModule(nn.Module):
@@ -409,8 +420,9 @@ def described(architecture: Architecture) -> str:
         match block.affine:
             case Dense(outputs=outputs):
                 words = str(outputs)
-            case Convolution(outputs=outputs, kernel=(rows, columns), stride=stride):
+            case Convolution(outputs=outputs, kernel=(rows, columns), stride=stride, groups=groups):
                 words = f"conv {rows}×{columns}×{outputs}" + (f" /{stride[0]}" if stride != (1, 1) else "")
+                words += f" in {groups} groups" if groups > 1 else ""
             case AveragePooling(kernel=(rows, columns)):
                 words = f"mean {rows}×{columns}"
             case _:
@@ -426,13 +438,18 @@ def _products(block: Block, h: Shape, x: Shape) -> int:
     match block.affine:
         case Dense(inputs=inputs):
             terms = inputs
-        case Convolution(inputs=inputs, kernel=kernel):
-            terms = inputs * math.prod(kernel)
+        case Convolution(inputs=inputs, kernel=kernel, groups=groups):
+            terms = inputs // groups * math.prod(kernel)
         case AveragePooling(kernel=kernel):
             terms = math.prod(kernel)
         case _:
             terms = 1
     return terms * math.prod(h) + (math.prod(block.pooling.kernel) * math.prod(x) if block.pooling else 0)
+
+
+def _without_one_group(fields: dict[str, Any]) -> dict[str, Any]:
+    """As architectures have been kept since before there were any."""
+    return {name: value for name, value in fields.items() if (name, value) != ("groups", 1)}
 
 
 def _slid(sides: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
@@ -448,6 +465,8 @@ def _block(fields: object) -> Block:
     kind = affine.pop("kind", None)
     if not isinstance(kind, str) or kind not in AFFINE:
         raise ValueError(f"expected an affine map out of {', '.join(AFFINE)}, got {str(kind)[:40]!r}")
+    if kind == "convolution":
+        affine.setdefault("groups", 1)
     if not isinstance(fields["nonlinearity"], str):
         raise ValueError(f"expected the name of a nonlinearity, got {type(fields['nonlinearity']).__name__}")
     pooling = fields["pooling"]

@@ -90,6 +90,11 @@ def small_architectures(phi: str) -> dict[str, Architecture]:
             Block(Convolution(3, 2, (2, 3), (1, 2)), phi),
             Block(Dense(2 * 2 * 2, 10)),
         ),
+        "groups": (
+            Block(Convolution(1, 4, (4, 4), (6, 6)), phi),
+            Block(Convolution(4, 4, (3, 3), (2, 2), groups=2), phi),
+            Block(Dense(4 * 2 * 2, 10)),
+        ),
         "pixel by pixel": (Block(Elementwise((1, 28, 28)), phi), *mlp("sigmoid", (9,))),
     }
 

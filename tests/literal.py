@@ -212,8 +212,9 @@ def pre_activations(network: Network, images: np.ndarray) -> list[np.ndarray]:
         match block.affine:
             case networks.Dense():
                 h = x.reshape(len(x), -1) @ arrays[0].T + arrays[1]
-            case networks.Convolution(stride=stride, padding=padding):
-                h = convolution(x, *arrays, stride, padding)
+            case networks.Convolution(stride=stride, padding=padding, groups=groups):
+                parts = zip(np.split(x, groups, 1), *(np.split(array, groups) for array in arrays), strict=True)
+                h = np.concatenate([convolution(*part, stride, padding) for part in parts], 1)
             case networks.AveragePooling(kernel=kernel, stride=stride):
                 h = np.mean(windows(x, kernel, stride), axis=0)
             case networks.Elementwise(size=size):

@@ -184,7 +184,7 @@ def test_a_network_in_training_mode_and_a_copy_compute_the_same(images):
 
 def test_what_a_network_can_do_is_asked_of_its_blocks():
     convolving = [kind for kind in KINDS if small(kind, "relu").convolves]
-    assert convolving == ["overlapping maxima", "strides and means"]
+    assert convolving == ["overlapping maxima", "strides and means", "groups"]
     for phi in EVERY:
         assert small("dense", phi).softens == nonlinearities.BY_NAME[phi].softens
         assert small("pixel by pixel", phi).steps_first == (phi == "step")
@@ -209,14 +209,21 @@ PADDED = (
 
 
 @pytest.mark.parametrize(
-    "convolution", [Convolution(1, 5, (14, 14), (7, 7)), Convolution(2, 3, (3, 2), (2, 1), (1, 0, 0, 2))]
+    "convolution",
+    [
+        Convolution(1, 5, (14, 14), (7, 7)),
+        Convolution(2, 3, (3, 2), (2, 1), (1, 0, 0, 2)),
+        Convolution(6, 4, (3, 3), (3, 3), groups=2),
+    ],
 )
 def test_what_is_learned_from_windows_is_what_a_convolution_learns(convolution):
     layer = ConvolutionModule(convolution).double()
     x = torch.rand(4, convolution.inputs, 28, 28, dtype=torch.float64, requires_grad=True)
     top, left, bottom, right = convolution.padding
     padded = torch.nn.functional.pad(x, (left, right, top, bottom))
-    expected = torch.nn.functional.conv2d(padded, layer.weight, layer.bias, convolution.stride)
+    expected = torch.nn.functional.conv2d(
+        padded, layer.weight, layer.bias, convolution.stride, groups=convolution.groups
+    )
     found = layer(x)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     back = torch.rand_like(found)

@@ -528,7 +528,7 @@ REFUSED = {
         ["expected channels of an image, (1, channels, height, width), got shape (1, 1, 28, 28) of what was"],
         chain(("Transpose", "·", {"perm": [0, 1, 3, 2]}), ("MaxPool", "·", {"kernel_shape": [2, 2]}), *ENDING),
     ),
-    "groups": (["expected a convolution in one group"], chain(("Conv", "· c", {"group": 2}))),
+    "groups": (["expected groups that divide", "got 0"], chain(("Conv", "· c", {"group": 0}))),
     "dilation": (["without dilation"], chain(("Conv", "· c", {"dilations": [2, 2]}))),
     "padded means": (
         ["expected means without padding or dilation"],
@@ -640,7 +640,7 @@ class Convolutional(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor([0.1307]).view(1, 1, 1))
         self.first, self.norm = nn.Conv2d(1, 6, (5, 3), stride=2, padding=(2, 0), bias=False), nn.BatchNorm2d(6)
-        self.second = nn.Conv2d(6, 8, 3, padding="same")
+        self.second = nn.Conv2d(6, 8, 3, padding="same", groups=2)
         self.dropout, self.last, self.softmax = nn.Dropout(0.5), nn.Linear(8 * 3 * 3, 10), True
 
     def forward(self, x: Tensor) -> Tensor:
@@ -689,7 +689,7 @@ def pooled_module() -> nn.Module:
         nn.ReLU6(),
         nn.MaxPool2d(3, 2, 1),
         nn.BatchNorm2d(6, affine=False),
-        nn.Conv2d(6, 10, 3),
+        nn.Conv2d(6, 10, 3, groups=2),
         nn.Hardtanh(0, 0.5),
         nn.AdaptiveAvgPool2d(1),
         nn.Identity(),

@@ -38,15 +38,27 @@ def linear_part(block: Block, layer: nn.Module, inputs: Shape, *, entrywise: boo
     """
     spec = block.affine
     if isinstance(layer, nn.Conv2d) and isinstance(spec, Convolution):
+        weight = _of_all_channels(layer.weight, spec.groups)
         if spec.stride == (1, 1) and spec.inputs > 1 and spec.kernel != (1, 1) and not entrywise:
-            return FourierConvolution(layer.weight, spec, inputs)
-        return DirectConvolution(layer.weight, spec, inputs)
+            return FourierConvolution(weight, spec, inputs)
+        return DirectConvolution(weight, spec, inputs)
     if isinstance(spec, AveragePooling):
         return Averaging(spec, inputs)
     if isinstance(layer, ElementwiseModule):
         return Scaling(layer, inputs)
     assert isinstance(layer, nn.Linear)
     return Product(layer)
+
+
+def _of_all_channels(weight: Tensor, groups: int) -> Tensor:
+    """The `weight` (out, in, rows, columns) of a convolution in `groups` with zeros for inputs of another group."""
+    if groups == 1:
+        return weight
+    each = torch.arange(groups)
+    apart = weight.unflatten(0, (groups, -1))  # (groups, out of one, in of one, …)
+    full = weight.new_zeros(groups, apart.shape[1], groups, *apart.shape[2:])
+    full[each, :, each] = apart
+    return full.flatten(0, 1).flatten(1, 2)
 
 
 class Product(LinearMap):
@@ -80,7 +92,7 @@ class Scaling(LinearMap):
 
 
 class DirectConvolution(LinearMap):
-    """A convolution by PyTorch: x (N, in, height, width) ↦ (N, out, …)."""
+    """A convolution by PyTorch, in one group: x (N, in, height, width) ↦ (N, out, …)."""
 
     def __init__(self, weight: Tensor, spec: Convolution, inputs: Shape):
         self.weight, self.stride, self.sides, self.outputs = weight, spec.stride, inputs[1:], spec.shape(inputs)

@@ -163,13 +163,16 @@ class Chain:
         bias: np.ndarray | None,
         stride: tuple[int, int],
         padding: tuple[int, int, int, int],
+        groups: int,
     ) -> None:
-        """A convolution with `weight` (out, in, rows, columns) and `bias` (out,); padding as in `Convolution`."""
+        """A convolution with `weight` (out, in / groups, rows, columns) and `bias` (out,); padding and groups as in
+        `Convolution`.
+        """
         self._check_channels()
         if weight.ndim != 4 or (bias is not None and bias.shape != weight.shape[:1]):
             raise ValueError(f"expected weights (out, in, rows, columns) to convolve with, got shape {weight.shape}")
-        outputs, inputs, *kernel = weight.shape
-        spec = Convolution(inputs, outputs, (kernel[0], kernel[1]), stride, padding)
+        outputs, of_group, *kernel = weight.shape
+        spec = Convolution(of_group * groups, outputs, (kernel[0], kernel[1]), stride, padding, groups)
         if self.pending:
             around = any(padding) and self.pending[1].any()  # zeros that aren't shifted
             if around or not _by_channel(*self.pending):
@@ -177,9 +180,11 @@ class Chain:
         self._make_room(spec)
         weight, bias = np.array(weight), np.zeros(outputs) if bias is None else np.array(bias)
         if self.pending:
-            w, b = (values[:, 0, 0] for values in self.pending)
-            bias += np.einsum("oirc,i->o", weight, b)
-            weight *= w[:, None, None]
+            # What each output's own group of inputs is scaled and shifted by.
+            by_group = (values[:, 0, 0].reshape(groups, of_group) for values in self.pending)
+            w, b = (np.repeat(values, outputs // groups, 0) for values in by_group)
+            bias += np.einsum("oirc,oi->o", weight, b)
+            weight *= w[:, :, None, None]
         self._append(spec, weight, bias)
         self.places = self.places.reshape(1, *self.outputs)
 

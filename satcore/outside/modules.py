@@ -211,16 +211,15 @@ def _conv2d(
     groups: int = 1,
 ) -> None:
     kernel = _numbers(weight).shape[2:]
-    if _pair(dilation) != (1, 1) or groups != 1:
-        raise ValueError("expected a convolution in one group and without dilation, got another")
+    if _pair(dilation) != (1, 1):
+        raise ValueError("expected a convolution without dilation, got another")
     if padding == "same":
         top, left = ((size - 1) // 2 for size in kernel)
         bottom, right = kernel[0] - 1 - top, kernel[1] - 1 - left
     else:
         top, left = bottom, right = _pair(0 if padding == "valid" else padding)
-    chain.convolution(
-        _numbers(weight), None if bias is None else _numbers(bias), _pair(stride), (top, left, bottom, right)
-    )
+    around = top, left, bottom, right
+    chain.convolution(_numbers(weight), None if bias is None else _numbers(bias), _pair(stride), around, groups)
 
 
 def _max_pool2d(

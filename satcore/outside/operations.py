@@ -186,11 +186,12 @@ def _read_conv(chain: Chain, node: Node) -> None:
     kernel = list(weight.shape[2:])
     if list(node.sizes("kernel_shape", 2, 1, kernel)) != kernel:
         raise ValueError(f"expected the kernel's shape {kernel}, got {node.wholes('kernel_shape')}")
-    if node.whole("group", 1) != 1 or node.sizes("dilations", 2, 1, [1, 1]) != (1, 1):
-        raise ValueError("expected a convolution in one group and without dilation, got another")
+    if node.sizes("dilations", 2, 1, [1, 1]) != (1, 1):
+        raise ValueError("expected a convolution without dilation, got another")
     rows, columns = node.sizes("strides", 2, 1, [1, 1])
     bias = None if node.constant(2) is None else node.weights(2)
-    chain.convolution(weight, bias, (rows, columns), _padding(chain, node, kernel, (rows, columns)))
+    padding = _padding(chain, node, kernel, (rows, columns))
+    chain.convolution(weight, bias, (rows, columns), padding, node.whole("group", 1))
 
 
 def _padding(chain: Chain, node: Node, kernel: Sequence[int], stride: tuple[int, int]) -> tuple[int, int, int, int]:

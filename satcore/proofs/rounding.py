@@ -100,8 +100,8 @@ def _terms(affine: Affine) -> int:
     match affine:
         case Dense(inputs=inputs):
             return inputs
-        case Convolution(inputs=inputs, kernel=kernel):
-            return inputs * math.prod(kernel)
+        case Convolution(inputs=inputs, kernel=kernel, groups=groups):
+            return inputs // groups * math.prod(kernel)
         case AveragePooling(kernel=kernel):
             return math.prod(kernel)
         case _:

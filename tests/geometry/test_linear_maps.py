@@ -32,6 +32,8 @@ MAPS: dict[str, tuple[Affine, Shape, type]] = {
     "many channels, uneven": (Convolution(3, 4, (4, 3), padding=(1, 0, 3, 2)), (3, 9, 6), FourierConvolution),
     "many channels, no padding": (Convolution(3, 2, (5, 2)), (3, 6, 9), FourierConvolution),
     "a whole image": (Convolution(2, 6, (4, 4)), (2, 4, 4), FourierConvolution),
+    "groups": (Convolution(6, 4, (3, 2), (2, 2), (1, 0, 1, 1), groups=2), (6, 7, 5), DirectConvolution),
+    "a group a channel": (Convolution(3, 6, (3, 3), groups=3), (3, 6, 5), FourierConvolution),
     "means": (AveragePooling((2, 2), (2, 2)), (3, 8, 8), Averaging),
     "overlapping means and a rest": (AveragePooling((3, 2), (2, 3)), (3, 8, 9), Averaging),
     "a scale for each pixel": (Elementwise((1, 28, 28)), (1, 28, 28), Scaling),
