@@ -354,9 +354,9 @@ class ConvolutionModule(nn.Conv2d):
     def _of_windows(self, x: Tensor) -> Tensor:
         (rows, columns), (down, across) = self.kernel_size, self.stride
         windows = x.unfold(2, rows, down).unfold(3, columns, across).permute(0, 2, 3, 1, 4, 5)
-        groups = (part.chunk(self.groups, dim) for part, dim in ((windows, 3), (self.weight, 0), (self.bias, 0)))
-        h = [linear(x.flatten(3), weight.flatten(1), bias) for x, weight, bias in zip(*groups, strict=True)]
-        return torch.cat(h, 3).permute(0, 3, 1, 2)
+        groups = zip(windows.chunk(self.groups, 3), self.weight.chunk(self.groups), strict=True)
+        h = torch.cat([linear(x.flatten(3), weight.flatten(1)) for x, weight in groups], 3)
+        return (h if self.bias is None else h + self.bias).permute(0, 3, 1, 2)
 
 
 class ElementwiseModule(nn.Module):

@@ -170,17 +170,15 @@ class Relaxation:
         are over once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
         """
         searched = self.in_single or self
-        there = _in_single((region, lines, rows, signs, leans, multipliers)) if self.in_single else None
-        near, around, of, within, *start = there or (region, lines, rows, signs, leans, multipliers)
+        given = region, lines, rows, signs, leans, multipliers
+        boxes, around, picked, within, *start = _in_single(given) if self.in_single else given
         turned, free = ([one.clone().requires_grad_() for one in group or ()] for group in start)
         groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free), rates, strict=True)]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True)
-        best = of.new_full(of.shape[:2], -torch.inf)
         for _ in range(steps):
             with torch.enable_grad():
-                value = searched.lower_bound(near, around, depth, of, turned, free or None).value
-            best = best.maximum(value.detach())
-            if not value.requires_grad or bool((best > enough).all()) or time.monotonic() > deadline:
+                value = searched.lower_bound(boxes, around, depth, picked, turned, free or None).value
+            if not value.requires_grad or bool((value > enough).all()) or time.monotonic() > deadline:
                 break  # or nothing is free to turn
             optimiser.zero_grad()
             value.backward(torch.ones_like(value))
