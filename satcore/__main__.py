@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what a command needs it imports itself: torch takes a secon
     from tqdm import tqdm
 
     from satcore.library import Card
+    from satcore.networks import Network
     from satcore.runs import Run
 
 BAR = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
@@ -202,6 +203,16 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("file", type=Path, metavar="FILE.onnx", help="an ONNX file with one image in and ten logits out")
     add.add_argument("--name", required=True, metavar="LABEL", help="what to call it: mine/LABEL")
     add.set_defaults(command=_add)
+    committee = commands.add_parser(
+        "committee",
+        help="make one network of several, and measure it",
+        description="Make one network of several of one architecture, whose logits are the mean of theirs, put it on "
+        "your own shelf, and measure it.",
+    )
+    committee.add_argument("names", nargs="+", metavar="NAME", help="such as cnn/dendritic, two or more")
+    committee.add_argument("--name", required=True, metavar="LABEL", help="what to call it")
+    committee.add_argument("--half", action="store_true", help="round its weights to float16: half the file")
+    committee.set_defaults(command=_committee)
     remove = commands.add_parser("remove", help="take a network off your own shelf, with all that is known of it")
     remove.add_argument("name", metavar="NAME", help="such as mine/wide-tanh")
     remove.set_defaults(command=_remove)
@@ -588,42 +599,67 @@ def _computed(name: str) -> str:
 
 
 def _add(options: argparse.Namespace) -> int:
-    import dataclasses
-
     import torch
 
     from satcore import data, library
-    from satcore.evaluation.table_1 import measuring
-    from satcore.files import check_writable
 
     try:
         from satcore import outside
     except ImportError as error:
         raise ValueError(f"expected the package onnx, which reads such files, got none ({error})") from error
 
-    wanted = f"{library.OWN}/{library.slug(options.name)}"
+    library.slug(options.name)
     network = outside.from_onnx(options.file)
-    images, labels = data.load("test")
     with torch.no_grad():
-        logits = network(images[:2])
+        logits = network(data.load("test").images[:2])
     if tuple(logits.shape) != (2, data.CLASSES):
         raise ValueError(f"expected {data.CLASSES} logits an image from {options.file}, got {tuple(logits.shape)[1:]}")
-    there = library.same_as(network)
-    if there:
+    _keep(network, options.name, origin=f"ONNX file {_printable(options.file.name)}")
+    return 0
+
+
+def _committee(options: argparse.Namespace) -> int:
+    from satcore import library
+    from satcore.committees import committee
+
+    cards = [library.describe(name) for name in _names(options)]
+    network = committee([library.load(card.name) for card in cards])
+    if options.half:
+        network = network.half().float()
+    groups, trainings = ({getattr(card, of) for card in cards} for of in ("group", "training"))
+    _keep(
+        network,
+        options.name,
+        origin=f"the mean of {', '.join(card.name for card in cards)}",
+        group=groups.pop() if len(groups) == 1 else "",
+        training=trainings.pop() if len(trainings) == 1 else "",
+        members=[card.made for card in cards if card.made],
+    )
+    return 0
+
+
+def _keep(network: "Network", label: str, **known: Any) -> None:
+    """Measure `network`, put it on the user's own shelf, and say how it is called there."""
+    import dataclasses
+
+    from satcore import data, library
+    from satcore.evaluation.table_1 import measuring
+    from satcore.files import check_writable
+
+    wanted = f"{library.OWN}/{library.slug(label)}"
+    if there := library.same_as(network):
         print(f"this very network is there already, as {there}")
-        return 0
+        return
     check_writable(library.user_shelf() / library.OWN)
     measurements = {}
     with _bar("measuring") as bar:
-        for done, measured in measuring(network, images, labels):
+        for done, measured in measuring(network, *data.load("test")):
             bar.update(100 * done - bar.n)
             measurements = dataclasses.asdict(measured)
-    origin = f"ONNX file {_printable(options.file.name)}"
-    name = library.add(network, options.name, origin=origin, measurements=measurements)
+    name = library.add(network, label, measurements=measurements, **known)
     why = "" if name == wanted else f", as another network is called {wanted} and nothing is overwritten"
     print(f"kept as {name}{why}")
     print(_row(library.describe(name)))
-    return 0
 
 
 def _remove(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,17 @@ LABEL = "[a-z0-9][a-z0-9.-]*"
 
 
 @dataclass(frozen=True)
+class Member:
+    """What trains a committee's member again, and how long that took, on what, in which precision; as in `Card`."""
+
+    recipe: Recipe
+    seed: int
+    seconds: float
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known of a network without loading it.
 
@@ -53,6 +65,7 @@ class Card:
     seconds, device     how long that took, and on what
     precision           of the products in training, "float32" or "bfloat16"
     versions            of Python and of the libraries that decide the numbers
+    members             of a committee, those that were trained here; then recipe and seed are theirs
     """
 
     name: str
@@ -69,6 +82,14 @@ class Card:
     device: str | None = None
     precision: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    members: tuple[Member, ...] = ()
+
+    @property
+    def made(self) -> Member | None:
+        """What trains it again, where it was trained here."""
+        if self.recipe is None or self.seed is None:
+            return None
+        return Member(self.recipe, self.seed, self.seconds or 0.0, self.device or "", self.precision or "")
 
 
 @dataclass(frozen=True)
@@ -164,9 +185,12 @@ def add(
     device: str | None = None,
     precision: str | None = None,
     records: bytes | None = None,
+    members: Sequence[Member] = (),
     shelf: Path | None = None,
 ) -> str:
-    """Keep `network`, in float32, on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
+    """Keep `network` on the user's shelf, and return its name: "mine/…" with what is left of the `label`.
+
+    Its weights are kept in float32, or in float16 where that holds the very same numbers.
 
     Nothing is overwritten: the same network (by its hash) under the same label stays as it is, another one of that
     label gets a suffix. `records` are the lines of the epochs that it was trained for. `shelf`, for maintainers, is the
@@ -189,6 +213,8 @@ def add(
         "precision": precision,
         "versions": _versions(),
     }
+    if members:
+        fields["members"] = [vars(member) | {"recipe": member.recipe.to_json()} for member in members]
     shelf, name = (shelf, f"{group}/{label}") if shelf else (user_shelf(), f"{OWN}/{slug(label)}")
     if not re.fullmatch(f"{LABEL}/{LABEL}", name):
         raise ValueError(f"expected a group and a label of small letters, digits, dashes and dots, got {name[:80]!r}")
@@ -318,12 +344,14 @@ def _card(name: str, shipped: bool, content: bytes, path: str) -> Card:
             raise ValueError("no table of fields")
         fields.pop("label", None)
         recipe = fields.pop("recipe", None)
+        members = [Member(**one | {"recipe": Recipe.from_json(one["recipe"])}) for one in fields.pop("members", [])]
         architecture = networks.from_data(fields.pop("architecture", None))
         card = Card(
             name=name,
             shipped=shipped,
             architecture=architecture,
             recipe=None if recipe is None else Recipe.from_json(recipe),
+            members=tuple(members),
             **fields,
         )
         _check_types(card)
@@ -343,10 +371,11 @@ def _check_types(card: Card) -> None:
             raise TypeError(f"a {name} that is no text, or too long a one")
     if not (isinstance(card.versions, dict) and all(isinstance(value, str) for value in card.versions.values())):
         raise TypeError("versions that are no table of texts")
-    if not (card.seed is None or type(card.seed) is int) or not (card.seconds is None or _is_number(card.seconds)):
-        raise TypeError("a seed or seconds that are no numbers")
-    if not all(said is None or isinstance(said, str) for said in (card.device, card.precision)):
-        raise TypeError("a device or a precision that is no text")
+    for made in (card, *card.members):
+        if not (made.seed is None or type(made.seed) is int) or not (made.seconds is None or _is_number(made.seconds)):
+            raise TypeError("a seed or seconds that are no numbers")
+        if not all(said is None or isinstance(said, str) for said in (made.device, made.precision)):
+            raise TypeError("a device or a precision that is no text")
     _check_measurements(card.measurements)
 
 
@@ -382,6 +411,8 @@ def _built(architecture: Architecture, content: bytes, path: Path) -> Network:
         raise ValueError(f"expected a file of weights in {path}, got something else ({_first_line(error)})") from error
     with torch.device("meta"):
         network = Network(architecture)
+    if all(tensor.dtype == torch.float16 for tensor in tensors.values()):
+        tensors = {name: tensor.float() for name, tensor in tensors.items()}
     wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
     if wanted != found:
@@ -402,13 +433,16 @@ def _check_finite(tensors: dict[str, Tensor]) -> None:
 
 
 def _packed(network: Network) -> tuple[bytes, str]:
-    """The file of weights of a `network`, float32, and its hash."""
+    """The file of weights of a `network`, float32, or float16 where nothing is lost by it, and its hash."""
     check_kind(network, Network, "a network of blocks to keep")
     tensors = {
         name: tensor.detach().to("cpu", torch.float32).clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
     _check_finite(tensors)
+    halves = {name: tensor.half() for name, tensor in tensors.items()}
+    if all(torch.equal(halves[name].float(), tensor) for name, tensor in tensors.items()):
+        tensors = halves
     weights = safetensors.torch.save(tensors)
     return weights, content_hash(network.architecture, weights)
 

@@ -521,6 +521,21 @@ def test_a_network_from_elsewhere_is_added_measured_shown_and_removed(said, refu
     assert refusal("remove", "mine/wide-tanh").endswith("got 'mine/wide-tanh'")
 
 
+def test_networks_become_a_committee(said, refusal, own_shelf):
+    names = [library.add(of_seed(seed), "tanh") for seed in (1, 2)]
+    out = said("committee", *names, "--name", "both", "--half")
+    assert out.startswith("kept as mine/both\nmine/both ") and "conv 28×28×32 – 10, tanh" in out
+    assert library.describe("mine/both").origin == "the mean of mine/tanh, mine/tanh-2"
+    images = data.load("test").images[:50]
+    mean = (of_seed(1)(images) + of_seed(2)(images)) / 2
+    found = library.load("mine/both")(images)
+    assert 0 < (found - mean).abs().max() < 2e-3 * mean.abs().max()
+    assert (
+        said("committee", *names, "--name", "again", "--half") == "this very network is there already, as mine/both\n"
+    )
+    assert refusal("committee", names[0], "--name", "one").startswith("expected two members or more")
+
+
 @pytest.mark.parametrize("file", ["none", "folder", "fifo", "garbage", "nine logits", "NaN"])
 def test_what_is_no_network_is_refused_in_a_sentence(refusal, tmp_path, own_shelf, file):
     path = tmp_path / "it.onnx"

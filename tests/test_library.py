@@ -177,6 +177,26 @@ def test_a_network_comes_back_bit_for_bit_and_ready_for_use(architecture):
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
+def test_a_file_is_of_half_the_size_where_nothing_is_lost_by_it(own_shelf):
+    whole, half = build(cnn(), seed=3), build(cnn(), seed=3).half().float()
+    names = [library.add(network, "it") for network in (whole, half)]
+    sizes = [(own_shelf / name / library.WEIGHTS).stat().st_size for name in names]
+    assert 1.99 < sizes[0] / sizes[1] < 2.01
+    for network, name in zip((whole, half), names, strict=True):
+        loaded = library.load(name)
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.parameters(), strict=True))
+        assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+        assert library.same_as(loaded) == name
+
+
+def test_a_committee_knows_what_trains_its_members(name):
+    made = library.describe(name).made
+    assert made == library.Member(KNOWN["recipe"], 3, 1.3, "one CPU core", "")
+    both = library.add(build(SMALL, seed=5), "both", members=[made, dataclasses.replace(made, seed=4)])
+    card = library.describe(both)
+    assert card.members == (made, dataclasses.replace(made, seed=4)) and card.made is None
+
+
 def test_what_is_known_comes_back(name, folder):
     card = library.describe(name)
     assert card == library.Card(
@@ -539,6 +559,8 @@ RECIPE = json.loads(json.dumps(RECIPES["relu-mlp/vanilla"].to_json()))
         {"seed": "3"},
         {"seed": True},
         {"seconds": "long"},
+        {"members": [{"seed": 1}]},
+        {"members": 3},
         {"seconds": float("nan")},
         {"versions": None},
         {"versions": {"torch": 2}},
