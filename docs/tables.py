@@ -198,21 +198,25 @@ def kurtosis(there: Stored) -> str:
     return _table(["network", *(f"layer {number}" for number in range(1, depth + 1))], rows)
 
 
+def _made(card: Card) -> Sequence[library.Member]:
+    """What trained a network that ships: a run, or one for each of its members."""
+    return card.members or [made for made in [card.made] if made]
+
+
 def recipes(there: Stored) -> str:
     """How the networks that ship were trained, and how long that took."""
     rows = []
     for card in there.cards.values():
-        if card.recipe is None:
-            continue
-        most = max(phase.penalty.maximum for phase in card.recipe.phases)
-        least = min(phase.clean_share for phase in card.recipe.phases)
+        made = _made(card)
+        most = max(phase.penalty.maximum for member in made for phase in member.recipe.phases)
+        least = min(phase.clean_share for member in made for phase in member.recipe.phases)
         rows.append(
             [
                 card.name,
-                str(card.recipe.epochs),
+                " + ".join(str(member.recipe.epochs) for member in made),
                 f"{most:g}" if most else "0",
                 f"{1 - least:g}" if least < 1 else "0",
-                NOTHING if card.seconds is None else f"{card.seconds / 60:.1f}",
+                f"{sum(member.seconds for member in made) / 60:.1f}",
             ]
         )
     return _table(["network", "epochs", "λ up to", "weight of FGSM images", "minutes"], rows)
@@ -257,12 +261,12 @@ def dendritic(_: Stored) -> str:
     """The dendritic networks: their shapes, how long they took, and what is proven at the paper's ε."""
     rows = []
     for card in _dendritic():
-        here = _at_the_papers(card)
+        here, made = _at_the_papers(card), _made(card)
         rows.append(
             [
                 card.name,
-                NOTHING if card.recipe is None else str(card.recipe.epochs),
-                NOTHING if card.seconds is None else f"{card.seconds / 60:.0f}",
+                " + ".join(str(member.recipe.epochs) for member in made),
+                f"{sum(member.seconds for member in made) / 60:.0f}",
                 *(f"{100 * share.share:.2f}" for share in (here.clean, here.proven, here.standing)),
             ]
         )
