@@ -33,6 +33,22 @@ def chromium() -> str | None:
     return None
 
 
+def fits(page: Page) -> None:
+    """Wait until nothing has to be scrolled sideways, which after a resize takes the page a moment."""
+    page.wait_for_function(
+        "(main => main && main.scrollWidth === main.clientWidth)(document.querySelector('[data-testid=stMain]'))",
+        timeout=PATIENCE / 6,
+    )
+
+
+def show_on(page: Page, screen, scheme=None) -> None:
+    """Show the page on a screen of this size, in a colour scheme or as it is, and wait until it fits it in width."""
+    page.set_viewport_size(screen)
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_timeout(300)
+    fits(page)
+
+
 def saved(page: Page, button: str) -> Download:
     """What a press of the button with this in its name downloads."""
     with page.expect_download() as download:

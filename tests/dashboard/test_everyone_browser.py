@@ -1,18 +1,20 @@
 """Every page for everyone: axe-core, keyboard, phone, in either theme."""
 
+import re
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE
+from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, show_on
+from tests.dashboard.conftest import visiting
 
 pytestmark = pytest.mark.browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PAGES = {  # what is there when the page is
     "": ".js-plotly-plot",
-    "interpolation?points=51": "section[data-network]",
+    "interpolation?points=51&grid=50": "section[data-network]",
     "representations": "section canvas, canvas",
     "weights": ".js-plotly-plot",
     "live_attack?pick=by+index": "section[data-network]",
@@ -24,14 +26,12 @@ PAGES = {  # what is there when the page is
     "networks": "[data-testid=stVerticalBlock]",
     "?scene=1": ".js-plotly-plot",
 }
-VIEWS = {  # what else there is to see on some of them
-    "interpolation?view=Plane&grid=50": ".js-plotly-plot",
-    "representations?view=One+layer+in+full": ".js-plotly-plot",
-    "representations?view=Two+dimensions": "section canvas, canvas",
-    "weights?view=Weights": ".js-plotly-plot",
-    "weights?view=Pre-activations": ".js-plotly-plot",
-    "weights?view=A+linear+mechanism": ".js-plotly-plot",
+VIEWS = {  # what else there is to see on some of them, one after the other
+    "interpolation?points=51&grid=50": {"Plane": ".js-plotly-plot"},
+    "representations": {"One layer in full": ".js-plotly-plot", "Two dimensions": "section canvas, canvas"},
+    "weights": dict.fromkeys(("Weights", "Pre-activations", "A linear mechanism"), ".js-plotly-plot"),
 }
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(23, 22, 20)"  # what is behind everything
 LEGIBLE = 14  # pixels of a laptop's screen, from the back of a room
 SMALLER = """least => {
   const found = {}
@@ -80,7 +80,7 @@ MISSED = """() => {
   return found
 }"""
 MAIN = {  # the first figure of pages whose controls are many
-    "interpolation?points=51": "section[data-network] svg",
+    "interpolation?points=51&grid=50": "section[data-network] svg",
     "live_attack": "section[data-network] .images",
     "attack_grid": "section .frame",
 }
@@ -109,24 +109,28 @@ def smaller(page: Page) -> dict[str, float]:
     return page.evaluate(SMALLER, LEGIBLE)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(visit, path):
-    page = visit(f"/{path}", viewport=LAPTOP)
-    whole(page, PAGES[path])
-    assert violations(page) == smaller(page) == {}
-    assert page.evaluate(CUT) == []
-    page.emulate_media(color_scheme="dark")
-    expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(23, 22, 20)")
-    assert violations(page, "color-contrast") == {}  # nothing else has changed
-    page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
-    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    assert page.evaluate(CUT) == []
+@pytest.fixture(scope="module")
+def page(request, browser, warm, address):
+    """A page that is loaded once for all tests that look at it: pytest has them page by page, in their order here."""
+    with visiting(browser, warm, address) as visit:
+        yield visit(f"/{request.param}", viewport=LAPTOP)
 
 
-@pytest.mark.parametrize("path", ["weights", "live_attack?pick=by+index", "?scene=1"])
-def test_the_tab_key_reaches_everything_and_one_sees_where_it_is(visit, path):
-    page = visit(f"/{path}", viewport=LAPTOP)
+@pytest.fixture
+def path(request, page):
+    """Which page that is, as it was when it was opened."""
+    page.set_viewport_size(LAPTOP)
+    page.emulate_media(color_scheme="light")
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", LIGHT, timeout=PATIENCE)
+    return request.node.callspec.params["page"]
+
+
+def looked_at(paths):
+    return pytest.mark.parametrize("page", paths, indirect=True)
+
+
+@looked_at(["weights", "live_attack?pick=by+index", "?scene=1"])
+def test_the_tab_key_reaches_everything_and_one_sees_where_it_is(page, path):
     whole(page, PAGES[path])
     reached = []
     for _ in range(200):
@@ -139,11 +143,34 @@ def test_the_tab_key_reaches_everything_and_one_sees_where_it_is(visit, path):
     assert len(reached) > 15 and page.evaluate(MISSED) == []
 
 
-@pytest.mark.parametrize("path", VIEWS)
-def test_nothing_in_a_figure_is_written_too_small(visit, path):
-    page = visit(f"/{path}", viewport=LAPTOP)
-    whole(page, VIEWS[path])
-    assert smaller(page) == {}
+@looked_at(MAIN)
+def test_what_one_sets_and_what_one_sees_are_on_one_screen(page, path):
+    whole(page, MAIN[path])
+    for screen in (LAPTOP, DESKTOP, {"width": 1920, "height": 1080}):
+        page.set_viewport_size(screen)
+        page.wait_for_timeout(300)
+        expect(page.locator(MAIN[path]).first).to_be_in_viewport(ratio=0.99)
+
+
+@looked_at(PAGES)
+def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(page, path):
+    whole(page, PAGES[path])
+    assert violations(page) == smaller(page) == {}
+    assert page.evaluate(CUT) == []
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", DARK)
+    assert violations(page, "color-contrast") == {}  # nothing else has changed
+    show_on(page, PHONE, "dark")
+    assert page.evaluate(CUT) == []
+
+
+@looked_at(VIEWS)
+def test_nothing_in_a_figure_is_written_too_small(page, path):
+    for view, selector in VIEWS[path].items():
+        page.get_by_role("tab", name=view, exact=True).click()
+        expect(page).to_have_url(re.compile(f"view={view.replace(' ', '[+]')}"), timeout=PATIENCE)
+        whole(page, f"[role=tabpanel]:visible :is({selector})")
+        assert smaller(page) == {}, view
 
 
 def test_what_is_wrong_would_be_found(visit):
@@ -154,13 +181,3 @@ def test_what_is_wrong_would_be_found(visit):
     )
     assert {"button-name", "color-contrast"} <= violations(page).keys()
     assert list(smaller(page).values()) == [13]
-
-
-@pytest.mark.parametrize(("path", "selector"), MAIN.items())
-def test_what_one_sets_and_what_one_sees_are_on_one_screen(visit, path, selector):
-    page = visit(f"/{path}", viewport=LAPTOP)
-    whole(page, selector)
-    for screen in (LAPTOP, DESKTOP, {"width": 1920, "height": 1080}):
-        page.set_viewport_size(screen)
-        page.wait_for_timeout(300)
-        expect(page.locator(selector).first).to_be_in_viewport(ratio=0.99)
