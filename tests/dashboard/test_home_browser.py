@@ -6,11 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from satcore import data
-from tests.browser import DESKTOP, PATIENCE, PHONE, served
+from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, show_on
 from tests.dashboard.pages import MLPS
 
 pytestmark = pytest.mark.browser
-LAPTOP = {"width": 1280, "height": 720}
 
 
 def cards(page: Page):
@@ -27,33 +26,29 @@ def still(page: Page) -> Page:
     return page
 
 
-def test_a_cold_deep_link_reproduces_the_screen(browser):
-    with served() as fresh:  # a server that has never run app.py
-        page = browser.new_page()
-        page.goto(f"{fresh}/?pick=by+index&index=17&networks=cnn/vanilla,relu-mlp/control")
-        expect(page.get_by_text(f"Test image 17: a {data.load('test').labels[17]}")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("Page not found")).to_have_count(0)
-        expect(cards(page)).to_have_count(2, timeout=PATIENCE)
-        for _ in range(2):
-            assert "networks=cnn%2Fvanilla&networks=relu-mlp%2Fcontrol" in page.url
-            assert "cnn/vanilla\nrelu-mlp/control" in chips(page)
+def test_a_deep_link_reproduces_the_screen_and_survives_a_reload(visit):
+    page = visit("/?pick=by+index&index=17&networks=cnn/vanilla,nobody,relu-mlp/control")
+    for opens in range(2):
+        if opens:
             page.reload()
-        page.close()
+        expect(page.get_by_text(f"Test image 17: a {data.load('test').labels[17]}")).to_be_visible(timeout=PATIENCE)
+        expect(cards(page)).to_have_count(2, timeout=PATIENCE)
+        still(page)
+        assert "cnn/vanilla\nrelu-mlp/control" in chips(page)
+        assert page.url.endswith("&networks=cnn%2Fvanilla&networks=relu-mlp%2Fcontrol")
 
 
-@pytest.mark.parametrize(
-    ("viewport", "scheme"), [(DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")], ids=["desktop", "laptop", "phone"]
-)
 @pytest.mark.parametrize("path", ["/?pick=by+index", "/networks"], ids=["home", "networks"])
-def test_a_page_is_whole_and_asks_nothing_of_any_other_host(visit, path, viewport, scheme):
-    page = visit(path, viewport=viewport, scheme=scheme)
+def test_a_page_is_whole_and_asks_nothing_of_any_other_host(visit, path):
+    page = visit(path)
     if path == "/networks":
         expect(page.get_by_role("heading", name="cnn/control")).to_be_visible(timeout=PATIENCE)
     else:
         expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=PATIENCE)
         expect(cards(page)).to_have_count(4, timeout=PATIENCE)
-    still(page)
-    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
+    for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
+        show_on(page, viewport, scheme)
+        still(page)
     assert page.asked_elsewhere == []
 
 
@@ -71,25 +66,6 @@ def test_without_epsilon_no_network_is_fooled(visit):
     expect(page.get_by_text("Fooled:")).to_have_count(0)
     page.get_by_role("slider").press("End")
     expect(page.get_by_text("Fooled:").first).to_be_visible(timeout=PATIENCE)
-
-
-@pytest.mark.parametrize(
-    ("asked", "shown"),
-    [
-        ("family=relu-mlp", [name.replace("sigmoid", "relu") for name in MLPS]),
-        ("left=cnn/vanilla&right=cnn/saturated", ["cnn/vanilla", "cnn/saturated"]),
-        ("networks=nobody&networks=relu-mlp/vanilla", ["relu-mlp/vanilla"]),
-        ("&".join(f"networks={name}" for name in [*MLPS[::-1], "cnn/vanilla"]), MLPS[::-1]),
-    ],
-)
-def test_a_line_up_in_the_address_survives_a_reload(visit, asked, shown):
-    page = visit(f"/?pick=by+index&{asked}")
-    for _ in range(2):
-        expect(cards(page)).to_have_count(len(shown), timeout=PATIENCE)
-        still(page)
-        assert "\n".join(shown) in chips(page)
-        assert page.url.endswith("&".join(f"networks={name.replace('/', '%2F')}" for name in shown))
-        page.reload()
 
 
 def test_one_gets_from_page_to_page_with_the_line_up_and_back(visit):

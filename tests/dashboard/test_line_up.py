@@ -26,6 +26,7 @@ def chosen(page) -> list[str]:
         ({"networks": [*MLPS[::-1], "cnn/vanilla"]}, MLPS[::-1]),
         ({"networks": ",".join([*MLPS[::-1], "cnn/vanilla"])}, MLPS[::-1]),
         ({"family": "sigmoid-mlp"}, MLPS),
+        ({"family": "relu-mlp"}, [name.replace("sigmoid", "relu") for name in MLPS]),
         ({"family": "nobody's"}, MLPS),
         ({"left": "cnn/vanilla", "right": "relu-mlp/control"}, ["cnn/vanilla", "relu-mlp/control"]),
         ({"left": "cnn/vanilla", "right": "cnn/vanilla"}, ["cnn/vanilla"]),
@@ -36,7 +37,8 @@ def test_an_address_says_which_networks(asked, shown):
     page = opened("home", first=True, **QUICK, **asked)
     assert chosen(page) == shown and not page.error
     left = {} if shown == MLPS else {"networks": shown if len(shown) > 1 else shown[0]}
-    assert page.query_params == QUICK | left  # so that a reload shows the same
+    assert page.query_params == QUICK | left
+    assert chosen(opened("home", first=True, **page.query_params)) == shown  # a reload shows the same
 
 
 def test_a_link_to_a_network_that_is_gone_says_so():
