@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from satcore.dashboard.interpolation.words import FIGURES
 from satcore.dashboard.shared.style import COLOURS
 from satcore.recipes import PAPER_TRAININGS
-from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, saved, served
+from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, fits, saved, served, show_on
 
 pytestmark = pytest.mark.browser
 
@@ -68,33 +68,32 @@ def test_a_cold_deep_link_reproduces_the_path(browser):
         page.close()
 
 
-@pytest.mark.parametrize(
-    ("viewport", "scheme"),
-    [(DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")],
-    ids=["desktop", "laptop", "phone"],
-)
-def test_the_interpolation_page_is_whole(visit, viewport, scheme):
-    page = whole(visit(PATHS, viewport=viewport, scheme=scheme))
-    if viewport != PHONE:
-        expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
-    for training in PAPER_TRAININGS:
-        section = page.locator(f"section[data-network='relu-mlp/{training}']")
-        expect(section.get_by_role("img")).to_have_count(4)
-        expect(section.locator(".label")).to_have_text(list(FIGURES))
-        expect(section.locator(".answer")).to_contain_text("It sees a 1")
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    flatness = section.locator(".figure").filter(has_text="flatness")
-    expect(flatness.get_by_role("tooltip")).to_be_hidden()
-    flatness.focus()
-    expect(flatness.get_by_role("tooltip")).to_be_visible()
-    expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
-    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    tops = page.locator("section[data-network]").evaluate_all("(all) => all.map((one) => one.offsetTop)")
-    assert len(set(tops)) == (4 if viewport == PHONE else 1)  # all side by side where there is room
-    rights = page.locator("section, section svg, .head *, [role=tooltip]").evaluate_all(
-        "(all) => all.map((element) => element.getBoundingClientRect().right)"
-    )
-    assert max(rights) <= viewport["width"]
+def test_the_interpolation_page_is_whole(visit):
+    page = whole(visit(PATHS))
+    for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
+        show_on(page, viewport, scheme)
+        if viewport != PHONE:
+            expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
+        for training in PAPER_TRAININGS:
+            section = page.locator(f"section[data-network='relu-mlp/{training}']")
+            expect(section.get_by_role("img")).to_have_count(4)
+            expect(section.locator(".label")).to_have_text(list(FIGURES))
+            expect(section.locator(".answer")).to_contain_text("It sees a 1")
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        flatness = section.locator(".figure").filter(has_text="flatness")
+        expect(flatness.get_by_role("tooltip")).to_be_hidden()
+        flatness.focus()
+        expect(flatness.get_by_role("tooltip")).to_be_visible()
+        expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
+        fits(page)  # with the tooltip, too
+        tops = page.locator("section[data-network]").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+        assert len(set(tops)) == (4 if viewport == PHONE else 1)  # all side by side where there is room
+        rights = page.locator("section, section svg, .head *, [role=tooltip]").evaluate_all(
+            "(all) => all.map((element) => element.getBoundingClientRect().right)"
+        )
+        assert max(rights) <= viewport["width"]
+        flatness.blur()
+        page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, 0)")
     assert page.asked_elsewhere == [] and page.refused == []
 
 
