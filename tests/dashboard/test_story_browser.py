@@ -212,21 +212,22 @@ def test_the_speakers_window_shows_the_notes_and_leads_on(visit):
     expect(beside.get_by_text(STORY[1].notes)).to_be_visible()
 
 
-@pytest.mark.parametrize("number", range(1, len(STORY) + 1))
-def test_a_scene_fits_a_phones_width(visit, number):
-    page = visit(f"/{STORY[number - 1].address(number)}", viewport=PHONE, scheme="dark")
-    there(page, number)
-    page.wait_for_timeout(300)
-    assert scrolls(page)[1] == 0
-    buttons = page.get_by_role("navigation", name="Story").get_by_role("button")
-    for button in buttons.all():
-        expect(button).to_be_in_viewport(ratio=1)
-    tops = buttons.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
-    assert max(tops) - min(tops) < 10  # one row
-    page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
-    ends = page.locator("[data-testid=stMainBlockContainer] > [data-testid=stVerticalBlock]").last.bounding_box()
-    bar = page.locator("nav.bar").bounding_box()
-    assert ends and bar and bar["height"] < 60 and ends["y"] + ends["height"] <= bar["y"]
+def test_every_scene_fits_a_phones_width(visit):
+    page = visit("/?scene=1", viewport=PHONE, scheme="dark")
+    for number in range(1, len(STORY) + 1):
+        there(page, number)
+        page.wait_for_timeout(300)
+        assert scrolls(page)[1] == 0, f"scene {number}"
+        buttons = page.get_by_role("navigation", name="Story").get_by_role("button")
+        for button in buttons.all():
+            expect(button).to_be_in_viewport(ratio=1)
+        tops = buttons.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
+        assert max(tops) - min(tops) < 10, f"scene {number}"  # one row
+        page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
+        ends = page.locator("[data-testid=stMainBlockContainer] > [data-testid=stVerticalBlock]").last.bounding_box()
+        bar = page.locator("nav.bar").bounding_box()
+        assert ends and bar and bar["height"] < 60 and ends["y"] + ends["height"] <= bar["y"], f"scene {number}"
+        page.keyboard.press("PageDown")
 
 
 @pytest.mark.parametrize(("hidden", "selector"), [("controls", "[class*=controls-of]"), ("navigation", "header")])
