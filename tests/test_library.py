@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from satcore import checkpoints, data, files, library, networks
+from satcore.committees import committee
 from satcore.evaluation import factorial, grids, reality
 from satcore.networks import Block, Convolution, Dense, Elementwise, MaxPooling, Network, build, cnn, mlp
 from satcore.recipes import RECIPES
@@ -40,7 +41,7 @@ ALWAYS = {  # SHA-256 of the files of weights that ship, since there is such a f
     "cnn/adversarial": "341b625ad30d66d6946f9d694082616645acb1b65fa2c80b1e8ec6a15c100551",
     "cnn/saturated": "e1902335735ed40a63db93fce1befc79b3fe478b8680e484afd6c04d5a526191",
     "cnn/control": "62ad0f301aa0a229e2fe5662a2c0dfbaac081ce885a5e12650e36d12251daeb0",
-    "cnn/dendritic": "ce3fabd4bfc41fd2ce433b21bd114c25f8c80ffa8f38e2cfc534c481cd1fc6b0",
+    "cnn/dendritic": "688c010dbcd517c63c420418451ad7955caa292affacc21227b4a93811f19f68",
     "factorial/bounds": "af340719ffcd6447d1544aa2b9988d72a79eb8ddf09bb9d20f0268f2d901a120",
     "factorial/step": "83b7303c5a698afcaa8ec834f70ebed91e83e876724989f1b8a054113d66a09e",
     "factorial/step-penalty": "d72cca71080588cc0a56dcdb51aa7c174cc19f52c63ed58b75eb955a7c6cd808",
@@ -137,7 +138,12 @@ def test_old_names_go_on_working(name):
 def test_every_network_that_ships_is_its_recipes(name):
     card = library.describe(name)
     made_by = RECIPES.get(name) or factorial.recipe(name.partition("/")[2].split("-"))
-    assert card.recipe == made_by and card.architecture == made_by.architecture
+    if card.members:
+        assert made_by in [member.recipe for member in card.members]
+        whole = committee([networks.build(member.recipe.architecture) for member in card.members])
+        assert card.architecture == whole.architecture
+    else:
+        assert card.recipe == made_by and card.architecture == made_by.architecture
     assert networks.to_data(library.load(name).architecture) == networks.to_data(card.architecture)
 
 
