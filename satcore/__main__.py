@@ -553,9 +553,8 @@ def _show(options: argparse.Namespace) -> int:
     from satcore import library, networks
 
     card = library.describe(options.name)
-    trained = f", {card.seconds / 60:.1f} minutes on {card.device}" if card.seconds and card.device else ""
     known = {
-        "from": f"{card.origin}{'' if card.seed is None else f', seed {card.seed}'}{trained}",
+        "from": card.history,
         "group": ", ".join(word for word in (card.group, card.training) if word) or "none",
         "architecture": networks.described(card.architecture),
     }

@@ -91,6 +91,16 @@ class Card:
             return None
         return Member(self.recipe, self.seed, self.seconds or 0.0, self.device or "", self.precision or "")
 
+    @property
+    def history(self) -> str:
+        """Where it comes from, of which seed, or seeds of its members, and how long they took, on what."""
+        made = self.members or [made for made in [self.made] if made]
+        if not made:
+            return self.origin
+        seeds = f"seed{'s' * (len(made) > 1)} {' and '.join(str(member.seed) for member in made)}"
+        minutes = sum(member.seconds for member in made) / 60
+        return f"{self.origin}, {seeds}" + (f", {minutes:.1f} minutes on {made[0].device}" if made[0].device else "")
+
 
 @dataclass(frozen=True)
 class Catalogue:

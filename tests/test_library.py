@@ -201,6 +201,7 @@ def test_a_committee_knows_what_trains_its_members(name):
     both = library.add(build(SMALL, seed=5), "both", members=[made, dataclasses.replace(made, seed=4)])
     card = library.describe(both)
     assert card.members == (made, dataclasses.replace(made, seed=4)) and card.made is None
+    assert card.history == "added from Python, seeds 3 and 4, 0.0 minutes on one CPU core"
 
 
 def test_what_is_known_comes_back(name, folder):

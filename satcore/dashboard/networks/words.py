@@ -46,11 +46,9 @@ def group_of(card: Card) -> str:
 
 def where_from(card: Card) -> str:
     """Which shelf it is on, what it belongs to and where it comes from, as text without markup."""
-    seed = "" if card.seed is None else f", seed {card.seed}"
-    trained = f", {card.seconds / 60:.1f} minutes on {card.device}" if card.seconds and card.device else ""
     belongs = [word for word in (card.group, card.training) if word]
     shelf = "ships" if card.shipped else "on your own shelf"
-    return " · ".join([shelf, *belongs, f"{card.origin}{seed}{trained}"])[:300]
+    return " · ".join([shelf, *belongs, card.history])[:300]
 
 
 def architecture(card: Card) -> str:
