@@ -36,20 +36,21 @@ def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(
     under_way(page)
     expect(page).to_have_url(re.compile(r"run=train-[0-9a-f]{16}-0"))
 
-    page.get_by_role("link", name="Claims").click()
-    expect(page.get_by_role("heading", name="claim by claim")).to_be_visible(timeout=PATIENCE)
-    page.get_by_role("link", name="Train").click()
-    under_way(page)
     page.reload()
     under_way(page)
+    page.get_by_role("link", name="Claims").click()
+    expect(page.get_by_role("heading", name="claim by claim")).to_be_visible(timeout=PATIENCE)
+
     elsewhere = visit("/train")  # another session sees it without being told
     under_way(elsewhere)
-
-    press(page, "❚❚ Pause", until="▶ Resume")
+    press(elsewhere, "❚❚ Pause", until="▶ Resume")
+    expect(elsewhere.get_by_text(re.compile(r"Paused after epoch [\d,]+ of 9,000"))).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Train").click()
     expect(page.get_by_text(re.compile(r"Paused after epoch [\d,]+ of 9,000"))).to_be_visible(timeout=PATIENCE)
-    press(elsewhere, "▶ Resume", until="❚❚ Pause")
-    expect(page.get_by_role("button", name="❚❚ Pause")).to_be_visible(timeout=PATIENCE)  # here, too
+    press(page, "▶ Resume", until="❚❚ Pause")
     under_way(page)
+    expect(elsewhere.get_by_role("button", name="❚❚ Pause")).to_be_visible(timeout=PATIENCE)  # there, too
+    under_way(elsewhere)
 
     page.get_by_role("button", name="Cancel").click()
     press(page, "Forget it", until="▶ Start")
