@@ -21,6 +21,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "data",
     "nonlinearities",
     "networks",
+    "committees",
     "intervals",
     "recipes",
     "library",
