@@ -257,13 +257,14 @@ def test_a_damaged_network_does_not_count_as_trained(said, no_processes, own_she
     assert f"{NAME}: kept as {KEPT}-2, as another network is called" in said("train", NAME, "--seed", 1)
 
 
-def test_all_that_ship_are_trained_already(said):
+def test_all_that_ship_and_are_no_committees_are_trained_already(said):
     before = contents(library.SHIPPED)
-    lines = said("train", "--all").splitlines()
+    names = [name for name in RECIPES if not library.describe(name).members]
+    lines = said("train", *names).splitlines()
     assert [
         line.partition(": trained with this recipe and seed already, kept as ")[2].split()[0] for line in lines
-    ] == [*RECIPES]
-    assert contents(library.SHIPPED) == before
+    ] == names
+    assert len(names) >= 14 and contents(library.SHIPPED) == before
 
 
 def test_maintainers_can_write_to_the_shelf_that_ships_and_overwrite_nothing_there(
