@@ -198,16 +198,11 @@ def kurtosis(there: Stored) -> str:
     return _table(["network", *(f"layer {number}" for number in range(1, depth + 1))], rows)
 
 
-def _made(card: Card) -> Sequence[library.Member]:
-    """What trained a network that ships: a run, or one for each of its members."""
-    return card.members or [made for made in [card.made] if made]
-
-
 def recipes(there: Stored) -> str:
     """How the networks that ship were trained, and how long that took."""
     rows = []
     for card in there.cards.values():
-        made = _made(card)
+        made = card.made
         most = max(phase.penalty.maximum for member in made for phase in member.recipe.phases)
         least = min(phase.clean_share for member in made for phase in member.recipe.phases)
         rows.append(
@@ -261,7 +256,7 @@ def dendritic(_: Stored) -> str:
     """The dendritic networks: their shapes, how long they took, and what is proven at the paper's ε."""
     rows = []
     for card in _dendritic():
-        here, made = _at_the_papers(card), _made(card)
+        here, made = _at_the_papers(card), card.made
         rows.append(
             [
                 card.name,

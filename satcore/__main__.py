@@ -632,7 +632,7 @@ def _committee(options: argparse.Namespace) -> int:
         origin=f"the mean of {', '.join(card.name for card in cards)}",
         group=groups.pop() if len(groups) == 1 else "",
         training=trainings.pop() if len(trainings) == 1 else "",
-        members=[card.made for card in cards if card.made],
+        members=[member for card in cards for member in card.made],
     )
     return 0
 

@@ -37,7 +37,7 @@ def committee(members: Sequence[Network]) -> Network:
         w, b = (list(tensors) for tensors in zip(*weights[index], strict=True))
         if index < front:
             affine, w, b = block.affine, w[0], b[0]
-        elif block is architecture[-1]:
+        elif index == len(architecture) - 1:
             affine = Dense(number * w[0].shape[1], len(b[0]))
             w, b = torch.cat(w, 1) / number, torch.stack(b).mean(0)
         else:

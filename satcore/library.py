@@ -85,21 +85,20 @@ class Card:
     members: tuple[Member, ...] = ()
 
     @property
-    def made(self) -> Member | None:
-        """What trains it again, where it was trained here."""
+    def made(self) -> tuple[Member, ...]:
+        """What trains it again, of a committee each of its members; nothing where that is elsewhere."""
         if self.recipe is None or self.seed is None:
-            return None
-        return Member(self.recipe, self.seed, self.seconds or 0.0, self.device or "", self.precision or "")
+            return self.members
+        return (Member(self.recipe, self.seed, self.seconds or 0.0, self.device or "", self.precision or ""),)
 
     @property
     def history(self) -> str:
         """Where it comes from, of which seed, or seeds of its members, and how long they took, on what."""
-        made = self.members or [made for made in [self.made] if made]
-        if not made:
+        if not self.made:
             return self.origin
-        seeds = f"seed{'s' * (len(made) > 1)} {' and '.join(str(member.seed) for member in made)}"
-        minutes = sum(member.seconds for member in made) / 60
-        return f"{self.origin}, {seeds}" + (f", {minutes:.1f} minutes on {made[0].device}" if made[0].device else "")
+        seeds = f"seed{'s' * (len(self.made) > 1)} {' and '.join(str(member.seed) for member in self.made)}"
+        minutes, device = sum(member.seconds for member in self.made) / 60, self.made[0].device
+        return f"{self.origin}, {seeds}" + (f", {minutes:.1f} minutes on {device}" if device else "")
 
 
 @dataclass(frozen=True)
