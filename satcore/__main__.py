@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         help="prove or break every test image, of networks that step first",
         description="Decide of every test image, within seven ε, whether any attack at all can make a network that "
         "steps pixel by pixel classify it wrongly, and keep the verdicts. Minutes for an MLP. What is there already is "
-        "left as it is.",
+        "left as it is; images that were left open with fewer seconds are tried again.",
     )
     certify.add_argument("--seconds", type=float, default=0.05, help="an image, in the mean (default: 0.05)")
     certify.set_defaults(command=_certify, interrupted="the same command goes on after the last ε it finished")

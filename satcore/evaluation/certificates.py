@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from satcore import data, library
 from satcore.attacks.cube import steps_first
@@ -43,6 +44,11 @@ class Certificate:
         return len(self.verdicts)
 
     @property
+    def complete(self) -> bool:
+        """Whether every image is decided."""
+        return self.images > 0 and OPEN not in self.verdicts
+
+    @property
     def intervals(self) -> Proportion:
         """The share that intervals prove."""
         return self._share(INTERVALS)
@@ -66,43 +72,51 @@ class Certificate:
         return Proportion(sum(map(self.verdicts.count, letters)), self.images)
 
 
-def certify(network: Network, *, epsilon: float, seconds: float) -> Iterator[str]:
+def certify(network: Network, *, epsilon: float, seconds: float, known: str = "") -> Iterator[str]:
     """The verdicts on the test images, `AT_A_TIME` of them in each string, each given so many `seconds`.
 
-    Raises ValueError for a network that doesn't step before anything is summed: for that branch and bound would take
-    seconds an image, and is done on a sample (`satcore.evaluation.reality`).
+    Where verdicts are `known`, only the images that they leave open are tried. Raises ValueError for a network that
+    doesn't step before anything is summed: for that branch and bound would take seconds an image, and is done on a
+    sample (`satcore.evaluation.reality`).
     """
     if not steps_first(network):
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
     examples = data.load("test")
-    for x, y in zip(*(part.split(AT_A_TIME) for part in examples), strict=True):
-        with torch.no_grad():
-            wrong = network(x).argmax(1) != y
-        proven = by_intervals(network, x, y, epsilon=epsilon) & ~wrong
-        left = (~proven & ~wrong).nonzero().flatten()
-        letters = [WRONG if no else INTERVALS for no in wrong.tolist()]
-        if len(left):
+    for number, (x, y) in enumerate(zip(*(part.split(AT_A_TIME) for part in examples), strict=True)):
+        letters = list(known[number * AT_A_TIME :][: len(x)]) or _at_once(network, x, y, epsilon)
+        left = [index for index, letter in enumerate(letters) if letter == OPEN]
+        if left:
             decided = decide(network, x[left], y[left], epsilon=epsilon, seconds=seconds * len(x) / len(left))
-            for index, verdict in zip(left.tolist(), decided.verdicts, strict=True):
+            for index, verdict in zip(left, decided.verdicts, strict=True):
                 letters[index] = verdict[0]
         yield "".join(letters)
 
 
+def _at_once(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> list[str]:
+    """The verdicts that take no search: wrong before, proven by intervals, or open."""
+    with torch.no_grad():
+        wrong = network(images).argmax(1) != labels
+    proven = by_intervals(network, images, labels, epsilon=epsilon)
+    return [WRONG if no else INTERVALS if yes else OPEN for no, yes in zip(wrong, proven, strict=True)]
+
+
 def find(name: str, *, seconds: float = SECONDS, ship: bool = False) -> Iterator[tuple[float, str]]:
-    """Certify the network `name` within each of `EPSILONS` that isn't kept yet, and keep each as it is done; how far it
-    has got, and what is under way. Each image has so many `seconds`. `ship`, for maintainers, as `library.place`.
-    Raises ValueError as `certify` does.
+    """Certify the network `name` within each of `EPSILONS`, and keep each as it is done; yields how far it has got, and
+    what is under way. Each image has so many `seconds`; what is kept already is left as it is, but for images left open
+    with fewer. `ship`, for maintainers, as `library.place`. Raises ValueError as `certify` does.
     """
-    network, found = library.load(name), load(name)
-    wanted = [epsilon for epsilon in EPSILONS if epsilon not in [there.epsilon for there in found]]
+    network, found = library.load(name), {there.epsilon: there for there in load(name)}
+    new = {epsilon: Certificate(epsilon, 0.0, "", 0.0) for epsilon in EPSILONS}
+    wanted = [there for there in (new | found).values() if there.seconds < seconds and not there.complete]
     total = len(data.load("test").labels)
-    for number, epsilon in enumerate(wanted):
-        started, verdicts = time.monotonic(), ""
-        for part in certify(network, epsilon=epsilon, seconds=seconds):
+    for number, before in enumerate(wanted):
+        epsilon, started, verdicts = before.epsilon, time.monotonic(), ""
+        for part in certify(network, epsilon=epsilon, seconds=seconds, known=before.verdicts):
             verdicts += part
             yield (number + len(verdicts) / total) / len(wanted), f"ε = {epsilon:g}"
-        found = sorted([*found, Certificate(epsilon, seconds, verdicts, time.monotonic() - started)], key=_epsilon)
-        save(name, found, ship=ship)
+        took = before.took + time.monotonic() - started
+        found[epsilon] = Certificate(epsilon, seconds, verdicts, took)
+        save(name, sorted(found.values(), key=_epsilon), ship=ship)
 
 
 def save(name: str, found: list[Certificate], *, ship: bool = False) -> None:

@@ -110,6 +110,17 @@ def test_a_hasty_presenter_arrives(visit):
     whole(page, 1)
 
 
+def test_a_scene_whose_request_is_lost_is_asked_for_again(visit):
+    page = visit("/?scene=1", viewport=LAPTOP)
+    whole(page, 1)
+    page.evaluate("""() => {
+        const { send } = WebSocket.prototype
+        WebSocket.prototype.send = function () { WebSocket.prototype.send = send }
+    }""")
+    page.keyboard.press("PageDown")
+    whole(page, 2)
+
+
 def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page = visit(f"/{STORY[3].address(4)}", viewport=LAPTOP)
     whole(page, 4)

@@ -74,6 +74,26 @@ def test_each_epsilon_is_kept_as_it_is_done_and_not_found_again(few, own, monkey
     assert not list(certificates.find(own))
 
 
+def test_what_was_left_open_is_tried_again_with_more_time(few, own, stepping, monkeypatch):
+    images, _ = data.load("test")
+    monkeypatch.setattr(data, "load", lambda split: data.Examples(images, stepping(images).argmax(1)))
+    monkeypatch.setattr(certificates, "EPSILONS", (0.01,))
+    list(certificates.find(own, seconds=5))
+    (decided,) = certificates.load(own)
+    assert decided.complete and {"i", "p"} <= set(decided.verdicts)
+    opened = "".join("o" if index % 2 else letter for index, letter in enumerate(decided.verdicts))
+    certificates.save(own, [Certificate(0.01, 0.01, "w" + opened[1:], took=5.0)])  # its first letter is a lie
+    assert not list(certificates.find(own, seconds=0.01))
+    assert len(list(certificates.find(own, seconds=5))) == 3
+    (again,) = certificates.load(own)
+    assert again.seconds == 5 and again.took > 5
+    assert again.verdicts[0] == "w"  # what was decided isn't looked at again
+    for index in range(1, IMAGES):
+        letter = decided.verdicts[index]
+        assert again.verdicts[index] == ("p" if index % 2 and letter == "i" else letter)
+    assert not list(certificates.find(own, seconds=6))  # nothing is open
+
+
 @pytest.mark.parametrize(
     "damage",
     [

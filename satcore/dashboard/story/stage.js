@@ -53,6 +53,23 @@ function go(number) {
   if (!scene) return
   stage.wanted = number
   visit(stage.data.base + scene.address)
+  insist()
+}
+
+// Streamlit can lose the way to another page: where a timer of the page that is left asks for that page just then, and
+// neither has been begun with, the later request takes the earlier one's place. So what hasn't come while nothing is
+// computed is asked for again.
+function insist() {
+  clearTimeout(stage.insisting)
+  stage.insisting = setTimeout(() => {
+    if (!stage.wanted) return
+    const app = document.querySelector("[data-testid=stApp]")
+    if (app.dataset.testScriptState === "notRunning") {
+      history.replaceState(history.state, "", stage.data.base + stage.data.scenes[stage.wanted - 1].address)
+      follow()
+    }
+    insist()
+  }, 1000)
 }
 
 function arrived() {
@@ -66,8 +83,11 @@ function arrived() {
 
 function visit(address) {
   history.pushState({}, "", address)
-  window.dispatchEvent(new PopStateEvent("popstate", { state: {} }))
+  follow()
 }
+
+// Have Streamlit read the address.
+function follow() { window.dispatchEvent(new PopStateEvent("popstate", { state: {} })) }
 
 function next() { go(Math.min(asked().number + 1, stage.data.scenes.length)) }
 
