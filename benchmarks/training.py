@@ -1,7 +1,7 @@
 """Training speed: our loop against a plain PyTorch loop, and against the CNN's bare convolutions.
 
-Run `python -m benchmarks.training` from the repository root: some five minutes on two idle cores, on the GPU where
-there is one. It prints figures and asserts nothing.
+Run `python -m benchmarks.training [--recipes relu-mlp/vanilla …]` from the repository root: some five minutes on two
+idle cores, on the GPU where there is one. It prints figures and asserts nothing.
 
 1. Epochs a second of `satcore.training.train` and of a plain loop after PyTorch's MNIST example (eager, float32,
    default Adam, DataLoader without workers), with the same first weights, batch size, objective and threads: each
@@ -23,6 +23,7 @@ How fair this is:
 - The contenders take turns, epoch by epoch, so that a slow spell of the machine meets them all.
 """
 
+import argparse
 import dataclasses
 import functools
 import itertools
@@ -30,7 +31,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,8 @@ from satcore.training import faster, penalty, train
 from satcore.training.loop import PRECISIONS
 
 ROW = "{:22}{:>6}{:>10}{:>12}{:>8}{:>12}{:>8}  {}"
+CNN = "cnn/vanilla"
+TIMED = [*(f"{family}/vanilla" for family in FAMILIES), "sigmoid-mlp/saturated", "relu-mlp/saturated"]
 BATCHES, BLOCKS = 10, 5  # of the bare layers: so many batches between two readings of the clock, so many times
 
 
@@ -146,39 +149,42 @@ def hardware(device: torch.device) -> str:
     return f"{cpu}; torch {torch.__version__}, {torch.get_num_threads()} threads; device: {name}"
 
 
-def main() -> None:
-    """Print the figures."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(hardware(device))
-    for split in ("train", "test"):  # our loop's data, loaded outside the clock like the plain loop's
-        data.load(split)
-    cnn = RECIPES["cnn/vanilla"]
-    bare = bare_seconds(cnn, device)
-
+def epochs_a_second(names: Sequence[str], device: torch.device) -> dict[str, dict[str, float]]:
+    """Print a line a recipe, of its longest phase; seconds an epoch, by recipe and contender."""
     print("\nEpochs a second, and how many times the plain loop's")
     print(ROW.format("recipe", "batch", "plain", "float32", "ratio", "bfloat16", "ratio", "chosen by measurement"))
     times = {}
-    for recipe in (
-        *(RECIPES[f"{family}/vanilla"] for family in FAMILIES),
-        RECIPES["sigmoid-mlp/saturated"],
-        RECIPES["relu-mlp/saturated"],
-    ):
+    for recipe in (RECIPES[name] for name in names):
         phase = max(recipe.phases, key=lambda phase: phase.epochs)
         took = times[recipe.name] = epoch_seconds(recipe, phase, device)
         rates = [f"{1 / took['plain']:.3g}"]
         for name in PRECISIONS:
             rates += [f"{1 / took[name]:.3g}", f"{took['plain'] / took[name]:.2f}"]
         print(ROW.format(recipe.name, phase.batch_size, *rates, faster(recipe, device.type)), flush=True)
+    return times
 
+
+def main(names: Sequence[str]) -> None:
+    """Print the figures of these recipes."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(hardware(device))
+    for split in ("train", "test"):  # our loop's data, loaded outside the clock like the plain loop's
+        data.load(split)
+    bare = bare_seconds(RECIPES[CNN], device) if CNN in names else []
+    times = epochs_a_second(names, device)
+    if not bare:
+        return
     convolutions, dense = sum(bare[:2]), sum(bare[2:])
     print(
         f"\nThe CNN, seconds an epoch: bare convolutions {convolutions:.3g} ({bare[0]:.3g} and {bare[1]:.3g}), "
         f"bare dense layers {dense:.3g}"
     )
     for precision in PRECISIONS:
-        took = times[cnn.name][precision]
+        took = times[CNN][precision]
         print(f"our whole epoch, {precision}: {took:.3g}, {took / convolutions:.2f} times the bare convolutions")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipes", nargs="*", default=TIMED, choices=RECIPES, metavar="NAME")
+    main(parser.parse_args().recipes)
