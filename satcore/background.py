@@ -107,6 +107,7 @@ def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str
                 raise ValueError(
                     "expected work that nobody does yet, got some that is under way in another process"
                 ) from None
+        (place / REPORT).unlink(missing_ok=True)  # of who was killed at it: another process may have that number by now
         if in_turn:
             report(0.0, WAITS)
             turn = place.parent / f"{key.partition('-')[0]}.{LOCK}"
@@ -152,12 +153,21 @@ def stop(key: str, *, at_once: bool = False) -> None:
     It may end what is under way first, unless it is to stop `at_once`, which this waits for.
     """
     there = report(key)
-    if there is not None:
+    if there is not None and _is_held(key):
         with contextlib.suppress(ProcessLookupError):
             os.kill(there.process, signal.SIGKILL if at_once else signal.SIGTERM)
     until = time.monotonic() + PATIENCE
     while at_once and report(key) is not None and time.monotonic() < until:
         time.sleep(0.01)
+
+
+def _is_held(key: str) -> bool:
+    """Whether the lock is held by more than a glance at it."""
+    try:
+        with _looking, FileLock(folder(key) / LOCK, timeout=GLANCE):
+            return False
+    except Timeout:
+        return True
 
 
 def folder(key: str) -> Path:

@@ -28,6 +28,9 @@ def committee(members: Sequence[Network]) -> Network:
     hidden = architecture[front:-1]
     if not hidden or not all(isinstance(block.affine, Dense | Convolution) for block in hidden):
         raise ValueError("expected dense or convolutional blocks, at most one elementwise before them, got others")
+    knees = [value for member in members for name, value in member.state_dict().items() if name.endswith("knee")]
+    if any(knee <= 0 for knee in knees):
+        raise ValueError(f"expected ramps with knees above 0, got one at {min(map(float, knees)):g}")
     weights = list(zip(*map(_with_knees_at_1, members), strict=True))
     if front and any(not torch.equal(part, weights[0][0][of]) for pair in weights[0] for of, part in enumerate(pair)):
         raise ValueError("expected the same elementwise block in all members, got others")

@@ -124,7 +124,7 @@ def user_shelf() -> Path:
         raise ValueError(
             f"expected a shelf of your own outside {SHIPPED}, which ships and is left as it is, got {named}"
         )
-    return Path(named)
+    return Path(os.path.abspath(named))  # for whoever is begun with it, elsewhere
 
 
 def names() -> list[str]:
@@ -290,6 +290,12 @@ def place(name: str, file: str, *, ship: bool = False) -> Path:
     """
     card = describe(name)
     return user_shelf() / ABOUT / card.sha256 / file if card.shipped and not ship else folder_of(name) / file
+
+
+def check_same(name: str, sha256: str) -> None:
+    """Raise ValueError unless the network `name` has this hash, as it had when something began to be found of it."""
+    if describe(name).sha256 != sha256:
+        raise ValueError(f"expected {name} to stay the same while it was looked into, got another network")
 
 
 def vanilla_beside(name: str) -> str | None:

@@ -139,11 +139,6 @@ class MaxPooling:
             *_slid(tuple(n + 2 * edge for n, edge in zip(h[1:], self.padding, strict=True)), self.kernel, self.stride),
         )
 
-    @property
-    def overlaps(self) -> bool:
-        """Whether an entry can lie in two windows."""
-        return any(step < side for step, side in zip(self.stride, self.kernel, strict=True))
-
     def __call__(self, h: Tensor) -> Tensor:
         return max_pool2d(h, self.kernel, self.stride, self.padding)
 
@@ -204,6 +199,12 @@ def shapes(architecture: Architecture) -> list[tuple[Shape, Shape]]:
     if found[-1][0] != (CLASSES,) or last.pooling or last.nonlinearity != "identity":
         raise ValueError(f"expected {CLASSES} logits without a nonlinearity at the end, got shape {found[-1][0]}")
     return found
+
+
+def steps_first(architecture: Architecture) -> bool:
+    """Whether each pixel passes a step of its own before anything is summed."""
+    first = architecture[0]
+    return isinstance(first.affine, Elementwise) and first.nonlinearity == "step" and first.pooling is None
 
 
 def to_data(architecture: Architecture) -> list[dict[str, Any]]:
@@ -312,8 +313,7 @@ class Network(nn.Module):
     @property
     def steps_first(self) -> bool:
         """Whether each pixel passes a step of its own before anything is summed."""
-        first = self.architecture[0]
-        return isinstance(first.affine, Elementwise) and first.nonlinearity == "step" and first.pooling is None
+        return steps_first(self.architecture)
 
     @property
     def hidden(self) -> list[str]:

@@ -154,7 +154,8 @@ class Ramp(Nonlinearity):
         return ((h > 0) & (h < knee)).to(h.dtype)
 
     def complementary(self, h: Tensor) -> Tensor:
-        return torch.minimum(h, self.knee - h).clamp(min=0)  # Eq. 7
+        knee = self.knee.detach()  # or the penalty would have it sink, and units rest on either side of next to nothing
+        return torch.minimum(h, knee - h).clamp(min=0)  # Eq. 7
 
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         """A hinge at 0 where h stays below the knee, one upside down at the knee where h stays above 0; else a line

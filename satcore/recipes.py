@@ -330,8 +330,11 @@ def _with_lambda_max(recipe: Recipe, maximum: float) -> Recipe:
 def _with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     _check_whole("epochs", epochs, 1, MOST_EPOCHS)
     longest = max(recipe.phases, key=lambda phase: phase.epochs)
-    faster = dataclasses.replace(longest.penalty, step=longest.penalty.step * longest.epochs / epochs)
-    changed = dataclasses.replace(longest, epochs=epochs, penalty=faster)
+    penalty, within = (
+        dataclasses.replace(course, step=course.step * longest.epochs / epochs)
+        for course in (longest.penalty, longest.within)
+    )
+    changed = dataclasses.replace(longest, epochs=epochs, penalty=penalty, within=within)
     return dataclasses.replace(recipe, phases=tuple(changed if p is longest else p for p in recipe.phases))
 
 
@@ -342,7 +345,7 @@ def _with_learning_rate(recipe: Recipe, rate: float) -> Recipe:
         last = phase.last_learning_rate
         return {
             "learning_rate": rate,
-            "last_learning_rate": None if last is None else last * rate / phase.learning_rate,
+            "last_learning_rate": last and (last * rate / phase.learning_rate if phase.learning_rate else rate),
         }
 
     return _in_all_phases(recipe, at)

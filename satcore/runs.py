@@ -248,8 +248,9 @@ def follow(wanted: list[Run], begin: Callable[[Run], subprocess.Popen], at_once:
             time.sleep(PAUSE)
             for run, process in list(at_work.items()):
                 ended = process.poll()
-                report = background.report(run.key)
-                epochs = run.recipe.epochs if ended == 0 else round((report.done if report else 0) * run.recipe.epochs)
+                report, last = background.report(run.key), run.recipe.epochs
+                done = round((report.done if report else 0) * last)
+                epochs = last if ended == 0 else min(done, last - 1)  # after the last one its network is yet to be kept
                 if epochs > seen.get(run, 0):
                     seen[run] = epochs
                     yield run, epochs

@@ -103,7 +103,7 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
     What was begun on a machine goes on there where it was. Raises ValueError for another engine, and OSError where it
     can't be reached or ends before the work does.
     """
-    there = {(trained.identity, trained.seed) for trained in seeds.load()[0]}
+    there = _on_record()
     left = [
         variation
         for variation, run in ((each, each.run) for each in wanted)
@@ -116,8 +116,7 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
             for trained, finished in cast("Iterator[tuple[Trained, Finished | None]]", done):
                 if finished is not None:  # first: whoever is interrupted here finds the record missing, not the network
                     finished.keep()
-                if (trained.identity, trained.seed) not in there:
-                    seeds.append(trained)
+                _record(trained)
                 yield trained
         except BrokenProcessPool as error:
             raise OSError(
@@ -146,8 +145,19 @@ def _measured(variation: Variation, keep: bool) -> tuple[Trained, Finished | Non
         figures=seeds.measured(network),
         history=seeds.history([EpochRecord(**line) for line in lines]),
     )
+    _record(trained)  # where it was measured as well: what was trained goes before anybody has taken the figures
     runs.forget(run)
     return trained, finished if keep else None
+
+
+def _on_record() -> set[tuple[str, int]]:
+    """The recipes' identities and the seeds of what is on record."""
+    return {(trained.identity, trained.seed) for trained in seeds.load()[0]}
+
+
+def _record(trained: Trained) -> None:
+    if (trained.identity, trained.seed) not in _on_record():
+        seeds.append(trained)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from satcore import background
 
@@ -112,3 +113,31 @@ def test_many_who_look_at_once_do_not_take_each_other_for_work():
         pass
     with ThreadPoolExecutor(8) as viewers:
         assert set(viewers.map(lambda _: background.report("work-of-the-past"), range(2_000))) == {None}
+
+
+def test_a_glance_beside_what_a_killed_process_last_reported_ends_nobody():
+    """Its number may be another process's by now."""
+    innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with background.at_work("dig") as report:
+            report(0.5, "deep")
+            stale = (background.folder("dig") / background.REPORT).read_text()
+        stale = stale.replace(str(os.getpid()), str(innocent.pid))
+        (background.folder("dig") / background.REPORT).write_text(stale)
+        glance = FileLock(background.folder("dig") / background.LOCK, thread_local=False)
+        glance.acquire()
+        threading.Timer(background.GLANCE / 4, glance.release).start()
+        background.stop("dig", at_once=True)
+        assert innocent.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()
+
+
+def test_who_begins_does_not_pass_for_the_one_before():
+    with background.at_work("dig") as report:
+        report(0.5, "deep")
+    stale = (background.folder("dig") / background.REPORT).read_text().replace(str(os.getpid()), "1")
+    (background.folder("dig") / background.REPORT).write_text(stale)
+    with background.at_work("dig"):
+        assert background.report("dig").process == os.getpid()

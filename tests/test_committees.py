@@ -53,3 +53,11 @@ def test_members_that_do_not_fit_are_refused():
     other.get_parameter("layers.0.bias").data[0, 3, 3] = 0
     with pytest.raises(ValueError, match="expected the same elementwise block in all members"):
         committee([one, other])
+
+
+@pytest.mark.parametrize("knee", [0.0, -0.1])
+def test_a_knee_that_is_no_knee_is_refused(knee):
+    some = members(mlp("ramp", (6,)), 2)
+    some[1].nonlinearities[0].knee.data.fill_(knee)
+    with pytest.raises(ValueError, match=f"expected ramps with knees above 0, got one at {knee:g}"):
+        committee(some)

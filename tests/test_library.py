@@ -374,6 +374,9 @@ def test_the_users_shelf_is_among_the_users_data_unless_it_is_named(monkeypatch,
     monkeypatch.delenv("SATCORE_SHELF")
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *names, **options: str(tmp_path / names[0]))
     assert library.user_shelf() == tmp_path / "satcore" / "networks"
+    monkeypatch.chdir(tmp_path)  # what is begun with it may be elsewhere
+    monkeypatch.setenv("SATCORE_SHELF", "shelf")
+    assert library.user_shelf() == tmp_path / "shelf"
 
 
 @pytest.mark.parametrize("shelf", ["no such folder", "a file", "under a file", "a link to itself", "unreadable"])

@@ -311,9 +311,19 @@ def test_fewer_epochs_take_lambda_all_the_way():
     assert lams(recipe) == pytest.approx([whole[10 * epoch] for epoch in range(42)])
 
 
+def test_fewer_epochs_take_epsilon_all_the_way():
+    recipe = changed(RECIPES["relu-mlp/dendritic"], {"epochs": 10})  # of its last phase; then of the one before
+    _, rising, last = changed(recipe, {"epochs": 20}).phases
+    assert (rising.epochs, last.epochs) == (20, 10)
+    assert rising.within.step * rising.epochs == pytest.approx(last.within(0)) == 0.25
+
+
 def test_a_rate_that_falls_falls_in_proportion():
     (phase,) = changed(RECIPES["relu-mlp/vanilla"], {"learning_rate": 6e-3}).phases
     assert (phase.learning_rate, phase.last_learning_rate) == (6e-3, pytest.approx(6e-5))
+    stopped = changed(RECIPES["relu-mlp/vanilla"], {"learning_rate": 0.0})
+    (phase,) = changed(stopped, {"learning_rate": 2e-3}).phases
+    assert (phase.learning_rate, phase.last_learning_rate) == (2e-3, 0.0)
 
 
 @pytest.mark.parametrize(

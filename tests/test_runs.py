@@ -286,3 +286,20 @@ def test_runs_in_turn_wait_and_can_be_paused_and_gone_on_with():
     runs.cancel(second)
     assert processes[1].wait(60) == -signal.SIGKILL
     assert list(runs.unfinished()) == [first.key] and background.report(first.key) is None
+
+
+def test_a_run_is_done_once_its_network_is_kept(quick, monkeypatch):
+    """After its last epoch it has reported all of its share, and still has its network to measure and to keep."""
+    monkeypatch.setattr(background, "report", lambda key: background.Report(1.0, "", 0))
+    looks = iter([None, None, None, 0])
+
+    class Process:
+        def poll(self):
+            return next(looks)
+
+        def terminate(self):
+            raise AssertionError("it had ended")
+
+    followed = runs.follow([RUN], lambda run: Process(), 1)
+    assert next(followed) == (RUN, RECIPE.epochs - 1)
+    assert list(followed) == [(RUN, RECIPE.epochs)] and next(looks, "all") == "all"

@@ -40,7 +40,7 @@ def cube_steps(
     ValueError as it does, for fewer than 1 steps, for a seed outside 0…2⁶³−1, and for a network that doesn't step
     before anything is summed.
     """
-    if not isinstance(network, Network) or not steps_first(network):
+    if not isinstance(network, Network) or not network.steps_first:
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
     objective = Objective(labels, targeted, "margin")
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
@@ -84,11 +84,6 @@ def descended(
         found[index] = cube.images(index, flipped[index])
         values[index] = objective[index].values(network(found[index]))
     return found
-
-
-def steps_first(network: Network) -> bool:
-    """Whether each pixel passes a step of its own before anything is summed, so that there is a cube to search."""
-    return network.steps_first
 
 
 class _Cube:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from satcore import data, library
-from satcore.attacks.cube import steps_first
 from satcore.attacks.objective import Objective
 from satcore.evaluation.findings import Findings
 from satcore.evaluation.strongest import wrong
@@ -104,7 +103,7 @@ def distances(network: Network, images: Tensor, labels: Tensor) -> Tensor:
     Behind a step a pixel costs how far it is from ½, and the same greedy search takes those that give most for their
     cost. Otherwise steps along the gradient of the margin, within balls of each of `RADII`: then the radius.
     """
-    if steps_first(network):
+    if network.steps_first:
         return _greedy(network, images, labels, 784, cost=_to_the_step, enough=max(RADII) ** 2)[1]
     found = torch.where(wrong(network, images, labels), 0.0, torch.inf)
     for radius in RADII:
@@ -175,13 +174,13 @@ def _slope(network: Network, x: Tensor, objective: Objective) -> Tensor:
     """
     slope = _backward(network, x, objective, 0.0)
     still = (slope == 0).flatten(1).all(1)
-    if steps_first(network) and still.any():
+    if network.steps_first and still.any():
         slope[still] = _backward(network, x[still], objective[still], LEAK)
     return slope
 
 
 def _backward(network: Network, x: Tensor, objective: Objective, leak: float) -> Tensor:
-    first = int(steps_first(network))
+    first = int(network.steps_first)
     inputs = (network.output(0, network.affine(0, x)) if first else x).detach().requires_grad_()
     with torch.enable_grad():
         there = inputs
@@ -200,7 +199,9 @@ def find(name: str, *, ship: bool = False) -> Beyond:
     """
     found = load(name)
     if found is None:
+        sha256 = library.describe(name).sha256
         found = examine(library.load(name))
+        library.check_same(name, sha256)
         KEPT.save(name, dataclasses.asdict(found), ship=ship)
     return found
 

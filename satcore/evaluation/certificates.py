@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from satcore import data, library
-from satcore.attacks.cube import steps_first
 from satcore.evaluation.findings import Findings
 from satcore.networks import Network
 from satcore.proofs import by_intervals, decide
@@ -79,7 +78,7 @@ def certify(network: Network, *, epsilon: float, seconds: float, known: str = ""
     doesn't step before anything is summed: for that branch and bound would take seconds an image, and is done on a
     sample (`satcore.evaluation.reality`).
     """
-    if not steps_first(network):
+    if not network.steps_first:
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
     examples = data.load("test")
     for number, (x, y) in enumerate(zip(*(part.split(AT_A_TIME) for part in examples), strict=True)):
@@ -105,6 +104,7 @@ def find(name: str, *, seconds: float = SECONDS, ship: bool = False) -> Iterator
     what is under way. Each image has so many `seconds`; what is kept already is left as it is, but for images left open
     with fewer. `ship`, for maintainers, as `library.place`. Raises ValueError as `certify` does.
     """
+    sha256 = library.describe(name).sha256
     network, found = library.load(name), {there.epsilon: there for there in load(name)}
     new = {epsilon: Certificate(epsilon, 0.0, "", 0.0) for epsilon in EPSILONS}
     wanted = [there for there in (new | found).values() if there.seconds < seconds and not there.complete]
@@ -116,6 +116,7 @@ def find(name: str, *, seconds: float = SECONDS, ship: bool = False) -> Iterator
             yield (number + len(verdicts) / total) / len(wanted), f"ε = {epsilon:g}"
         took = before.took + time.monotonic() - started
         found[epsilon] = Certificate(epsilon, seconds, verdicts, took)
+        library.check_same(name, sha256)
         save(name, sorted(found.values(), key=_epsilon), ship=ship)
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from satcore import data
 from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
-from satcore.attacks.cube import steps_first
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
@@ -180,7 +179,7 @@ def _proven(network: Network, images: Tensor, labels: Tensor, epsilon: float) ->
     """Which of `images` are proven to be classified as `labels` within `epsilon`, (N,) bool, in the way that suits the
     `network`.
     """
-    if steps_first(network):
+    if network.steps_first:
         return decide(network, images, labels, epsilon=epsilon, seconds=SECONDS).proven
     return (by_intervals if network.convolves else certified)(network, images, labels, epsilon=epsilon)
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from satcore.attacks import cube, square, transfer
 from satcore.attacks.apgd import Taking, Towards, ball, descended, ranked_rivals
-from satcore.attacks.cube import steps_first
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
@@ -114,7 +113,7 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
     else:
         ways, loss, queries = 100 * (Way("autograd"),), "cross-entropy", 5000
         wide, close = (Round(ways, seed=0),), (Round(ways), Round(ways, seed=1))
-    if isinstance(network, Network) and steps_first(network):
+    if isinstance(network, Network) and network.steps_first:
         yield Attack("free pixels", network, lambda x, y: cube(network, x, y, epsilon=epsilon).images)
     yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, ways, loss))
     yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(wide, close))

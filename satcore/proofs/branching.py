@@ -145,7 +145,7 @@ class Search:
         undivided = [(torch.zeros_like(low), torch.zeros_like(low)) for low, _ in ranges]
         owners = torch.zeros(len(rows), dtype=torch.int64)
         outputs = self.relaxation.lower_bound(self._region(ranges), lines, self.last, rows.transpose(0, 1)).outputs
-        self.scales = [float(there.abs().amax()) for there in outputs]  # of the multipliers
+        self.scales = [float(there.abs().amax()) if there.numel() else 0.0 for there in outputs]  # of the multipliers
         return Parts(ranges, undivided), owners, margins
 
     def _bounded(self, parts: Parts, owners: Tensor, margins: Margins, steps: int) -> Tensor:

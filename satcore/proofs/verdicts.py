@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satcore.attacks.cube import descended, steps_first
+from satcore.attacks.cube import descended
 from satcore.data import CLASSES, check_epsilon, check_images, check_labels, check_number
 from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
@@ -49,6 +49,10 @@ def refusal(network: object) -> str:
     """Why no proof is to be had for the `network`, in one sentence; "" where one is."""
     if not isinstance(network, Network):
         return f"expected a network of blocks to certify, got a {type(network).__name__}, which only gives logits"
+    one = next(network.parameters())
+    if one.dtype not in (torch.float32, torch.float64) or one.device.type != "cpu":
+        kind = str(one.dtype).removeprefix("torch.")
+        return f"expected a network in float32 or float64 on the CPU to certify, got one in {kind} on {one.device}"
     return ""
 
 
@@ -121,7 +125,7 @@ def _decided(network: Network, low: Tensor, high: Tensor, labels: Tensor, images
     images = images.to(next(network.parameters()).dtype, copy=True)
     if len(images) == 0:
         return Decision((), images)
-    if steps_first(network):
+    if network.steps_first:
         return _decided_behind_step(network, low, high, labels, images, seconds)
     prover, verdicts = _Prover(network), []
     for lows, highs, digits in prover.parts(low, high, labels):

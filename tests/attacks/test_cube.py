@@ -8,7 +8,7 @@ import torch
 
 from satcore import data
 from satcore.attacks import cube, cube_steps
-from satcore.attacks.cube import descended, steps_first
+from satcore.attacks.cube import descended
 from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
 from satcore.recipes import STEP
 
@@ -114,7 +114,7 @@ def test_targets_are_reached_step_by_step(digits):
 
 
 def test_another_network_and_other_input_are_refused(digits, tiny):
-    assert not steps_first(tiny) and steps_first(of(3))
+    assert not tiny.steps_first and of(3).steps_first
     labels = torch.zeros(40, dtype=torch.int64)
     with pytest.raises(ValueError, match="expected a network that steps pixel by pixel before anything is summed"):
         cube(tiny, digits, labels)

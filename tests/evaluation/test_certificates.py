@@ -117,3 +117,15 @@ def test_what_was_found_of_other_weights_is_not_believed(own):
     path = library.kept(own, certificates.FILE)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0" * 64}))
     assert certificates.load(own) == []
+
+
+def test_what_is_found_of_a_network_that_is_another_one_by_then_is_not_kept(few, own, monkeypatch):
+    monkeypatch.setattr(certificates, "EPSILONS", (0.01,))
+    following = certificates.find(own, seconds=0.001)
+    next(following)
+    library.remove(own)
+    other = build((STEP, *mlp("ramp", (16,))), seed=2).requires_grad_(False)
+    assert library.add(other, "stepping") == own
+    with pytest.raises(ValueError, match=f"expected {own} to stay the same while it was looked into"):
+        list(following)
+    assert certificates.load(own) == []

@@ -9,7 +9,7 @@ import torch
 
 from satcore import outside
 from satcore.networks import Block, Dense, Elementwise, build, mlp
-from satcore.proofs import certified, decide, decide_boxes
+from satcore.proofs import by_intervals, certified, decide, decide_boxes
 from satcore.proofs.counterexamples import _inward
 from tests.examples import first_examples, load
 
@@ -112,3 +112,27 @@ def test_boxes_and_seconds_that_are_none_are_refused():
     with pytest.raises(ValueError, match="expected boxes from low to high"):
         decide_boxes(network, images, images / 2, labels, seconds=1)
     assert decide(network, images[:0], labels[:0], epsilon=0.01, seconds=1).verdicts == ()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_what_rounds_more_coarsely_than_float32_is_refused(dtype):
+    """What bfloat16 loses in a sum of 784 terms can't be bounded at all."""
+    network = build(mlp("relu", (4,))).to(dtype)
+    images, labels = first_examples(2)
+    kind = str(dtype).removeprefix("torch.")
+    for prove in (certified, by_intervals):
+        with pytest.raises(ValueError, match=f"expected a network in float32 or float64 on the CPU.*got one in {kind}"):
+            prove(network, images.to(dtype), labels, epsilon=0.1)
+
+
+@pytest.mark.parametrize("architecture", [mlp("relu", (6,)), mlp("relu", (6, 5)), mlp("step", (6,))])
+def test_layers_that_never_change_within_the_box_are_no_obstacle(architecture):
+    network = build(architecture, seed=1).requires_grad_(False)
+    network.layers[0].bias.fill_(-1e3)  # every unit is off, wherever in the box
+    images, _ = first_examples(3)
+    label = int(network(images[:1]).argmax())
+    labels = torch.tensor([label, label, (label + 1) % 10])
+    assert decide(network, images, labels, epsilon=0.1, seconds=2).verdicts == ("proven", "proven", "broken")
+    network.layers[-1].bias.fill_(0)
+    network.layers[-1].weight.fill_(0)  # all logits are equal: nobody can say which is largest
+    assert "proven" not in decide(network, images, labels, epsilon=0.1, seconds=2).verdicts

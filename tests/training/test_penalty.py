@@ -8,9 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from satcore.networks import build, mlp
 from satcore.nonlinearities import named
 from satcore.recipes import RECIPES, Annealing
 from satcore.training import penalty, saturated_share
+from satcore.training.penalty import penalised_by
 
 NAMES = ("relu", "sigmoid", "identity")
 
@@ -168,3 +170,17 @@ def test_an_annealing_never_falls_and_never_passes_its_maximum(start, step, rise
 
 def test_without_arguments_there_is_no_penalty():
     assert [Annealing()(epoch) for epoch in (0, 1, 10_000)] == [0, 0, 0]
+
+
+def test_a_network_is_penalised_by_the_knees_that_it_has_learned():
+    network = build(mlp("ramp", (3, 3)))
+    network.nonlinearities[0].knee.data.fill_(0.6)
+    first, second, logits = penalised_by(network, ("ramp", "relu", "ramp"))
+    h = torch.tensor([[-1.0, 0.2, 0.5, 0.8]], requires_grad=True)
+    assert first.complementary(h)[0].tolist() == pytest.approx([0, 0.2, 0.1, 0])
+    assert second.complementary(h)[0].tolist() == pytest.approx([0, 0.2, 0.5, 0.8])
+    assert logits.complementary(h)[0].tolist() == pytest.approx([0, 0.2, 0.5, 0.2])
+    assert saturated_share(h, first) == 0.5
+    penalty([h], [first]).backward()
+    assert h.grad[0].tolist() == [0, 1, -1, 0]
+    assert network.nonlinearities[0].knee.grad is None  # inputs are to move, and not the knee

@@ -65,6 +65,5 @@ class Measuring:
             self.refused[name] = str(error)
 
     def _keep(self, name: str, found: Measurements) -> None:
-        if library.describe(name).sha256 != self._sha256:
-            raise ValueError(f"expected {name} to stay the same while it was measured, got another network")
+        library.check_same(name, self._sha256)
         library.measured(name, dataclasses.asdict(found))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from satcore import attacks, data, library
-from satcore.attacks.cube import steps_first
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.dashboard.shared import cache, digits
@@ -92,7 +91,7 @@ def truth(name: str, index: int, epsilon: float) -> Truth:
     """What holds of the test image at `index` within `epsilon`: by search and proof, as quickly as they go."""
     network, (image, label) = digits.network(name), data.example("test", index)
     free, find = torch.ones(784, dtype=torch.bool), _attacked
-    if steps_first(network):
+    if network.steps_first:
         x = image.double().flatten(1)
         low, high = stepped(network, (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1))
         free, find = (low != high)[0], _searched
