@@ -162,7 +162,7 @@ def faster(recipe: Recipe, device: str | None = None) -> str:
         precision: _PhaseRun(_untrained(recipe, 0, where), recipe, phase, precision, images, labels)
         for precision in PRECISIONS
     }
-    took = dict.fromkeys(PRECISIONS, math.inf)
+    took: dict[str, float] = dict.fromkeys(PRECISIONS, math.inf)
     for _ in range(1 + TIMINGS):  # the first one warms up
         for precision in [each for each in PRECISIONS if took[each] <= HOPELESS * min(took.values())]:
             took[precision] = min(took[precision], _seconds_of_steps(tried[precision], phase))
