@@ -27,9 +27,9 @@ from torch import Tensor
 
 from benchmarks.training import hardware
 from satcore import attacks, checkpoints, data, library, outside
-from satcore.attacks.apgd import ball
 from satcore.evaluation import worst_case, zero_gradients
 from satcore.evaluation.rungs import still_right
+from satcore.intervals import box
 
 STEPS, EPSILON = 40, 0.25
 EPSILONS = (0.05, 0.1, 0.02, 0.25, 0.01)  # first, where attacks differ most
@@ -141,7 +141,7 @@ def violated(path: Path) -> str:
         images = torch.where(lower > 0, lower + float(epsilon), upper - float(epsilon)).clamp(0, 1).float()
         off = max(
             float((ours - theirs).abs().max())
-            for ours, theirs in zip(ball(images, float(epsilon)), (lower, upper), strict=True)
+            for ours, theirs in zip(box(images, float(epsilon)), (lower, upper), strict=True)
         )
         if off > 1e-6:
             raise ValueError(f"expected boxes around images, got one that is off by {off:g}")

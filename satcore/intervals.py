@@ -29,5 +29,5 @@ def worst_logits(network: Network, low: Tensor, high: Tensor, labels: Tensor) ->
 
 
 def box(images: Tensor, epsilon: float | Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest of all images in [0, 1] within `epsilon` of `images` (N, 1, 28, 28)."""
+    """The least and the largest value of each pixel within `epsilon` of `images` (N, …), in [0, 1]."""
     return (images - epsilon).clamp(0, 1), (images + epsilon).clamp(0, 1)

@@ -288,17 +288,11 @@ def looks(network: Network) -> dict[str, Any]:
     direction = (target - source).expand(POINTS, -1, -1, -1)
     h = network.pre_activations(images[:LOOKED_AT].to(source.device))
     return {
-        "kurtosis": [_kurtosis(w) for w in network.weights],
+        "kurtosis": weights.kurtosis_by_layer(network),
         "weights": [_counted(w) for w in network.weights],
         "inputs": [_counted(there) for there in h],
         "element": _short(geometry.length_element(network, source + t * direction, direction)),
     }
-
-
-def _kurtosis(values: torch.Tensor) -> float | None:
-    with contextlib.suppress(ValueError):
-        return weights.excess_kurtosis(values)
-    return None
 
 
 def _counted(values: torch.Tensor) -> dict[str, Any]:

@@ -81,6 +81,17 @@ def excess_kurtosis(values: Tensor) -> float:
     return ((centred**4).mean() / (centred**2).mean() ** 2 - 3).item()
 
 
+def kurtosis_by_layer(network: Network) -> list[float | None]:
+    """The excess kurtosis of each layer's weights, from the image up; None where that is none."""
+    found = []
+    for values in network.weights:
+        try:
+            found.append(excess_kurtosis(values))
+        except ValueError:
+            found.append(None)
+    return found
+
+
 def shape(values: Tensor) -> Shape:
     """The shape of all entries of `values`. Raises ValueError as `excess_kurtosis` does."""
     kurtosis = excess_kurtosis(values)

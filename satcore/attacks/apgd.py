@@ -14,6 +14,7 @@ from satcore.attacks.gradients import Gradient
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Standing
 from satcore.data import CLASSES, logits_of
+from satcore.intervals import box
 
 MOMENTUM, FALLING = 0.75, 0.75  # the paper's α and ρ
 FIRST_WINDOW, SHORTER, SHORTEST = 0.22, 0.03, 0.06  # of all steps: between two looks at how it goes
@@ -82,16 +83,11 @@ def apgd(
     objective = Objective(labels, loss="margin") if rivals is None else Towards(labels, rivals=rivals)
     standing = Standing.at(images.detach(), logits_of(network, images), objective)
     if starts is not None:
-        low, high = ball(images, epsilon)
+        low, high = box(images, epsilon)
         if starts.shape != images.shape or not bool(((starts >= low) & (starts <= high)).all()):
             raise ValueError("expected a start for each image, within epsilon and in [0, 1]")
         standing = standing.sent(starts)
     return descended(network, standing, epsilon, ways).result()
-
-
-def ball(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The least and the largest value of each pixel within `epsilon` of `images`."""
-    return (images - epsilon).clamp(0, 1), (images + epsilon).clamp(0, 1)
 
 
 def ranked_rivals(logits: Tensor, labels: Tensor) -> Tensor:
@@ -131,7 +127,7 @@ class _Run:
     @classmethod
     def of(cls, standing: Standing, epsilon: float) -> "_Run":
         index = (~standing.reached).nonzero().flatten()
-        x, (low, high) = standing.images[index], ball(standing.originals[index], epsilon)
+        x, (low, high) = standing.images[index], box(standing.originals[index], epsilon)
         infinite = torch.full_like(standing.lowest[index], torch.inf)
         zero = torch.zeros_like(infinite)
         size = torch.full_like(infinite, 2 * epsilon)

@@ -10,6 +10,7 @@ from satcore.attacks.descent import begun
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 from satcore.data import seeded
+from satcore.intervals import box
 from satcore.networks import Network
 
 AT_ONCE = (1, 2, 4, 8, 16)  # pixels that are flipped together, those that a gradient behind the step asks for most
@@ -44,7 +45,7 @@ def cube_steps(
         raise ValueError("expected a network that steps pixel by pixel before anything is summed, got another one")
     objective = Objective(labels, targeted, "margin")
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
-    low, high = (standing.originals - epsilon).clamp(0, 1), (standing.originals + epsilon).clamp(0, 1)
+    low, high = box(standing.originals, epsilon)
     cube = _Cube(network, standing.originals, low, high)
     flipped, values = torch.zeros_like(cube.free), standing.lowest.clone()
     generator = seeded(seed)

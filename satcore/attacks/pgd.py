@@ -11,6 +11,7 @@ from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 from satcore.data import check_number, seeded
+from satcore.intervals import box
 
 
 def pgd(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
@@ -47,7 +48,7 @@ def pgd_steps(
     if step_size is not None:
         check_number(step_size, "a step size above 0 and up to 1", math.ulp(0), 1)
     originals, generator = standing.originals, seeded(seed)
-    low, high = (originals - epsilon).clamp(0, 1), (originals + epsilon).clamp(0, 1)
+    low, high = box(originals, epsilon)
     within, bounds = torch.arange(len(originals), device=originals.device), (low, high)
 
     def update(x: Tensor, direction: Tensor, index: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 from satcore.data import check_network
+from satcore.intervals import box
 
 
 def transfer(network: nn.Module, images: Tensor, labels: Tensor, **settings) -> AttackResult:
@@ -38,7 +39,7 @@ def transfer_steps(
     check_network(source)
     objective, way = Objective(labels, loss="margin"), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
-    low, high = (images - epsilon).clamp(0, 1), (images + epsilon).clamp(0, 1)
+    low, high = box(images, epsilon)
     nobody = torch.zeros_like(standing.reached)
     index, x = (~standing.reached).nonzero().flatten(), standing.originals[~standing.reached]
     for iteration in range(steps):

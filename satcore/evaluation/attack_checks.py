@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from satcore.attacks import fgsm, pgd, square, transfer
 from satcore.attacks.descent import check
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
-from satcore.data import CLASSES, check_kind, check_logits, check_network
+from satcore.data import CLASSES, check_kind, check_network
 from satcore.evaluation.rungs import right_in_noise, still_right
 from satcore.networks import Network
 
@@ -157,12 +156,7 @@ def zero_gradients(network: Network, images: Tensor, labels: Tensor) -> float:
     """
     check(images, labels)
     check_network(network)
-    images = images.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = network(images)
-        check_logits(logits, len(images))
-        (gradient,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), images)
-    return 1 - float(gradient.flatten(1).any(1).double().mean())
+    return float(Way("autograd").gradient(network, images, Objective(labels)).zero.double().mean())
 
 
 def signals(network: Network, images: Tensor, labels: Tensor) -> list[Signal]:

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks import cube, square, transfer
-from satcore.attacks.apgd import Taking, Towards, ball, descended, ranked_rivals
+from satcore.attacks.apgd import Taking, Towards, descended, ranked_rivals
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing
 from satcore.attacks.smoothing import Smoothed
 from satcore.data import CLASSES, logits_of
+from satcore.intervals import box
 from satcore.networks import Network
 
 WRONG_BEFORE = "wrong before"
@@ -231,7 +232,7 @@ class _Search:
         standing = Standing.at(images, self.logits[index], objective)
         before = standing.lowest
         if each.seed is not None:
-            generator, (low, high) = torch.Generator().manual_seed(each.seed), ball(images, self.epsilon)
+            generator, (low, high) = torch.Generator().manual_seed(each.seed), box(images, self.epsilon)
             offset = 2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1
             standing = standing.sent((images + self.epsilon * offset.to(images)).clamp(low, high))
         standing = descended(self.network, standing, self.epsilon, each.ways)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from satcore.attacks import fgsm_steps
 from satcore.attacks.descent import check_some
 from satcore.networks import Network
-from satcore.weights import excess_kurtosis
+from satcore.weights import kurtosis_by_layer
 
 BATCH = 1_000
 
@@ -52,7 +52,7 @@ def measuring(
 ) -> Iterator[tuple[float, Measurements]]:
     """As `measure`, with a record after every thousand images: the share that is done, and what it came to so far."""
     check_some(images, labels, epsilon)
-    kurtosis = tuple(_kurtosis(weight) for weight in network.weights) if isinstance(network, Network) else ()
+    kurtosis = tuple(kurtosis_by_layer(network)) if isinstance(network, Network) else ()
     seen = right = robust = withstood = zero = unmoved = 0
     for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         *_, step = fgsm_steps(network, x, y, epsilon=epsilon)
@@ -76,10 +76,3 @@ def measuring(
                 epsilon=epsilon,
             ),
         )
-
-
-def _kurtosis(weight: Tensor) -> float | None:
-    try:
-        return excess_kurtosis(weight)
-    except ValueError:
-        return None

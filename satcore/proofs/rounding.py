@@ -7,7 +7,6 @@ proven with e in it holds for the network as it computes. Here u has float64's r
 of the proof.
 """
 
-import copy
 import math
 
 import torch
@@ -35,9 +34,6 @@ class Arithmetic:
             for block, (h, _) in zip(network.architecture, self.shapes, strict=True)
         ]
         self.biases = [_flat_bias(layer, h) for layer, (h, _) in zip(self.network.layers, self.shapes, strict=True)]
-        self._absolute = copy.deepcopy(self.network)  # |W|, without biases
-        for name, parameter in self._absolute.named_parameters():
-            parameter.data = torch.zeros_like(parameter) if name.endswith("bias") else parameter.detach().abs()
 
     def errors(self, depth: int, inputs: Interval) -> Tensor:
         """By how much rounding can change the pre-activations of the block at `depth`."""
@@ -67,7 +63,7 @@ class Arithmetic:
         return phi(low) - phi.roundoffs * self.roundoff, phi(high) + phi.roundoffs * self.roundoff
 
     def _spread(self, depth: int, x: Tensor) -> Tensor:
-        return self._absolute.affine(depth, x.view(-1, *self._inputs(depth))).flatten(1)
+        return self.network.spread(depth, x.view(-1, *self._inputs(depth))).flatten(1)
 
     def _inputs(self, depth: int) -> Shape:
         return self.shapes[depth - 1][1] if depth else IMAGE

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from satcore.attacks.cube import descended
 from satcore.data import CLASSES, check_epsilon, check_images, check_labels, check_number
+from satcore.intervals import box
 from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
 from satcore.proofs.counterexamples import Box
@@ -227,5 +228,4 @@ def _ball(network: Network, images: Tensor, labels: Tensor, epsilon: float) -> t
     check_images(images)
     check_labels(labels, len(images))
     check_epsilon(epsilon)
-    x = images.double().flatten(1)
-    return (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
+    return box(images.double().flatten(1), epsilon)

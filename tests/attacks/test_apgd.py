@@ -6,10 +6,11 @@ import math
 import pytest
 import torch
 
-from satcore.attacks.apgd import Towards, apgd, ball, ranked_rivals
+from satcore.attacks.apgd import Towards, apgd, ranked_rivals
 from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.smoothing import Smoothed
+from satcore.intervals import box
 from satcore.networks import Block, Dense, Elementwise, Network, build
 from tests.examples import EVERY, first_examples, load, random_images, small
 
@@ -69,7 +70,7 @@ def test_a_linear_network_is_at_its_corner_after_one_step():
     weights = network.weights[0]
     for epsilon in (0.001, 0.01, 0.3):
         result = apgd(network, images, labels, ways=EXACT, epsilon=epsilon, rivals=rivals)
-        low, high = ball(images, epsilon)
+        low, high = box(images, epsilon)
         toward = (weights[rivals] - weights[labels]).view(-1, 1, 28, 28)
         corner = torch.where(toward > 0, high, low)
         assert torch.equal(result.images, corner)
@@ -91,7 +92,7 @@ def test_it_stays_within_epsilon_and_succeeds_where_it_says_so(tiny, epsilon):
     images, labels = first_examples(40)
     start = (images + epsilon / 2).clamp(0, 1)
     result = apgd(tiny, images, labels, ways=20 * EXACT, epsilon=epsilon, starts=start)
-    low, high = ball(images, epsilon)
+    low, high = box(images, epsilon)
     assert ((result.images >= low) & (result.images <= high)).all()
     assert torch.equal(result.success, tiny(result.images).argmax(1) != labels)
     assert (result.iterations <= 20).all() and (result.iterations[~result.correct_before] == 0).all()

@@ -10,11 +10,11 @@ from torch import nn
 
 from satcore import outside, proofs
 from satcore.attacks import square
-from satcore.attacks.apgd import ball
 from satcore.attacks.gradients import Way
 from satcore.attacks.smoothing import Smoothed
 from satcore.evaluation import strongest
 from satcore.evaluation.strongest import WRONG_BEFORE, Round, attacks_on, falling, worst_case, wrong
+from satcore.intervals import box
 from satcore.networks import Block, Dense, Elementwise, build, mlp
 from satcore.recipes import STEP
 from tests.examples import blends, first_examples, load, random_images
@@ -48,7 +48,7 @@ class Logits(nn.Module):
 
 def assert_shown(found, network, images, labels, epsilon):
     """Each broken image is wrong where it is shown, alone too, and within ε; the others are as they were."""
-    low, high = ball(images, epsilon)
+    low, high = box(images, epsilon)
     assert ((found.images >= low) & (found.images <= high)).all()
     assert torch.equal(wrong(network, found.images, labels), found.broken)
     for index, name in enumerate(found.by):
@@ -66,7 +66,7 @@ def test_of_a_linear_network_it_breaks_what_can_be_broken(quick):
     """The least margin over class j within ε is that at the corner that (w_y − w_j)'s signs choose."""
     network, images = linear(), random_images(60, 0)
     labels = network(images).argmax(1)
-    weights, (low, high) = network.weights[0], ball(images, 0.002)
+    weights, (low, high) = network.weights[0], box(images, 0.002)
     contrast = (weights[labels][:, None] - weights).view(60, 10, 784)
     corners = torch.where(contrast > 0, low.flatten(1)[:, None], high.flatten(1)[:, None])
     bias = next(reversed(list(network.parameters())))
@@ -165,7 +165,7 @@ def test_every_violated_instance_of_the_strangers_network_is_broken():
         lower, upper = (torch.tensor(instances[side][chosen]).view(-1, 1, 28, 28) for side in ("lower", "upper"))
         labels, epsilon = torch.tensor(instances["label"][chosen]), float(epsilon)
         images = torch.where(lower > 0, lower + epsilon, upper - epsilon).clamp(0, 1).float()
-        for side, there in zip(ball(images, epsilon), (lower, upper), strict=True):
+        for side, there in zip(box(images, epsilon), (lower, upper), strict=True):
             assert (side - there).abs().max() < 1e-6
         found = worst_case(network, images, labels, epsilon=epsilon)
         assert found.broken.all()

@@ -13,6 +13,7 @@ from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.dashboard.shared import cache, digits
 from satcore.evaluation.strongest import WRONG_BEFORE, attacks_on
+from satcore.intervals import box
 from satcore.networks import Network
 from satcore.proofs import by_intervals, certified, decide
 from satcore.proofs.cubes import stepped
@@ -92,8 +93,7 @@ def truth(name: str, index: int, epsilon: float) -> Truth:
     network, (image, label) = digits.network(name), data.example("test", index)
     free, find = torch.ones(784, dtype=torch.bool), _attacked
     if network.steps_first:
-        x = image.double().flatten(1)
-        low, high = stepped(network, (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1))
+        low, high = stepped(network, *box(image.double().flatten(1), epsilon))
         free, find = (low != high)[0], _searched
     if _seen(network, image) != int(label):
         verdict, by, found = "broken", WRONG_BEFORE, image
