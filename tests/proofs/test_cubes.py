@@ -10,7 +10,7 @@ from satcore import checkpoints, data
 from satcore.attacks import cube, square
 from satcore.evaluation import certificates
 from satcore.networks import Block, Convolution, Dense, Network, build
-from satcore.proofs import by_intervals, certified, cubes, decide, decide_boxes
+from satcore.proofs import Decision, by_intervals, certified, cubes, decide, decide_boxes
 from satcore.proofs.cubes import CubeSearch, behind_step, stepped
 from satcore.recipes import STEP
 from tests.examples import slowly
@@ -51,6 +51,12 @@ def examples(network) -> tuple[Tensor, Tensor]:
     return images[few], network(images[few]).argmax(1)
 
 
+@pytest.fixture(scope="module")
+def decided(network, examples) -> Decision:
+    """What is decided of these images within `EPSILON`."""
+    return decide(network, *examples, epsilon=EPSILON, seconds=5)
+
+
 def survives(network: Network, low: Tensor, high: Tensor, label: Tensor) -> bool:
     """Whether every corner of the cube from `low` to `high` is classified as the label, by trying them all."""
     low, high = stepped(network, low[None], high[None])
@@ -64,8 +70,7 @@ def survives(network: Network, low: Tensor, high: Tensor, label: Tensor) -> bool
     return True
 
 
-def test_it_is_what_trying_every_corner_decides(network, examples):
-    decided = decide(network, *examples, epsilon=EPSILON, seconds=5)
+def test_it_is_what_trying_every_corner_decides(network, examples, decided):
     expected = [survives(network, *one) for one in zip(*ends(examples[0]), examples[1], strict=True)]
     assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
     assert 0 < sum(expected) < len(expected)
@@ -87,15 +92,13 @@ def test_what_ships_is_decided_as_trying_every_corner_decides(name):
     assert "open" not in decided.verdicts
 
 
-def test_whoever_proves_more_cheaply_proves_nothing_else(network, examples):
-    proven = decide(network, *examples, epsilon=EPSILON, seconds=5).proven
-    assert not (by_intervals(network, *examples, epsilon=EPSILON) & ~proven).any()
-    assert not (certified(network, *examples, epsilon=EPSILON) & ~proven).any()
+def test_whoever_proves_more_cheaply_proves_nothing_else(network, examples, decided):
+    assert not (by_intervals(network, *examples, epsilon=EPSILON) & ~decided.proven).any()
+    assert not (certified(network, *examples, epsilon=EPSILON) & ~decided.proven).any()
 
 
-def test_what_breaks_an_image_lies_in_its_ball_and_is_classified_wrongly(network, examples):
+def test_what_breaks_an_image_lies_in_its_ball_and_is_classified_wrongly(network, examples, decided):
     images, labels = examples
-    decided = decide(network, images, labels, epsilon=EPSILON, seconds=5)
     moved, broken = decided.images, decided.broken
     assert (network(moved[broken]).argmax(1) != labels[broken]).all()
     assert (moved.double() - images.double()).abs().amax() <= EPSILON and moved.min() >= 0 and moved.max() <= 1
@@ -104,9 +107,8 @@ def test_what_breaks_an_image_lies_in_its_ball_and_is_classified_wrongly(network
     assert torch.equal(changed, moved != images)  # nothing moves but what passes its step
 
 
-def test_no_attack_breaks_what_is_proven(network, examples):
-    proven = decide(network, *examples, epsilon=EPSILON, seconds=5).proven
-    images, labels = (part[proven] for part in examples)
+def test_no_attack_breaks_what_is_proven(network, examples, decided):
+    images, labels = (part[decided.proven] for part in examples)
     for attacked in (
         cube(network, images, labels, epsilon=EPSILON),
         square(network, images, labels, epsilon=EPSILON, queries=300, seed=0),
@@ -114,11 +116,11 @@ def test_no_attack_breaks_what_is_proven(network, examples):
         assert not attacked.success.any()
 
 
-def test_a_box_is_decided_as_its_ball_is(network, examples):
+def test_a_box_is_decided_as_its_ball_is(network, examples, decided):
     images, labels = examples
     low, high = (end.view(-1, 1, 28, 28) for end in ends(images))
     boxes = decide_boxes(network, low, high, labels, seconds=5)
-    assert boxes.verdicts == decide(network, images, labels, epsilon=EPSILON, seconds=5).verdicts
+    assert boxes.verdicts == decided.verdicts
 
 
 def test_the_ends_of_a_ball_are_rounded_outwards_before_the_step():
