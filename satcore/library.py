@@ -300,7 +300,7 @@ def check_same(name: str, sha256: str) -> None:
 
 def vanilla_beside(name: str) -> str | None:
     """The network from which images are carried over to the network `name`: its group's vanilla one, those that ship
-    first; None where there is none but itself.
+    first; None where there is none, or it is that one itself.
     """
     card = describe(name)
     alike = [c.name for c in catalogue().cards.values() if c.group == card.group and c.training == "vanilla"]

@@ -1,7 +1,7 @@
 """Every nonlinearity φ, and all that the rest of the house needs to know of it, in one place.
 
-Training, geometry, exact and softened gradients, saturation and proofs ask a `Nonlinearity` and know none by name:
-another one is one class here. In the paper's symbols: h a pre-activation, φ(h) a unit's output, φ_c Eq. 7.
+Training, geometry, exact and softened gradients, saturation and proofs ask a `Nonlinearity`, and know hardly any by
+name: another one is one class here. In the paper's symbols: h a pre-activation, φ(h) a unit's output, φ_c Eq. 7.
 """
 
 import math

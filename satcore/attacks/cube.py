@@ -66,7 +66,7 @@ def cube_steps(
 
 
 @torch.no_grad()
-def descended(
+def searched(
     network: Network, images: Tensor, low: Tensor, high: Tensor, labels: Tensor, *, steps: int, deadline: float
 ) -> Tensor:
     """Where the search of `cube_steps` gets to in so many `steps`, or by the `deadline` of `time.monotonic`, from

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satcore.attacks.cube import descended
+from satcore.attacks.cube import searched
 from satcore.data import CLASSES, check_epsilon, check_images, check_labels, check_number
 from satcore.intervals import box
 from satcore.networks import IMAGE, Network
@@ -154,7 +154,7 @@ def _decided_behind_step(
     if left := search.open:
         below, above = (end[left].to(images.dtype).view(-1, *IMAGE) for end in (low, high))
         deadline = began + SHARE_OF_SEARCH * given
-        found = descended(network, images[left], below, above, labels[left], steps=STEPS_OF_SEARCH, deadline=deadline)
+        found = searched(network, images[left], below, above, labels[left], steps=STEPS_OF_SEARCH, deadline=deadline)
         search.attack(torch.tensor(left), network.output(0, network.affine(0, found)).flatten(1).double())
     search.run(began + given)
     now = network.output(0, network.affine(0, images)).flatten(1)

@@ -8,7 +8,7 @@ import torch
 
 from satcore import data
 from satcore.attacks import cube, cube_steps
-from satcore.attacks.cube import descended
+from satcore.attacks.cube import searched
 from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
 from satcore.recipes import STEP
 
@@ -54,10 +54,10 @@ def test_it_finds_what_enumeration_finds(digits, count):
     assert torch.equal(result.success, breakable)
     assert count < 6 or int(breakable.sum()) > 0
     low, high = (images - EPSILON).clamp(0, 1), (images + EPSILON).clamp(0, 1)
-    found = descended(network, images, low, high, labels, steps=40, deadline=math.inf)
+    found = searched(network, images, low, high, labels, steps=40, deadline=math.inf)
     assert torch.equal(network(found).argmax(1) != labels, breakable)
     assert ((low <= found) & (found <= high)).all()
-    assert torch.equal(descended(network, images, low, high, labels, steps=40, deadline=0), images)
+    assert torch.equal(searched(network, images, low, high, labels, steps=40, deadline=0), images)
 
 
 def test_of_a_linear_network_it_finds_the_worst_corner(digits):
