@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from satcore import memory, room
-from satcore.dashboard.shared.address import forget_infinities
+from satcore.dashboard.shared.address import forget_infinities, restored
 
 HERE = Path(__file__).parent
 SHARED = HERE / "satcore" / "dashboard" / "shared"
@@ -45,8 +45,9 @@ def main() -> None:
     if "first page" not in st.session_state:  # later its keys are widgets', which alone may write them
         forget_infinities()  # only now: before the navigation, a rerun doesn't know its page and may end at home
     st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
-    st.session_state["page turned"] = st.session_state.get("page") not in (None, page.url_path)
+    turned = st.session_state.get("page") not in (None, page.url_path)
     st.session_state["page"] = page.url_path
+    st.session_state["page turned"] = turned and not restored()
     stage.enter(page.url_path)
     st.session_state["through the front door"] = True
     page.run()

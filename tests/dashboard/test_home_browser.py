@@ -80,7 +80,10 @@ def test_one_gets_from_page_to_page_with_the_line_up_and_back(visit):
     expect(cards(page)).to_have_count(1, timeout=PATIENCE)
     expect(page.locator("section[data-network]")).to_have_count(0)
     still(page)
-    while "/interpolation" not in page.url:  # Streamlit keeps an address for each parameter that comes back
-        page.go_back()
+    page.go_back()
     expect(page.get_by_role("heading", name="Between two digits")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("section[data-network]")).to_have_count(1, timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"/interpolation\?networks=relu-mlp%2Fvanilla$"))
+    page.go_back()
+    expect(cards(page)).to_have_count(1, timeout=PATIENCE)
     still(page)

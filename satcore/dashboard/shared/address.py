@@ -1,8 +1,29 @@
-"""What an address can ask for that no widget survives."""
+"""Addresses: what they ask for that no widget survives, and what Streamlit takes out of them on the way."""
 
 import math
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+NOT_OURS = ("embed", "embed_options")  # which Streamlit keeps to itself
+
+
+def restored() -> bool:
+    """Whether Back or Forward led here, or the story: all is then to be as the address says, or else by default.
+
+    Begins anew where Streamlit, on the way from another page, has taken out of the address what a widget of that page
+    goes by, too, such as the line-up.
+    """
+    run = get_script_run_ctx()
+    if run is None or not run.is_history_navigation:
+        return False
+    asked = parse_qs(run.query_string, keep_blank_values=True)
+    ours = {key: values for key, values in asked.items() if key.lower() not in NOT_OURS}
+    if any(key not in st.query_params for key in ours):
+        st.query_params.from_dict(ours)
+        st.rerun()
+    return True
 
 
 def forget_infinities() -> None:

@@ -30,6 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       stage.marked()
     })
     stage.channel.onmessage = ({ data: said }) => stage.heard(said)
+    onePressOneStepBack()
     stage.listening = true
   }
   Object.assign(stage, { pressed, marked, heard })
@@ -82,6 +83,7 @@ function arrived() {
 }
 
 function visit(address) {
+  stage.pushes = true
   history.pushState({}, "", address)
   follow()
 }
@@ -92,6 +94,17 @@ function follow() { window.dispatchEvent(new PopStateEvent("popstate", { state: 
 function next() { go(Math.min(asked().number + 1, stage.data.scenes.length)) }
 
 function previous() { go(Math.max(asked().number - 1, 1)) }
+
+// Of all addresses that follow on one press, as Streamlit leaves a page without its settings, comes to another one and
+// is given the settings of that, the last one alone is a step back.
+function onePressOneStepBack() {
+  const push = history.pushState.bind(history)
+  for (const press of ["pointerdown", "keydown"]) window.addEventListener(press, () => { stage.pushes = true }, true)
+  history.pushState = (...entry) => {
+    if (stage.pushes) push(...entry); else history.replaceState(...entry)
+    stage.pushes = false
+  }
+}
 
 // ---- what is shown
 

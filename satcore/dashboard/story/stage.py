@@ -16,10 +16,8 @@ _component = component(__file__)
 
 
 def enter(page: str) -> None:
-    """Begin the scene that the address asks for on this `page`, if it asks for one; and draw the story's view.
-
-    The view leads from scene to scene by their addresses. On the way from one page to another Streamlit takes out of
-    an address what belongs to a widget of either page: the scene's own settings are put back.
+    """Begin the scene that the address asks for on this `page`, if it asks for one; and draw the story's view, which
+    leads from scene to scene by their addresses.
     """
     try:
         scenes, complaint = story(), ""
@@ -30,9 +28,6 @@ def enter(page: str) -> None:
     scene = scenes[number - 1] if number else None
     came_from = st.session_state.get(SHOWN, number)
     st.session_state[SHOWN] = number
-    if scene and came_from != number and any(key not in st.query_params for key in scene.settings):
-        st.query_params.from_dict({NUMBER: str(number), **scene.settings})
-        st.rerun()
     full = FULL in st.query_params
     st.session_state[PART] = scene.part if scene and not full else ""
     if scene and (raised := objection.raised(scene, arriving=came_from != number)):
