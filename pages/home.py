@@ -29,7 +29,8 @@ for sentence in words.damaged(catalogue):
     st.warning(sentence, icon=":material/info:")
 if measured:
     numbers = words.numbers(measured, TABLE_1, left[words.WORST])
-    shown, axis = objected.shown(measured, stage.objection())
+    objection = stage.objected()
+    shown, axis = objected.shown(measured, objection)
     with figure("table 1", downloads.of_table_1(numbers)):
         st.plotly_chart(
             figures.table_1(shown, TABLE_1, axis),
@@ -40,7 +41,7 @@ if measured:
             "only because the gradient was exactly zero",
         )
     stage.ends("Table 1")
-    st.caption(words.TABLE_1)
+    st.caption(words.TABLE_1 if objection is None else words.OBJECTED)
     with st.expander("The numbers"):
         two_digits = st.column_config.NumberColumn(format="%.2f")
         percent = dict.fromkeys(numbers.select_dtypes("number"), two_digits)

@@ -34,6 +34,7 @@ with one_readable_line():
         st.stop()
     with stage.controls("ladder"):
         epsilon = controls.epsilon(compute.epsilons(found))
+    objection = stage.objected()
     with figure("ladder", downloads.of_reality(found)):
         ladder_view(
             found,
@@ -41,7 +42,7 @@ with one_readable_line():
             TABLE_1,
             epsilon,
             lambda name, rung: anew.begin_as_in_table(name, rung, found[name], epsilon),
-            stage.objection(),
+            objection,
             key="ladder",
         )
     stage.ends("ladder")

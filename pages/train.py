@@ -12,7 +12,7 @@ if not st.session_state.pop("through the front door", False):  # a first deep li
 
 with one_readable_line():
     known, run = trainings(), None
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="heading with starts"):
         st.title("Train", width="content")
         recipe = controls.start()
         begin = st.container(horizontal=True, width="content")

@@ -24,7 +24,7 @@ from satcore.evaluation import measure
 from satcore.files import part_of, read_whole, sweep, write_whole, written
 from satcore.library import RECORDS
 from satcore.networks import Network
-from satcore.recipes import Recipe
+from satcore.recipes import RECIPES, Recipe
 from satcore.training import EpochRecord, faster, train
 
 RUN, STATE = "run.json", "state.safetensors"
@@ -92,7 +92,7 @@ class Finished:
 
         It is called by its training and seed unless a `label` is given. On the user's shelf none is kept twice.
         """
-        recipe, seed = self.run.recipe, self.run.seed
+        recipe, seed, known = self.run.recipe, self.run.seed, {each.identity for each in RECIPES.values()}
         if not ship and (there := library.same_as(self.network)):
             return there
         return library.add(
@@ -100,7 +100,7 @@ class Finished:
             label or self.run.name(ship=ship).partition("/")[2],
             group=recipe.family,
             training=recipe.training,
-            origin="trained here",
+            origin="trained here" + ", by a changed recipe" * (recipe.identity not in known),
             measurements=dataclasses.asdict(measure(self.network, *data.load("test"))),
             recipe=recipe,
             seed=seed,

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library
-from satcore.dashboard.home import compute, downloads, figures, objected
+from satcore.dashboard.home import compute, downloads, figures, objected, words
 from satcore.dashboard.shared import cache, controls, pictures
 from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation import reality
@@ -188,3 +188,13 @@ def test_an_objection_shows_what_the_ladder_has_left(asked):
         left = there and there.left(f"FGSM, {asked}")
         assert left and f"<b>{100 * left.share:.1f}</b>" in said
     assert len([text for text in said if text[3].isdigit()]) == 12  # softened is exact where nothing can be softened
+
+
+def test_an_objection_says_so_and_is_taken_back_at_a_press():
+    page = opened(objection="margin, exact")
+    assert [there.value for there in page.warning] == ["Not as published: by the margin, its gradient exact."]
+    captions = [there.value for there in page.caption]
+    assert words.OBJECTED in captions and words.TABLE_1 not in captions
+    (press,) = [button for button in page.button if button.label == "As published"]
+    page = press.click().run()
+    assert not page.warning and words.TABLE_1 in [there.value for there in page.caption]

@@ -9,12 +9,19 @@ from satcore.recipes import FAMILIES, PAPER_TRAININGS
 
 WORST = "worst case"  # of the ladder
 SHOWN = "sigmoid-mlp/saturated"  # the network that the paper is mostly about
+TRAININGS = (
+    "*Adversarial*: trained on FGSM images as well. *Saturated*: trained with the penalty (in the CNN on the dense "
+    "layers, above convolutions trained without it and then kept). *Control*: the saturated recipe with the penalty's "
+    "λ at 0, all else equal."
+)
 TABLE_1 = (
     "FGSM as published: one step of ε = 0.25 along the sign of the gradient that float32 autograd gives of the "
     "cross-entropy, on all 10,000 test images; an image that was wrong before and that the step puts right counts as "
-    "right, as in the paper. It is one weak attack; being right after it is not robustness. *Adversarial*: trained on "
-    "FGSM images as well. *Saturated*: trained with the penalty (in the CNN on the dense layers, above convolutions "
-    "trained without it and then kept). *Control*: the saturated recipe with the penalty's λ at 0, all else equal."
+    f"right, as in the paper. It is one weak attack; being right after it is not robustness. {TRAININGS}"
+)
+OBJECTED = (
+    "One step of ε = 0.25 along the sign of another gradient than the published one; an image that was wrong before "
+    f"counts as broken. {TRAININGS}"
 )
 CARDS = (
     "Each card: the image after FGSM as published, within the ε chosen; what was changed, the largest change drawn "

@@ -71,10 +71,10 @@ def pair(chosen: Iterable[str]) -> tuple[str, str] | None:
 
 
 def index_of(names: Iterable[str], digit: int, number: int) -> int:
-    """The index of the `number`-th test image of a `digit`, from 1, on which the gradients of all of the networks
-    `names` are exactly zero, or of the last such; where there is none, of the first of the digit.
+    """The index of the `number`-th test image of a `digit`, from 1, that all of the networks `names` get right and on
+    which the gradients of all are exactly zero, or of the last such; where there is none, of the first of the digit.
     """
-    alike = np.logical_and.reduce([_vanishes(name, digit) for name in names]).nonzero()[0]
+    alike = np.logical_and.reduce([_right_and_still(name, digit) for name in names]).nonzero()[0]
     return int(_first_of(digit)[alike[min(number, len(alike)) - 1] if len(alike) else 0])
 
 
@@ -103,11 +103,11 @@ def truth(name: str, index: int, epsilon: float) -> Truth:
 
 
 @cache.lasting
-def _vanishes(name: str, digit: int) -> np.ndarray:
-    """Of which of the first images of a `digit` the gradient that FGSM sees is exactly zero, (n,) bool."""
-    images, labels = data.load("test")
-    index = _first_of(digit)
-    return Way("autograd").gradient(digits.network(name), images[index], Objective(labels[index])).zero.numpy()
+def _right_and_still(name: str, digit: int) -> np.ndarray:
+    """Which of the first images of a `digit` are seen as that, with a gradient for FGSM of exactly zero, (n,) bool."""
+    images, labels = (part[_first_of(digit)] for part in data.load("test"))
+    found = Way("autograd").gradient(digits.network(name), images, Objective(labels))
+    return (found.zero & (found.logits.argmax(1) == labels)).numpy()
 
 
 def _first_of(digit: int) -> Tensor:

@@ -270,6 +270,8 @@ def opposite(found: dict[str, tuple[Symptom, Truth]], styles: dict[str, Style]) 
     same = "FGSM sees a gradient of exactly zero in both, and hands the digit back as it was: **the same symptom**."
     if moving:
         same = f"On this digit FGSM has a gradient to follow in {_listed(moving)}."
+    if wrong := [styles[name].label for name, (_, truth) in found.items() if truth.by == WRONG_BEFORE]:
+        return f"{same} But {_listed(wrong)} saw something else in it all along."
     verdicts = [truth.verdict for _, truth in found.values()]
     if all(truth.free.all() for _, truth in found.values()):
         return f"{same} But past ε = ½ every pixel is free behind the step as well, and nothing can hold."

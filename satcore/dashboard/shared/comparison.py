@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from satcore import library
 from satcore.dashboard.shared.style import Style
+from satcore.recipes import control
 
 
 def about_the_control(chosen: Mapping[str, Style]) -> str:
@@ -15,17 +16,18 @@ def about_the_control(chosen: Mapping[str, Style]) -> str:
     saturated = next((name for name in chosen if cards[name].training == "saturated"), None)
     if saturated is None:
         return ""
-    group = cards[saturated].group
-    controls = [name for name, card in cards.items() if (card.group, card.training) == (group, "control")]
+    recipe = cards[saturated].recipe
+    identity = control(recipe).identity if recipe else None
+    controls = [name for name, card in cards.items() if card.recipe and card.recipe.identity == identity]
     if not controls:
         return ""
     label = chosen[saturated].label
-    control = next((name for name in controls if name in chosen), None)
-    if control is None:
+    there = next((name for name in controls if name in chosen), None)
+    if there is None:
         return f"Add {controls[0]} to see what {label} owes to its recipe alone: the control has no penalty."
-    if control == next(iter(chosen)):
-        return f"{chosen[control].label} has the recipe of {label} without the penalty: what differs is its doing."
+    if there == next(iter(chosen)):
+        return f"{chosen[there].label} has the recipe of {label} without the penalty: what differs is its doing."
     return (
-        f"**{chosen[control].label}** has the recipe of {label} without the penalty: where it does the same, "
+        f"**{chosen[there].label}** has the recipe of {label} without the penalty: where it does the same, "
         "that is the recipe's doing and not saturation's."
     )

@@ -27,6 +27,17 @@ def objection() -> tuple[str, str] | None:
     return (loss, way) if loss in LOSSES and way in WAYS else None
 
 
+def objected() -> tuple[str, str] | None:
+    """As `objection`; a page that isn't seen as a scene says so, and takes it back at a press."""
+    there = objection()
+    if there and not on_stage():
+        loss, way = there
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(f"Not as published: by the {loss}, its gradient {way}.", icon=":material/info:")
+            st.button("As published", on_click=lambda: st.query_params.pop(OBJECTION, None))
+    return there
+
+
 def heading(title: str, introduction: str = "") -> DeltaGenerator:
     """The page's title and introduction, and the place below them for more; in a scene, which has its own, neither."""
     place = st.container(key="heading beside" if 0 < len(introduction) < A_FEW_LINES else "heading")

@@ -27,7 +27,8 @@ TEXT_SIZE = 18
 class Style:
     """How one network of a line-up is drawn and called there.
 
-    label     the training where all come from one family of the paper, else the whole name
+    label     the training where all come from one family of the paper, and it is one of the paper's own; else the whole
+              name
     """
 
     colour: str
@@ -49,7 +50,8 @@ def styles(cards: Iterable[Card]) -> dict[str, Style]:
     for card in cards:
         colour = COLOURS.get(card.training) or _free(card.sha256, taken)
         dash = DASHES[min(taken.count(colour), len(DASHES) - 1)]
-        found[card.name] = Style(colour, dash, card.training if one_family and distinct else card.name)
+        label = card.training if one_family and distinct and card.shipped else card.name
+        found[card.name] = Style(colour, dash, label)
         taken.append(colour)
     return found
 

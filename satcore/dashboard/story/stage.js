@@ -10,6 +10,8 @@ const ACTIONS = {
 const BY_LETTER = {
   f: fullScreen, s: speaker, b: blank, o: overview, x: object, l: live, p: wholePage, k: fold,
 }
+const MOVED = "input, select, [role=slider], [role=radio], [role=tab]"  // controls that arrows move
+const PRESSED = "a, button, input, select, summary, [role]"  // and those that Space presses
 const ANYWHERE = new Set(["?", "k"])  // keys that act outside of the story, too
 const HELP = [
   ["→ Space PageDown", "next scene"], ["← PageUp", "back"], ["Home, End", "first, last"], ["F", "full screen"],
@@ -168,7 +170,7 @@ function wholePage() {
 
 function leave() {
   const address = new URL(location.href)
-  for (const key of ["scene", "full"]) address.searchParams.delete(key)
+  for (const key of ["scene", "full", "objection"]) address.searchParams.delete(key)
   visit(address.pathname + address.search)
 }
 
@@ -260,9 +262,16 @@ function writes(element) {
     !["range", "checkbox", "radio", "button", "color", "file"].includes(element.type))
 }
 
+// Whether a key is for the control that has the focus: on a whole page controls are used.
+function operates(element, key) {
+  const operated = { " ": PRESSED, ArrowLeft: MOVED, ArrowRight: MOVED, Home: MOVED, End: MOVED }[key]
+  return Boolean(operated) && element instanceof Element && element.matches(operated)
+}
+
 function pressed(event) {
   const [target] = event.composedPath(), key = event.key.length === 1 ? event.key.toLowerCase() : event.key
   if (event.ctrlKey || event.altKey || event.metaKey || (target instanceof Element && writes(target))) return
+  if (asked().full && !event.composedPath().includes(stage.root) && operates(target, key)) return
   if (act(key)) {
     event.preventDefault()
     event.stopImmediatePropagation()

@@ -52,7 +52,8 @@ def will_be(run: Run, seconds: float | None) -> str:
     """What a run will come to: the network, its epochs, λ, and how long it may take at so many `seconds` an epoch."""
     recipe = run.recipe
     time = f", about {_long(seconds * recipe.epochs)} as an epoch of such a network took here" if seconds else ""
-    return f"{networks.described(recipe.architecture)}; {_counted(recipe.epochs, 'epoch')}, {_penalty(recipe)}{time}."
+    epochs = _counted(recipe.epochs, "epoch")
+    return f"A new one: {networks.described(recipe.architecture)}; {epochs}, {_penalty(recipe)}{time}."
 
 
 def heading(training: Training) -> str:

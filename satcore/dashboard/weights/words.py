@@ -41,7 +41,7 @@ def curve(label: str, found: Curve | None, layer: str) -> str:
     """How many of the inputs of a network's layer lie where its nonlinearity is flat."""
     if found is None:
         return f"**{label}** has no {in_full(layer)}{' with a nonlinearity' * layer.isdigit()}."
-    return f"**{label}**: **{100 * found.saturated:.1f} %** of inputs lie in its flat part."
+    return f"**{label}**, {in_full(layer)}: **{100 * found.saturated:.1f} %** of inputs lie in its flat part."
 
 
 def curve_alt(label: str, found: Curve, layer: str) -> str:
