@@ -34,8 +34,12 @@ def objected() -> tuple[str, str] | None:
         loss, way = there
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(f"Not as published: by the {loss}, its gradient {way}.", icon=":material/info:")
-            st.button("As published", on_click=lambda: st.query_params.pop(OBJECTION, None))
+            st.button("As published", on_click=_as_published)
     return there
+
+
+def _as_published() -> None:
+    st.query_params.pop(OBJECTION, None)
 
 
 def heading(title: str, introduction: str = "") -> DeltaGenerator:
