@@ -243,11 +243,12 @@ def certified(_: Stored) -> str:
             [
                 f"{there.epsilon:g}",
                 *(f"{100 * share.share:.2f}" for share in (there.clean, there.intervals, there.proven, there.standing)),
+                f"{there.seconds:g}",
                 f"{there.took:.0f}",
             ]
             for there in certificates.load(card.name)
         ]
-        header = [f"{card.name}, ε", "right", "by intervals", "proven", "not broken", "seconds"]
+        header = [f"{card.name}, ε", "right", "by intervals", "proven", "not broken", "s an image", "s in all"]
         parts.append(_table(header, rows))
     return "\n\n".join(parts)
 
