@@ -2,7 +2,7 @@ import streamlit as st
 
 from satcore.dashboard.interpolation import compute, controls, downloads, words
 from satcore.dashboard.interpolation.path_view import path_view
-from satcore.dashboard.interpolation.plane_figure import plane_figure
+from satcore.dashboard.interpolation.plane_figure import STYLE, plane_figure
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.figures import draw
@@ -53,16 +53,18 @@ with one_readable_line(), line:
 
 with one_readable_line(), plane:
     if plane.open:
-        choice, size, images = st.columns([40, 20, 60], gap="medium", vertical_alignment="center")
+        choice, size, images = st.columns([36, 18, 66], gap="medium", vertical_alignment="bottom")
         with choice:
             third = controls.corner("Third corner:", "third", 8, how, common)
         with size:
             side = controls.side(convolves)
         corners = (source, target, digits.index_of(how, third))
         labels = [digits.label_of(index) for index in corners]
-        with images:
-            captions = [f"{where}: a {label}" for where, label in zip(controls.CORNERS, labels, strict=True)]
-            st.image([pictures.digit(digits.image_of(index), NEUTRAL) for index in corners], captions, width=110)
+        with images.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            for where, index, label in zip(controls.CORNERS, corners, labels, strict=True):
+                st.image(pictures.digit(digits.image_of(index), NEUTRAL), width=56, alt=digits.with_article(label))
+                st.caption(f"{where}: {digits.with_article(label)}", width="content")
+        st.html(STYLE)
         planes = {}
         with figure("plane", downloads.of_planes(chosen, planes, corners, side)):
             columns = st.columns(max(2, len(chosen)))

@@ -23,14 +23,15 @@ stage.heading("Watch an attack try", words.INTRODUCTION)
 with one_readable_line():
     with stage.controls():
         chosen = line_up()
-        first, second, third = st.columns([23, 47, 43], gap="medium")
+        first, second, third = st.columns([24, 47, 42], gap="medium")
         with second:
             how, needs = choice_of_example(chosen, more=(DRAWN,))
-    beside, view = st.columns([1, 2], gap="large") if how == DRAWN and stage.on_stage() else (second, st.container())
     if how == DRAWN:
+        beside, view = st.columns([1, 2 if stage.on_stage() else 4], gap="medium")
         with beside:
             index, source, image = None, needs["digit"], drawn.drawing(needs["digit"], chosen)
     else:
+        view = st.container()
         index = digits.index_of(how, needs)
         source, image = digits.label_of(index), digits.example(index)
     with first:
@@ -61,7 +62,9 @@ def pause() -> None:
     run.running = False
 
 
-with (view if stage.on_stage() else first).container(horizontal=True, vertical_alignment="center"):
+with (view if stage.on_stage() else first).container(
+    horizontal=True, vertical_alignment="center", gap="xsmall", key="starts and stops"
+):
     st.button(
         "❚❚ Pause" if run.running else "▶ Play",
         key="play",

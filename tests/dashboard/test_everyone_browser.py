@@ -7,8 +7,10 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
+from satcore import library
 from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, show_on
 from tests.dashboard.conftest import visiting
+from tests.dashboard.pages import own_mlp
 
 pytestmark = pytest.mark.browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -82,6 +84,7 @@ MISSED = """() => {
 MAIN = {  # the first figure of pages whose controls are many
     "interpolation?points=51&grid=50": "section[data-network] svg",
     "live_attack": "section[data-network] .images",
+    "interpolation?view=Plane&grid=50": ".js-plotly-plot",
     "attack_grid": "section .frame",
 }
 
@@ -107,6 +110,18 @@ def violations(page: Page, *rules: str) -> dict[str, list[str]]:
 def smaller(page: Page) -> dict[str, float]:
     """What is written in figures and in views of our own too small for the back of a room, and how small."""
     return page.evaluate(SMALLER, LEGIBLE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own(servers_shelf):
+    """A network of one's own: with its line-up there are as many as can be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SATCORE_SHELF", str(servers_shelf))
+        name = own_mlp()
+    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SATCORE_SHELF", str(servers_shelf))
+        library.remove(name)
 
 
 @pytest.fixture(scope="module")

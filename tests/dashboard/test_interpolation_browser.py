@@ -211,6 +211,6 @@ def test_the_plane_is_one_press_away(visit):
     page.get_by_role("tab", name="Plane").click()
     expect(page.locator(".js-plotly-plot")).to_have_count(len(PAPER_TRAININGS), timeout=PATIENCE)
     expect(page).to_have_url(re.compile("view=Plane"))
-    expect(page.get_by_text("top: a 8")).to_be_visible()
+    expect(page.get_by_text("top: an 8")).to_be_visible()
     page.get_by_role("button", name="Take it away").click()
     assert saved(page, ".npz").suggested_filename.startswith("relu-mlp-plane-")

@@ -1,5 +1,7 @@
 """Which networks a page shows, from its address, from older ones, and from the page before."""
 
+import os
+
 import pytest
 
 from satcore import library, networks
@@ -92,7 +94,9 @@ def test_a_judge_who_is_not_in_the_line_up_judges_no_longer():
 
 
 def test_presets_are_the_papers_and_the_latest_of_ones_own():
-    own = [library.add(networks.build(networks.mlp("tanh", (4,)), seed), f"net {seed}") for seed in range(6)]
+    own = [library.add(networks.build(networks.mlp("tanh", (4,)), seed), f"net {9 - seed}") for seed in range(6)]
+    for when, name in enumerate(own):
+        os.utime(library.folder_of(name) / library.WEIGHTS, (when, when))
     damage(own[5])
     page = opened("home", first=True, **QUICK)
     assert chosen(button(page, "Your own").click().run()) == own[1:5]

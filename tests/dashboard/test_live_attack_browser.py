@@ -51,6 +51,10 @@ def test_an_attack_is_played_paused_and_scrubbed_in_the_browser_alone(visit):
     expect(says(page, "saturated")).to_be_in_viewport()
     page.get_by_role("button", name="Play").click()
     expect(says(page, "saturated")).to_have_text(re.compile(r"^[\d,]+ steps: moved"), timeout=PATIENCE)
+    tops = page.locator(".st-key-starts-and-stops button").evaluate_all(
+        "(all) => all.map((button) => button.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 3 and max(tops) - min(tops) < 10  # one row, with the longer word, too
     paused(page)
     expect(scrubber(page)).to_be_enabled(timeout=PATIENCE)
     settled(page)
@@ -113,20 +117,22 @@ def test_an_old_link_is_followed_and_the_goal_leaves_the_address_when_the_image_
 
 
 def test_a_drawn_digit_is_attacked_and_keeps_its_value(visit):
-    page = settled(visit("/live_attack?digit=1&attack=PGD&gradient=softened"))
+    two = "&".join(f"networks=sigmoid-mlp/{training}" for training in ("vanilla", "saturated"))
+    page = settled(visit(f"/live_attack?digit=1&{two}", viewport=LAPTOP), networks=2)
     page.get_by_role("radio", name="draw one").click()
     field = page.get_by_role("img", name="Draw a digit here")
     expect(field).to_be_visible(timeout=PATIENCE)
     expect(page).to_have_url(re.compile("digit=1"))
-    field.scroll_into_view_if_needed()
     box = field.bounding_box()
     x, top, height = box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"], 0.5 * box["height"]
     page.mouse.move(x, top)
     page.mouse.down()
     page.mouse.move(x, top + height, steps=12)
     page.mouse.up()
-    settled(page)
+    settled(page, networks=2)
     expect(says(page, "vanilla")).to_have_text("It sees a 1.", timeout=PATIENCE)
+    for there in (field, *page.locator("section .images").all()):
+        expect(there).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Play").click()
     expect(says(page, "vanilla")).to_have_text(re.compile("^Fooled after"), timeout=PATIENCE)
 
@@ -147,4 +153,6 @@ def test_a_finished_run_fits_a_phone(visit):
         "(all) => all.map((element) => element.getBoundingClientRect().right)"
     )
     assert max(rights) <= PHONE["width"]
+    says(page, "saturated").scroll_into_view_if_needed()
+    expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)  # beside what it does
     assert page.asked_elsewhere == [] and page.refused == []

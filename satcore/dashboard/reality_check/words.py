@@ -326,8 +326,8 @@ def certified(found: list[Certificate]) -> str:
     """What the curve of all test images shows."""
     return (
         "Full colour: proven by intervals; lighter: by branch and bound over free pixels, at most "
-        f"{max(there.seconds for there in found):g} s an image in the mean; lightest: open, or between two ε that were tried; blank: "
-        "broken, each by an image. Dashed: the paper's ε, and ½, past which every pixel is free."
+        f"{max(there.seconds for there in found):g} s an image in the mean; lightest: open, or between two ε that were "
+        "tried; blank: broken, each by an image. Dashed: the paper's ε, and ½, past which every pixel is free."
     )
 
 

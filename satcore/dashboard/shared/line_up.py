@@ -27,7 +27,7 @@ def line_up() -> dict[str, Style]:
     unknown = [name for name in st.query_params.get_all(KEY) if name and name not in cards]
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
-    choice, presses = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    choice, presses = st.columns([10, 7], vertical_alignment="bottom", gap="small")
     chosen = choice.multiselect(
         "Networks, up to four", list(cards), first, key=KEY, bind="query-params", max_selections=MOST
     )
@@ -66,8 +66,16 @@ def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
     pairs = [card.name for card in shipped if card.training in ("vanilla", "saturated") and card.group != "cnn"]
     found["vanilla | saturated"] = pairs
     found["saturated | dendritic"] = [card.name for card in shipped if card.training in ("saturated", "dendritic")]
-    found["Your own"] = [card.name for card in cards.values() if not card.shipped][-MOST:]
+    found["Your own"] = sorted((name for name, card in cards.items() if not card.shipped), key=_kept_since)[-MOST:]
     return {title: names[:MOST] for title, names in found.items() if names}
+
+
+def _kept_since(name: str) -> float:
+    """When the network `name` was put on its shelf: its weights are never written again; 0 where it is gone by now."""
+    try:
+        return (library.folder_of(name) / library.WEIGHTS).stat().st_mtime
+    except (ValueError, OSError):
+        return 0.0
 
 
 def _choose(names: list[str]) -> None:
