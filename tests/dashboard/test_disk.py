@@ -29,7 +29,7 @@ LASTING: dict[str, tuple[Callable, tuple]] = {
     "saturation": (weights._counted, ()),
     "image": (digits._chosen, (3, "random", 0)),
     "embedding": (representations.embedded, ("layer 1", "PCA", 0, 3)),
-    "vanishing": (truths._vanishes, (3,)),
+    "still": (truths._right_and_still, (3,)),
 }
 ANSWER = np.arange(6.0)
 
