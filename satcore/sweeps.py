@@ -114,7 +114,7 @@ def sweep(wanted: Sequence[Variation], *, on: str = LOCAL, keep: bool = False) -
         done = parallel(joblib.delayed(_measured)(variation, keep) for variation in left)
         try:
             for trained, finished in cast("Iterator[tuple[Trained, Finished | None]]", done):
-                if finished is not None:  # first: whoever is interrupted here finds the record missing, not the network
+                if finished is not None:  # whoever is interrupted before has it trained again: it isn't on the shelf
                     finished.keep()
                 _record(trained)
                 yield trained
