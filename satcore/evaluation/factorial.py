@@ -30,7 +30,7 @@ CELLS = tuple(
 SHOWN = (("step",), ("bounds",), ("step", "penalty"), ("step", "ramp", "bounds"))  # those whose weights ship
 GROUP, FILE, MOST_BYTES = "factorial", "factorial.jsonl", 1 << 20
 WIDTHS, EPOCHS, SHARES = (256, 256), (2, 10, 10), (0.5, 0.0)
-LAMBDA = 1e-3  # at which nine of ten hidden units saturate in so few epochs, and the network still learns
+LAMBDA = 1e-3  # at which most hidden units saturate in so few epochs, and the network still learns
 EPSILON, IMAGES, SEED, SECONDS = 0.25, 500, 0, 1.0
 
 
