@@ -15,7 +15,7 @@ from satcore import __main__, data, library, representations
 from satcore.evaluation import claims, grids, reality, seeds
 from satcore.evaluation.claims import AS_PUBLISHED, CLAIMS, FAILED, HELD, VERDICTS, Finding, evidence, kept
 from satcore.evaluation.claims.evidence import Chase, Evidence, Line
-from satcore.evaluation.claims.over_seeds import in_words, over_seeds
+from satcore.evaluation.claims.over_seeds import OPEN, in_words, over_seeds
 from satcore.evaluation.grids import Setting
 from satcore.evaluation.seeds import Trained
 from satcore.paper import TABLE_1
@@ -522,6 +522,7 @@ def of_seed(recipe: str, seed: int, settings: dict | None = None, **figures) -> 
         "accuracy": 0.9999,
         "fgsm_accuracy": 0.9999,
         "worst_case": 0.3,
+        "worst_images": 200,
         "kurtosis": [1.0, None],
         "within": [0.1, 0.1],
         "between": [1.0, 1.0],
@@ -545,6 +546,17 @@ def test_seeds_are_judged_by_the_same_rules():
     assert "weights-reach" not in found  # which rests on quantiles, that aren't measured of seeds
     assert in_words(found["saturated-accuracy"]["relu-mlp"]) == "2 of 3 seeds held, 1 did not hold here"
     assert in_words(found["vanilla-accuracy"]["relu-mlp"]) == "3 of 3 seeds held"
+
+
+def test_what_is_left_at_a_smaller_epsilon_or_of_few_images_confirms_nothing():
+    trained = [*a_family(0), *a_family(1, worst_case=0.995), *a_family(2, worst_case=0.95, worst_images=20)]
+    trained += a_family(3, worst_case=0.995, fgsm_accuracy=0.5)  # fails whatever is left
+    found = over_seeds(trained)
+    for name in ("saturated-fgsm", "few-errors"):
+        assert found[name] == {"relu-mlp": {AS_PUBLISHED: 1, OPEN: 2, FAILED: 1}}, name
+    said = in_words(found["saturated-fgsm"]["relu-mlp"])
+    assert said == f"1 of 4 seeds {AS_PUBLISHED}, 1 {FAILED}, 2 open at the paper's ε"
+    assert found["saturated-accuracy"]["relu-mlp"] == {HELD: 4}
 
 
 def test_a_seed_counts_once_all_its_trainings_are_there_and_other_settings_never():
