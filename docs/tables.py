@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -223,9 +223,12 @@ def verdicts(there: Stored) -> str:
     sections: dict[str, list[str]] = {}
     for claim in claims.CLAIMS:
         finding = found[claim.name]
-        held = [family for family in claim.about if finding.outcomes[family].verdict != claims.FAILED]
+        families: dict[str, list[str]] = {verdict: [] for verdict in claims.VERDICTS}
+        for family in claim.about:
+            families[finding.outcomes[family].verdict].append(family)
+        held = [family for family in claim.about if family not in families[claims.FAILED]]
         too = [family for family in held if finding.outcomes[family].control]
-        stands = f" It does in {_listed(held)}." if held and finding.verdict == claims.FAILED else ""
+        stands = _stands(families) if finding.verdict == claims.FAILED else ""
         where = "" if too == held else f", in {_listed(too)}"
         control = f" The control has it too{where}." if too else ""
         said = f"**{finding.verdict}** ({claim.where}). {claim.says}{stands}{control}"
@@ -233,6 +236,12 @@ def verdicts(there: Stored) -> str:
     counts = [f"{count} {verdict}" for verdict, count in claims.tally(found.values()).items()]
     lists = [f"### {title}\n\n{_items(*said)}" for title, said in sections.items()]
     return "\n\n".join([_wrapped(f"Of {len(found)} claims: {'; '.join(counts)}."), *lists])
+
+
+def _stands(families: Mapping[str, Sequence[str]]) -> str:
+    """In which `families`, by verdict, a claim stands that fails in others; "" for none."""
+    does = {claims.HELD: "It does", claims.AS_PUBLISHED: "As published, not under a sound attack, it does"}
+    return "".join(f" {said} in {_listed(families[verdict])}." for verdict, said in does.items() if families[verdict])
 
 
 def certified(_: Stored) -> str:

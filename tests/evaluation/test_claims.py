@@ -1,8 +1,11 @@
 """Verdicts follow from their rules, and those that ship from the networks that ship, recomputed without our code."""
 
 import dataclasses
+import importlib.util
 import json
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,6 +218,24 @@ def test_the_command_keeps_what_it_finds(monkeypatch, capsys, shipped):
     assert all(claim.name in said for claim in CLAIMS)
     found = kept.load()
     assert found != shipped and claims.tally(found.values()).total() == len(CLAIMS)
+
+
+def test_the_page_tells_families_apart_where_a_claim_holds_and_where_only_as_published(monkeypatch, shipped):
+    spec = importlib.util.spec_from_file_location("tables", Path(__file__).parents[2] / "docs" / "tables.py")
+    assert spec and spec.loader
+    tables = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which the script adds
+    spec.loader.exec_module(tables)
+    outcomes = [kept.Outcome(verdict, "") for verdict in (HELD, AS_PUBLISHED, FAILED)]
+    found = dataclasses.replace(
+        shipped["kurtosis"], verdict=FAILED, outcomes=dict(zip(FAMILIES, outcomes, strict=True))
+    )
+    monkeypatch.setattr(claims, "CLAIMS", [dataclasses.replace(BY_NAME["kurtosis"], about=FAMILIES)])
+    monkeypatch.setattr(claims, "load", lambda: {"kurtosis": found})
+    said = " ".join(tables.verdicts(None).split())
+    assert said.endswith(
+        "in every layer. It does in sigmoid-mlp. As published, not under a sound attack, it does in relu-mlp."
+    )
 
 
 # What ships, recomputed from the networks in plain NumPy and PyTorch. Claims that failed are kept to that, too.
