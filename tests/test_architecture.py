@@ -40,6 +40,7 @@ ORDER = (  # from top to bottom: each imports only from above
     "sweeps",
     "room",
     "dashboard",
+    "commands",
     "__main__",
 )
 BESIDE = {  # what stands above and is still not to be known
