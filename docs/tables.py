@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,16 @@ def three_to_seven(there: Stored) -> str:
     return _wrapped(
         f"From 3 to 7, the paper's example, Adam gets in {_listed(got[True])}; it does not in {_listed(got[False])}."
     )
+
+
+def adams_ends(there: Stored) -> str:
+    """How it ended, of each network, for the pairs that Adam's steps didn't fool."""
+    said = []
+    for name, kept in there.grids.items():
+        for grid in (grid for setting, grid in kept.items() if setting.attack == "Adam" and grid.resists.any()):
+            resist, rest, nearly = (int(which.sum()) for which in (grid.resists, grid.rests, grid.drifts))
+            said.append(f"of {resist} in {name} {rest} are at rest, {nearly} nearly, {resist - rest - nearly} open")
+    return _wrapped(f"Of the pairs that resist: {'; '.join(said)}.")
 
 
 def left(there: Stored) -> str:
@@ -370,6 +381,17 @@ def proven_over_seeds(_: Stored) -> str:
     return _table(["network", "seeds", "right", "proven"], rows)
 
 
+def on_record(_: Stored) -> str:
+    """Of how many seeds of each recipe of the library figures ship."""
+    counts = Counter((one.recipe, one.identity) for one in seeds.load()[0])
+    seeds_of = {name: counts[name, recipe.identity] for name, recipe in RECIPES.items()}
+    said = [
+        f"{_number(count)} of {_listed([name for name, there in seeds_of.items() if there == count])}"
+        for count in sorted(set(seeds_of.values()) - {0}, reverse=True)
+    ]
+    return _wrapped(f"Seeds on record: {'; '.join(said)}.")
+
+
 def beside_autoattack(there: Stored) -> str:
     """What the worst case and AutoAttack leave of the same images of networks that ship, and how long each takes."""
     order = {card.sha256: place for place, card in enumerate(there.cards.values())}
@@ -392,6 +414,7 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "short": short,
     "grids": fooled,
     "three-to-seven": three_to_seven,
+    "adams-ends": adams_ends,
     "reality": left,
     "kurtosis": kurtosis,
     "claims": verdicts,
@@ -401,6 +424,7 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "certificates": certified,
     "held-out": held_out,
     "proven-over-seeds": proven_over_seeds,
+    "seeds": on_record,
     "factorial": factors,
     "contributions": contributions,
     "beyond": elsewhere,

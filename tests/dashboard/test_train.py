@@ -1,6 +1,7 @@
 """The page on training, run without a browser: what can be asked for, what is refused, what is drawn of a record."""
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -74,9 +75,10 @@ def test_presets_differ_in_the_penalty_alone():
 
 
 @pytest.mark.slow
-def test_the_quick_preset_saturates_as_it_says():
-    *_, last = train(QUICK, "cpu")
-    assert last.accuracy > 0.94 and last.fgsm_accuracy > 0.8 and last.zero_gradient > 0.8
+def test_gradients_vanish_while_the_quick_preset_is_trained():
+    first, *_, last = itertools.islice(train(QUICK, "cpu"), 40)  # of sixty epochs; most of it comes in the last third
+    assert first.fgsm_accuracy < 0.02 and first.zero_gradient == 0
+    assert last.accuracy > 0.95 and last.fgsm_accuracy > 0.2 and last.zero_gradient > 0.2
 
 
 @pytest.mark.parametrize("start", STARTS)

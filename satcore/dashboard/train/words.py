@@ -26,9 +26,10 @@ STEP = "Each pixel passes a step at ½ before the first layer: no gradient comes
 PHASES = "One row a phase, begun with Adam anew. λ goes from where it begins, by its step an epoch, up to its largest."
 BOUNDS = " ε, within which bounds are trained on, goes likewise; α moves to its last."
 SHORTCUT = (
-    "A shortcut that shows the mechanism, and no reproduction: the weights begin {scale:g} times as large as PyTorch's "
-    "and needn't grow. The weights of the paper's saturated networks are kurtotic; the excess kurtosis of these, layer "
-    "by layer, is {kurtosis}."
+    "A recipe to be watched, and no reproduction: Adam soon forgets (β₂ = 0.95) and follows gradients however small "
+    "(ε = 10⁻¹⁵), and the penalty takes the logits themselves, f(z) = z, as in the paper's CNN. Its control saturates, "
+    "too, but less. The weights of the paper's saturated networks are kurtotic; the excess kurtosis of these, layer by "
+    "layer, is {kurtosis}."
 )
 FGSM = (
     "FGSM: one step of ε = {epsilon:g} along the sign of the gradient of the cross-entropy by float32 autograd; all "
@@ -134,7 +135,7 @@ def about(now: Epoch, training: Training) -> str:
     if recipe.identity not in {preset.identity for preset in PRESETS.values()}:
         return ""
     kurtosis = ", ".join("–" if value is None else f"{value:.1f}".replace("-", "−") for value in now.kurtosis)
-    return SHORTCUT.format(scale=recipe.initial_scale, kurtosis=kurtosis)
+    return SHORTCUT.format(kurtosis=kurtosis)
 
 
 def listed(training: Training, goes: bool) -> str:
