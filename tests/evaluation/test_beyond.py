@@ -2,13 +2,15 @@
 
 import json
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import Tensor
 
 from satcore import data, library
 from satcore.evaluation import beyond
-from satcore.networks import Network, build, mlp
+from satcore.networks import Block, Network, build, mlp
 from satcore.recipes import STEP
 
 
@@ -44,21 +46,71 @@ def test_a_single_pixel_is_found_where_there_is_one(network, examples):
 
 
 def test_more_pixels_and_more_distance_break_more(network, examples):
-    needed, distance = beyond.pixels_needed(network, *examples, most=32), beyond.distances(network, *examples)
+    needed, distance = beyond.pixels_needed(network, *examples, most=32), beyond.nearest(network, *examples)[1]
     assert ((needed == 0) == (distance == 0)).all()
     assert set(needed.tolist()) > {0} and (distance[3:] > 0).all() and distance[3:].isfinite().any()
 
 
+def test_what_is_found_is_an_image_that_is_wrong_and_as_far_away_as_is_said(network, examples):
+    images, labels = examples
+    found, distance = beyond.nearest(network, images, labels)
+    there = distance.isfinite()
+    assert there.sum() > 20 and found.min() >= 0 and found.max() <= 1
+    assert (network(found[there]).argmax(1) != labels[there]).all()
+    assert torch.allclose((found - images)[there].flatten(1).double().norm(dim=1), distance[there])
+    changed = images != found
+    assert changed[3:].any() and not changed[:3].any()
+    if network.steps_first:
+        assert (((images > 0.5) != (found > 0.5)) == changed).all()  # none is charged for nothing
+
+
+def parameters(network: Network) -> Sequence[Tensor]:
+    """Weights and biases of the two layers that sum, the lower one's first."""
+    return list(network.parameters())[-4:]
+
+
+def one_unit(*blocks: Block, weight: float, bias: float, above: float = 10.0) -> tuple[Network, Tensor, Tensor]:
+    """A network whose only unit looks at ten pixels, and speaks for 1 where else it is 0; a black image, its label."""
+    network = build(blocks).requires_grad_(False)
+    for parameter in parameters(network):
+        parameter.zero_()
+    w, b, v, last = parameters(network)
+    w[0, 700:710], b[0], v[1, 0], last[0] = weight, bias, above, 1.0
+    return network, torch.zeros(1, 1, 28, 28), torch.tensor([0])
+
+
 def test_a_search_goes_on_where_all_units_rest():
     """A unit that three of ten pixels wake, and nothing less: until then no gradient says which."""
-    network = build((STEP, *mlp("relu", (1,)))).requires_grad_(False)
-    weight, (bias, last) = network.weights, (layer.bias for layer in network.layers[1:])
-    for tensor in (*weight, bias, last):
-        tensor.zero_()
-    weight[0][0, 700:710], bias[0], weight[1][1, 0], last[0] = 2.0, -5.0, 10.0, 1.0
-    black, label = torch.zeros(1, 1, 28, 28), torch.tensor([0])
-    assert beyond.pixels_needed(network, black, label, most=10).tolist() == [3]
-    assert beyond.distances(network, black, label).item() == pytest.approx(math.sqrt(3 / 4))
+    asked = one_unit(STEP, *mlp("relu", (1,)), weight=2.0, bias=-5.0)
+    assert beyond.pixels_needed(*asked, most=10).tolist() == [3]
+    assert beyond.nearest(*asked)[1].item() == pytest.approx(math.sqrt(3 / 4))
+    asked = one_unit(*mlp("relu", (1,)), weight=2.0, bias=-5.0)
+    assert beyond.pixels_needed(*asked, most=10).tolist() == [3]
+    assert 2.55 / math.sqrt(10) < beyond.nearest(*asked)[1].item() < 1.0
+
+
+def test_a_search_goes_where_the_gradient_points_that_float32_has_lost():
+    network, *example = one_unit(*mlp("sigmoid", (2,)), weight=400.0, bias=-200.0)
+    w, b, v, _ = parameters(network)
+    w[1, 700:710], b[1], v[1, 1] = -2000.0, -1000.0, 10.0  # louder, but farther off
+    assert beyond.nearest(network, *example)[1].item() < 0.5
+
+
+def test_a_search_takes_ever_shorter_steps():
+    """One pixel, and wrong only where it is between 0.203 and 0.223: steps of one size jump over that, to and fro."""
+    network, *example = one_unit(*mlp("relu", (2,)), weight=0.0, bias=0.01, above=1.0)
+    w, b, v, last = parameters(network)
+    w[:, 400], b[1], v[1, 1] = 1.0, -0.213, -2.0
+    last[0], last[2:] = 0.213, -9.0
+    assert beyond.nearest(network, *example)[1].item() == pytest.approx(0.213, abs=0.01)
+
+
+def test_a_pixel_that_is_on_the_right_side_of_the_step_already_is_left_alone():
+    """Two hundred that are just above ½ would cost next to nothing each."""
+    network, image, label = one_unit(STEP, *mlp("relu", (1,)), weight=2.0, bias=-401.0)
+    parameters(network)[0][0, :200], image.view(-1)[:200] = 2.0, 0.51
+    found, distance = beyond.nearest(network, image, label)
+    assert distance.item() == pytest.approx(0.5) and (found != image).sum() == 1
 
 
 def test_it_is_of_all_changes_kept_and_believed_where_it_can_be(monkeypatch):
