@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from satcore.data import CLASSES
 from satcore.intervals import worst_logits
-from satcore.networks import IMAGE, Network
+from satcore.networks import IMAGE, Block, Dense, Network
 from satcore.proofs.relaxation import Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic, Interval
 
@@ -46,6 +46,18 @@ def stepped(network: Network, low: Tensor, high: Tensor) -> Interval:
     return torch.minimum(*ends), torch.maximum(*ends)
 
 
+def _ending_densely(network: Network) -> Network:
+    """The `network`, its last block as the matrix that it is: `worst_logits` asks for one."""
+    *below, last = network.layers
+    if isinstance(last, nn.Linear):
+        return network
+    weight, bias = last.parameters()  # entry by entry: no other block ends in ten logits
+    same = Network((*network.architecture[:-1], Block(Dense(CLASSES, CLASSES)))).to(weight.dtype)
+    same.layers[-1].load_state_dict({"weight": weight.diag(), "bias": bias})
+    same.layers, same.nonlinearities = nn.ModuleList((*below, same.layers[-1])), network.nonlinearities
+    return same
+
+
 @dataclass(order=True)
 class _Part:
     """A part of a cube, its ends (784,) bool, and over which rivals, (10,) bool, it isn't proven; by its bound."""
@@ -73,6 +85,7 @@ class CubeSearch:
         Whatever bounds of the whole cubes prove is proven now.
         """
         self.behind, self.labels = behind, labels
+        self.chosen_by = _ending_densely(behind)
         self.arithmetic = Arithmetic(behind)
         self.relaxation: Relaxation = relaxed(self.arithmetic)
         self.broken: dict[int, Tensor] = {}
@@ -120,7 +133,7 @@ class CubeSearch:
         dtype = next(self.behind.parameters()).dtype
         below, above = (end.to(dtype).view(-1, *IMAGE).requires_grad_() for end in (low, high))
         with torch.enable_grad():
-            worst = worst_logits(self.behind, below, above, self.labels[owners]).where(rivals, -torch.inf)
+            worst = worst_logits(self.chosen_by, below, above, self.labels[owners]).where(rivals, -torch.inf)
             of_low, of_high = torch.autograd.grad(worst.amax(1).sum(), (below, above))
         gains = torch.stack((-of_low, of_high)).flatten(2)
         gain = gains.amin(0) + SURER * gains.amax(0)

@@ -204,6 +204,10 @@ class _Prover:
 
     def searched(self, box: Box, region: Region, image: Tensor, deadline: float) -> tuple[str, Tensor | None]:
         """The verdict on one box, and the image that breaks it."""
+        if not self.relaxation.last:  # a linear network's margins are least at corners, and no unit can be divided
+            slopes = self.relaxation.lower_bound(region, (), 0, _contrast(torch.tensor([box.label]))).pixels[0]
+            found = box.wrong(torch.cat((image, box.corner(slopes))))
+            return (OPEN if found is None else BROKEN), found
         for images in itertools.chain([image], box.descents(time.monotonic() + (deadline - time.monotonic()) / 4)):
             if (found := box.wrong(images)) is not None:
                 return BROKEN, found

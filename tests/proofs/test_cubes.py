@@ -9,7 +9,7 @@ from torch import Tensor
 from satcore import checkpoints, data
 from satcore.attacks import cube, square
 from satcore.evaluation import certificates
-from satcore.networks import Block, Convolution, Dense, Network, build
+from satcore.networks import Block, Convolution, Dense, Elementwise, Network, build
 from satcore.proofs import Decision, by_intervals, certified, cubes, decide, decide_boxes
 from satcore.proofs.cubes import CubeSearch, behind_step, stepped
 from satcore.recipes import STEP
@@ -141,6 +141,20 @@ def test_a_step_that_falls_with_its_pixel_is_decided_as_well(examples):
     decided = decide(network, images, labels, epsilon=EPSILON, seconds=5)
     expected = [survives(network, *one) for one in zip(*ends(images), labels, strict=True)]
     assert decided.proven.tolist() == expected and decided.broken.tolist() == [not there for there in expected]
+
+
+def test_a_network_that_ends_in_an_elementwise_block_is_decided_as_with_a_dense_one(examples):
+    images, network = examples[0][:12], made("ramp")
+    scaled = Network((*network.architecture, Block(Elementwise((10,))))).double().requires_grad_(False)
+    scaled.load_state_dict(scaled.state_dict() | network.state_dict())
+    scales = scaled.layers[-1].weight.copy_(torch.linspace(0.5, 1.5, 10))
+    last = network.layers[-1]
+    last.weight.mul_(scales[:, None])
+    last.bias.mul_(scales)
+    labels = network(images).argmax(1)
+    expected = decide(network, images, labels, epsilon=EPSILON, seconds=5).verdicts
+    assert decide(scaled, images, labels, epsilon=EPSILON, seconds=5).verdicts == expected
+    assert set(expected) == {"proven", "broken"}
 
 
 def test_behind_the_step_stands_the_same_network(network, examples):

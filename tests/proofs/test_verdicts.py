@@ -1,5 +1,6 @@
 """Verdicts on images and boxes: against enumeration, strangers' verdicts, and what float32 rounds."""
 
+import copy
 import itertools
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from satcore import outside
-from satcore.networks import Block, Dense, Elementwise, build, mlp
+from satcore.intervals import box
+from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
 from satcore.proofs import by_intervals, certified, decide, decide_boxes
 from satcore.proofs.counterexamples import _inward
 from tests.examples import first_examples, load
@@ -73,6 +75,37 @@ def test_what_float64_classifies_rightly_and_float32_does_not_is_not_proven():
     assert int(double(images.double()).argmax()) == 1 and bool(certified(double, images, labels, epsilon=0.0))
     assert not bool(certified(network.float(), images, labels, epsilon=0.0))
     assert decide(network, images, labels, epsilon=0.0, seconds=1).verdicts != ("proven",)
+
+
+def linear(seed: int = 3) -> Network:
+    return build((Block(Dense(784, 10)),), seed).requires_grad_(False)
+
+
+def test_a_linear_network_is_broken_at_the_corner_where_its_margin_is_least():
+    network, (images, _) = linear(), first_examples(8)
+    labels, double = network(images).argmax(1), copy.deepcopy(network).double()
+    low, high = (end.flatten(1) for end in box(images.double(), 0.001))
+    contrast = (double.weights[0][labels][:, None] - double.weights[0]).view(8, 10, 784)
+    corners = torch.where(contrast > 0, low[:, None], high[:, None])
+    margins = (contrast * corners).sum(2) + double.layers[0].bias[labels][:, None] - double.layers[0].bias
+    broken = margins.scatter(1, labels[:, None], torch.inf).amin(1) < 0
+    assert 0 < broken.sum() < 8
+    verdicts = tuple("broken" if there else "proven" for there in broken)
+    assert decide(network, images, labels, epsilon=0.001, seconds=0.05).verdicts == verdicts
+    ends = (end.view(-1, 1, 28, 28) for end in (low, high))
+    decision = decide_boxes(network, *ends, labels, seconds=0.05)
+    assert decision.verdicts == verdicts
+    assert (network(decision.images[broken]).argmax(1) != labels[broken]).all()
+
+
+@pytest.mark.parametrize("spoil", [lambda layer: layer.weight.zero_(), lambda layer: layer.weight[1:].zero_()])
+def test_what_ties_in_a_linear_network_stays_open(spoil):
+    network, (images, _) = linear(), first_examples(2)
+    spoil(network.layers[0])
+    network.layers[0].bias.zero_()
+    network.layers[0].weight[0] = network.layers[0].weight[1]
+    labels = torch.zeros(2, dtype=torch.int64)  # the first of those that are equal
+    assert decide(network, images, labels, epsilon=0.1, seconds=0.05).verdicts == ("open", "open")
 
 
 def test_a_sum_that_float32_rounds_away_is_no_margin():
