@@ -102,7 +102,7 @@ class _Cube:
     def images(self, index: Tensor, flipped: Tensor) -> Tensor:
         """Those at `index` (n,) with the pixels `flipped` (n, …, 784), (n·…, 1, 28, 28)."""
         shape = (len(index), *[1] * (flipped.ndim - 2), 784)
-        moved = torch.where(flipped, self.across[index].view(shape), self.originals[index].view(shape))
+        moved = torch.where(flipped, self.across[index].reshape(shape), self.originals[index].reshape(shape))
         return moved.view(-1, 1, 28, 28)
 
     def onwards(
@@ -149,4 +149,5 @@ class _Cube:
         return flipped[:, None] ^ (number[:, None] == torch.arange(count, device=free.device)[:, None])
 
     def _stepped(self, images: Tensor) -> Tensor:
-        return self.network.output(0, self.network.affine(0, images)).detach()
+        seen = images.to(next(self.network.parameters()).dtype)  # as the network sees them
+        return self.network.output(0, self.network.affine(0, seen)).detach()

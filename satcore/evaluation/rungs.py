@@ -14,7 +14,7 @@ from satcore.attacks import AttackResult, fgsm, pgd, square, transfer
 from satcore.attacks.descent import check_some
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
-from satcore.evaluation.strongest import Attack, attacks_on, check_for_all, wrong
+from satcore.evaluation.strongest import Attack, attacks_on, check_for_all, widened, wrong
 from satcore.networks import Network
 from satcore.proofs import by_intervals, certified, decide, refusal
 from satcore.proportions import Proportion
@@ -71,6 +71,7 @@ def ladder(
     `satcore.evaluation.worst_case` does.
     """
     check_for_all(images, labels, epsilon)
+    images = widened(images, network, source)
     yield from _ladder(network, images, labels, epsilon, source, wrong(network, images, labels))
 
 
@@ -82,10 +83,15 @@ def accuracy_against_epsilon(
     Proven by linear bounds; of a network that convolves by intervals, since these would take seconds an image; of one
     that steps first by branch and bound, which is complete there, `SECONDS` an image. The worst case counts what a
     smaller ε has broken, which lies within the larger one too. What is proven to stand is spared the slowest attacks,
-    and what isn't proven within a small ε isn't tried within a larger one.
+    and what isn't proven within a small ε isn't tried within a larger one. Raises ValueError for epsilons in another
+    order, too.
     """
     for epsilon in epsilons:
         check_for_all(images, labels, epsilon)
+    for smaller, larger in itertools.pairwise(epsilons):
+        if larger < smaller:
+            raise ValueError(f"expected ascending epsilons, got {larger:g} after {smaller:g}")
+    images = widened(images, network, source)
     broken = wrong(network, images, labels)
     proven = None if refusal(network) else torch.ones_like(broken)
     for epsilon in epsilons:
@@ -112,6 +118,7 @@ def one_rung(
     Raises ValueError for a rung that the ladder doesn't have.
     """
     check_for_all(images, labels, epsilon)
+    images = widened(images, network, source)
     attacks = list(_up_to(name, network, epsilon, source))
     right = done = 0
     for x, y in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):

@@ -29,7 +29,8 @@ class WorstCase:
 
     broken  (N,) bool: wrong before, or made wrong by any attack
     by      N names: the first attack that made it wrong; "wrong before"; None where the image stands
-    images  (N, 1, 28, 28): the image that breaks each one, within ε and [0, 1]; where it stands, the image itself
+    images  (N, 1, 28, 28), in the wider of the images' dtype and the network's, as rounding may put right what is
+            wrong: the image that breaks each one, within ε and [0, 1]; where it stands, the image itself
     """
 
     broken: Tensor
@@ -67,10 +68,11 @@ def worst_case(
 
     An upper bound on how accurate the network stays, within `epsilon`, against whoever knows it. What only gives logits
     is attacked by autograd, by Square, and from the network `source`, if there is one. What happens to an image doesn't
-    depend on the others. Raises ValueError for no images, for a dtype narrower than float32, and as
-    `satcore.attacks.fgsm` does.
+    depend on the others. Raises ValueError for no images, for a dtype narrower than float32, as `satcore.attacks.fgsm`
+    does, and as `widened` does.
     """
     check_for_all(images, labels, epsilon)
+    images = widened(images, network, source)
     broken, found = torch.zeros_like(labels, dtype=torch.bool), images.clone()
     by: list[str | None] = [None] * len(images)
     for attack in attacks_on(network, epsilon, source):
@@ -92,6 +94,29 @@ def check_for_all(images: Tensor, labels: Tensor, epsilon: float) -> None:
     check_some(images, labels, epsilon)
     if images.dtype.itemsize < 4:
         raise ValueError(f"expected images in float32 or float64 for all attacks together, got {images.dtype}")
+
+
+def widened(images: Tensor, network: nn.Module, source: nn.Module | None = None) -> Tensor:
+    """The `images` in the wider of their own dtype and the `network`'s, in which no attack rounds what it has found.
+
+    Raises ValueError for a network or a `source` that doesn't take these; one of blocks takes any.
+    """
+    images = images.to(torch.promote_types(images.dtype, _dtype_of(network, images.dtype)))
+    for module in (network, source):
+        if module is None or isinstance(module, Network) or _dtype_of(module, images.dtype) == images.dtype:
+            continue
+        try:  # it may turn them into its own
+            logits_of(module, images[:1])
+        except RuntimeError as error:
+            sentence = f"expected a network that takes images in {images.dtype}, got {str(error).splitlines()[0]}"
+            raise ValueError(sentence) from error
+    return images
+
+
+def _dtype_of(network: object, otherwise: torch.dtype) -> torch.dtype:
+    """That of the first parameter in floating point; `otherwise` where there is none."""
+    parameters = network.parameters() if isinstance(network, nn.Module) else ()
+    return next((each.dtype for each in parameters if each.is_floating_point()), otherwise)
 
 
 def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = None) -> Iterator[Attack]:

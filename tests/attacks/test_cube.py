@@ -105,6 +105,21 @@ def test_a_step_that_flattens_the_image_is_searched_alike(digits):
     assert torch.equal(found.images, expected.images) and torch.equal(found.success, expected.success)
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_images_of_another_dtype_or_order_are_searched_alike(digits, flat):
+    network, images = of(20, seed=3), with_free(8, digits, 3)
+    if flat:
+        network = build((Block(Elementwise((784,)), "step"), *mlp("relu", (20,))), 3, 3.0).requires_grad_(False)
+    labels = network(images).argmax(1)
+    expected = cube(network, images, labels, epsilon=EPSILON, steps=10)
+    low, high = (images.double() - EPSILON).clamp(0, 1), (images.double() + EPSILON).clamp(0, 1)
+    found = cube(network, images.double(), labels, epsilon=EPSILON, steps=10)
+    assert found.images.dtype == torch.float64 and ((low <= found.images) & (found.images <= high)).all()
+    assert torch.equal(found.success, expected.success) and 0 < int(found.success.sum()) < 40
+    turned = images.mT.contiguous().mT  # the same, its rows no longer one after another
+    assert torch.equal(cube(network, turned, labels, epsilon=EPSILON, steps=10).images, expected.images)
+
+
 def test_targets_are_reached_step_by_step(digits):
     network = of(30, seed=4)
     seen = network(digits).argmax(1)

@@ -112,6 +112,24 @@ def test_behind_a_step_what_no_search_breaks_is_proven(examples, fewer_queries, 
         assert torch.equal(bracket.proven, bracket.rungs[-1].right), bracket.epsilon
 
 
+@pytest.mark.parametrize("epsilons", [(0.3, 0.1), (0.05, 0.1, 0.05)])
+def test_epsilons_that_do_not_ascend_are_refused(tiny, examples, epsilons):
+    with pytest.raises(ValueError, match=f"expected ascending epsilons, got {epsilons[-1]} after {epsilons[-2]}"):
+        next(rungs.accuracy_against_epsilon(tiny, *examples, epsilons=epsilons))
+
+
+@pytest.mark.parametrize("dtype, other", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_images_of_another_dtype_climb_the_ladder_as_well(examples, dtype, other, fewer_queries, monkeypatch):
+    monkeypatch.setattr(rungs, "best_temperature", lambda *_, **settings: 3.0)
+    network = build((STEP, *mlp("ramp", (8,))), seed=2, for_bounds=True).to(dtype).requires_grad_(False)
+    images = examples.images[:2].to(other)
+    labels = network(images).argmax(1)
+    (bracket,) = rungs.accuracy_against_epsilon(network, images, labels, epsilons=(0.02,))
+    assert [rung.name for rung in bracket.rungs] == [name for name in RUNGS if name != "transfer"]
+    (alone,) = one_rung("worst case", network, images, labels, epsilon=0.02)
+    assert alone.count == int(bracket.rungs[-1].right.sum()) > 0
+
+
 @pytest.mark.slow
 def test_what_only_gives_logits_has_the_rungs_that_need_no_more_and_no_proof(tiny, examples, fewer_queries):
     class Logits(torch.nn.Module):

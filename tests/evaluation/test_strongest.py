@@ -156,6 +156,37 @@ def test_behind_a_step_a_search_over_free_pixels_comes_first(quick):
     assert_shown(found, network, images, labels, 0.1)
 
 
+def sequential() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).requires_grad_(False)
+
+
+@pytest.mark.parametrize("steps", [False, True])
+@pytest.mark.parametrize("dtype, other", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_images_of_another_dtype_are_attacked_in_the_wider_one(steps, dtype, other, quick):
+    network = build((*[STEP] * steps, *mlp("relu", (16,))), 2, 3.0).to(dtype).requires_grad_(False)
+    images = first_examples(12).images.to(other).mT.contiguous().mT
+    labels = network(images).argmax(1)
+    labels[0] = (labels[0] + 1) % 10
+    found = worst_case(network, images, labels, epsilon=0.03)
+    assert found.images.dtype == torch.float64 and found.broken.sum() > 1 and found.by[0] == WRONG_BEFORE
+    assert_shown(found, network, images.double(), labels, 0.03)
+
+
+def test_a_module_takes_images_in_the_wider_dtype_or_is_refused_in_a_sentence(quick):
+    images, _ = first_examples(4)
+    module = sequential().double()
+    labels = module(images.double()).argmax(1)
+    found = worst_case(module, images, labels, epsilon=0.05)
+    assert found.broken.any()
+    assert_shown(found, module, images.double(), labels, 0.05)
+    refusal = r"^expected a network that takes images in torch\.float64, got [^\n]*dtype[^\n]*$"
+    with pytest.raises(ValueError, match=refusal):
+        worst_case(sequential(), images.double(), labels)
+    with pytest.raises(ValueError, match=refusal):
+        worst_case(module, images, labels, source=sequential())
+    assert worst_case(Logits(linear().float()), images.double(), labels, epsilon=0.05).broken.any()  # which casts
+
+
 def test_every_violated_instance_of_the_strangers_network_is_broken():
     network = outside.from_onnx(STRANGER / "mnist-net_256x2.onnx")
     with np.load(STRANGER / "mnist-net_256x2.npz", allow_pickle=False) as arrays:
