@@ -12,7 +12,7 @@ Weights = list[tuple[Tensor, Tensor]]  # W and b of a block, of each member
 
 
 def committee(members: Sequence[Network]) -> Network:
-    """One network whose logits are the mean of those of its `members`, all of one architecture.
+    """One network whose logits are the mean of those of its `members`, all of one architecture, in their dtype.
 
     What sums becomes a convolution with a group a member, but for the first block, all of which see the image, and the
     last, which takes the mean. An elementwise block in front serves all. Raises ValueError for fewer than two members,
@@ -35,11 +35,14 @@ def committee(members: Sequence[Network]) -> Network:
     if front and any(not torch.equal(part, weights[0][0][of]) for pair in weights[0] for of, part in enumerate(pair)):
         raise ValueError("expected the same elementwise block in all members, got others")
     inputs = [IMAGE, *(x for _, x in shapes(architecture))]
+    if flat := bool(front) and len(inputs[1]) == 1:
+        inputs[1] = IMAGE  # in whose order its entries are
     blocks, state = [], {}
     for index, block in enumerate(architecture):
         w, b = (list(tensors) for tensors in zip(*weights[index], strict=True))
         if index < front:
-            affine, w, b = block.affine, w[0], b[0]
+            affine = Elementwise(IMAGE) if flat else block.affine
+            w, b = (of_first.reshape(affine.parameter_shapes()[0]) for of_first in (w[0], b[0]))
         elif index == len(architecture) - 1:
             affine = Dense(number * w[0].shape[1], len(b[0]))
             w, b = torch.cat(w, 1) / number, torch.stack(b).mean(0)
@@ -48,7 +51,7 @@ def committee(members: Sequence[Network]) -> Network:
             w, b = torch.cat(w).reshape(affine.parameter_shapes()[0]), torch.cat(b)
         blocks.append(dataclasses.replace(block, affine=affine))
         state |= {f"layers.{index}.weight": w, f"layers.{index}.bias": b}
-    network = Network(tuple(blocks))
+    network = Network(tuple(blocks)).to(state[f"layers.{len(blocks) - 1}.weight"].dtype)
     network.load_state_dict(network.state_dict() | state)
     return network.eval().requires_grad_(False)
 

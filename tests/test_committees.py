@@ -15,6 +15,7 @@ LOOKS = {
         Block(Dense(6 * 3 * 3, 8), "ramp"),
         Block(Dense(8, 10)),
     ),
+    "behind a step that flattens": (Block(Elementwise((784,)), "step"), *mlp("relu", (9, 7))),
     "groups, pooled": (
         Block(Convolution(1, 4, (4, 4), (2, 2), (1, 0, 0, 1)), "relu", MaxPooling((2, 2), (2, 2))),
         Block(Convolution(4, 6, (3, 3), groups=2), "tanh"),
@@ -40,6 +41,12 @@ def test_the_logits_are_the_mean_of_the_members(architecture, count):
     expected = torch.stack([member.double()(images) for member in some]).mean(0)
     found = committee([member.float() for member in some]).double()(images)
     assert (found - expected).abs().max() <= 2e-5 * expected.abs().max() and expected.std() > 0.05
+
+
+def test_a_committee_keeps_the_dtype_of_its_members():
+    images, some = random_images(20, seed=1), [member.double() for member in members(LOOKS["ramps behind a step"], 2)]
+    found, expected = committee(some)(images), torch.stack([member(images) for member in some]).mean(0)
+    assert found.dtype == torch.float64 and (found - expected).abs().max() <= 1e-12
 
 
 def test_members_that_do_not_fit_are_refused():

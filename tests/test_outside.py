@@ -808,6 +808,12 @@ def test_what_gives_no_logits_is_refused_in_one_sentence(module, said):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_module_in_double_becomes_a_network_in_float32():
-    network = outside.from_module(sigmoid_module().double())
-    assert isinstance(network, Network) and network(images()).dtype == torch.float32
+@pytest.mark.parametrize("make", [sigmoid_module, pooled_module], ids=lambda make: make.__name__)
+def test_a_module_in_double_becomes_a_network_in_double(make):
+    module = trained(make()).double().eval().requires_grad_(False)
+    network = outside.from_module(module)
+    assert isinstance(network, Network) and {parameter.dtype for parameter in network.parameters()} == {torch.float64}
+    logits, expected = network(images()), module(images().double())
+    if isinstance(module, nn.Sequential) and isinstance(module[-1], nn.Softmax):
+        logits = logits.softmax(1)
+    assert (logits - expected).abs().max() <= 1e-12 * expected.abs().max()

@@ -22,9 +22,10 @@ def from_module(module: nn.Module) -> nn.Module:
     """What `module`, which maps images (N, 1, 28, 28) in [0, 1] to logits (N, 10), can be made into.
 
     A `Network` where it can be taken apart (as in `from_onnx_bytes`, by `torch.fx`) and the result has the same logits
-    on random images, a softmax at the end left away; else `LogitsOnly`. Either is a copy, in eval mode and without
-    parameter gradients; the module is left as it is. Raises ValueError for what isn't a module, can't be copied, or
-    gives something else. Tracing changes `nn.Module` for as long as it takes: not while other threads compute.
+    on random images, a softmax at the end left away; else `LogitsOnly`. Either is a copy in the module's dtype, in eval
+    mode and without parameter gradients; the module is left as it is. Raises ValueError for what isn't a module, can't
+    be copied, or gives something else. Tracing changes `nn.Module` for as long as it takes: not while other threads
+    compute.
     """
     if isinstance(module, Network):
         return copy.deepcopy(module).eval().requires_grad_(False)
@@ -41,13 +42,23 @@ def from_module(module: nn.Module) -> nn.Module:
         ) from error
     try:
         reader = _ModuleReader(whole.module)
-        network = reader.network()
+        network = _in(parameter.dtype, reader.network(), reader.chain)
     except Exception:  # and so may tracing it, which runs its code
         return whole
     with torch.no_grad():
         found = reader.chain.at_the_end(network(images).double())
     largest = logits.abs().max()
     return network.to(parameter.device) if bool((found - logits).abs().max() <= TOLERANCE * largest) else whole
+
+
+def _in(dtype: torch.dtype, network: Network, chain: Chain) -> Network:
+    """The `network` that the `chain` has become, in the `dtype`; the chain's weights are in float64."""
+    network = network.to(dtype)
+    if dtype == torch.float64:
+        for layer, part in zip(network.layers, chain.parts, strict=True):
+            own = {"weight": part.weight, "bias": part.bias}
+            layer.load_state_dict({name: torch.tensor(it) for name, it in own.items() if it is not None})
+    return network
 
 
 class LogitsOnly(nn.Module):
