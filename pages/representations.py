@@ -37,25 +37,26 @@ about = about_the_control(chosen)
 with one_readable_line(), matrices:
     if matrices.open:
         blocks = each(chosen, lambda name: compute.blocks(name, seed))
-        with figure("matrices", downloads.of_separations(list(blocks), seed)):
+        with figure("matrices", downloads.of_matrices(blocks, seed)):
             scale = fitting(asked, (there.max() for layers in blocks.values() for there in layers.values()))
             rdm_view(blocks, chosen, compute.images_of_blocks(seed), scale=scale)
 
         st.subheader("Layer by layer")
         found = {key: {name: compute.separation(name, key, seed) for name in blocks} for key in figures.SEPARATIONS}
         st.markdown(words.figure_3(found["between"], found["ratio"], chosen))
-        with figure("separations", downloads.of_separations(list(blocks), seed)):
+        with figure("separations", downloads.of_layers(found, list(blocks), seed)):
             legend({name: chosen[name] for name in blocks})
             rows = [*st.columns(3), *st.columns(3)]
         for (key, curve), column in zip(figures.SEPARATIONS.items(), rows[:3], strict=True):
             figures.draw(column, key, curve, found[key], chosen)
         with st.spinner("Looking into the layers with scikit-learn …"):
             for (key, curve), column in zip(figures.READOUTS.items(), rows[3:5], strict=True):
-                figures.draw(column, key, curve, {name: compute.readout(name, key, seed) for name in blocks}, chosen)
+                found[key] = {name: compute.readout(name, key, seed) for name in blocks}
+                figures.draw(column, key, curve, found[key], chosen)
         reference, *others = blocks
         if others:
-            likeness = {name: compute.likeness(reference, name, seed) for name in others}
-            figures.draw(rows[5], "rsa", figures.likeness(chosen[reference]), likeness, chosen)
+            found["rsa"] = {name: compute.likeness(reference, name, seed) for name in others}
+            figures.draw(rows[5], "rsa", figures.likeness(chosen[reference]), found["rsa"], chosen)
 
 with one_readable_line(), full:
     if full.open:

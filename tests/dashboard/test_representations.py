@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import csv
 import io
 import json
 
@@ -11,7 +12,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from satcore import data, library, networks, representations
-from satcore.dashboard.representations import compute, downloads, rdm_view, words
+from satcore.dashboard.representations import compute, downloads, figures, rdm_view, words
 from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import Style, styles
@@ -248,13 +249,32 @@ def test_the_python_that_a_page_hands_out_computes_the_same(activations, labels)
     index = compute.index_of(3, 0)
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(downloads.rdm_code([PAIR[0]], "layer 2", 0), {})
-        exec(downloads.separation_code([PAIR[0]], 0), {})
+        exec(downloads.matrices_code([PAIR[0]], 0), last := {})
+        exec(downloads.layers_code(PAIR, 0), {})
         exec(downloads.embedding_code([PAIR[0]], "PCA", 0, index), {})
     expected = representations.separation(representations.rdm(activations[PAIR[0]]["layer 2"]), labels)
     assert out.getvalue().count(f"between={expected.between}") == 2
+    silhouette, right = (compute.readout(PAIR[0], key, 0)["layer 2"] for key in ("silhouette", "readout"))
+    assert f"{expected} {silhouette} {right}" in out.getvalue()
+    assert f"{PAIR[1]} {compute.likeness(*PAIR, 0)}" in out.getvalue()
+    assert np.allclose(last["drawn"].numpy(), compute.blocks(PAIR[0], 0)["softmax"])
     x, y = compute.embedded(PAIR[0], "layer 1", "PCA", 0, index)[-1]
     line = next(line for line in out.getvalue().splitlines() if line.startswith(f"{PAIR[0]} layer 1 ["))
     assert [float(number) for number in line.partition("[")[2].rstrip("]").split()] == pytest.approx([x, y], rel=1e-4)
+
+
+def test_every_number_that_a_layer_has_is_in_the_file():
+    keys = [*figures.SEPARATIONS, *figures.READOUTS]
+    curves = {key: {name: dict.fromkeys(compute.names_of(name), 0.5) for name in PAIR} for key in keys}
+    taken = downloads.of_layers(curves, PAIR, 0)
+    curves["rsa"] = {PAIR[1]: {"pixels": 1.0}}  # which is found once the menu is there
+    header, *rows = csv.reader(io.StringIO(taken.data["layers-0.csv"]()))
+    assert header == ["network", "layer", *keys, "rsa"]
+    assert [tuple(row[:2]) for row in rows] == [(name, layer) for name in PAIR for layer in compute.names_of(name)]
+    assert [row[-1] for row in rows if row[1] == "pixels"] == ["", "1.0"] and {row[2] for row in rows} == {"0.5"}
+    arrays = downloads.of_matrices({name: compute.blocks(name, 0) for name in PAIR}, 0).data["rdms-0.npz"]()
+    with np.load(io.BytesIO(arrays)) as matrices:
+        assert matrices[f"{PAIR[0]}/layer 1"].shape == (compute.BLOCKS, compute.BLOCKS)
 
 
 def test_layers_of_any_depth_and_a_step_stand_in_one_order():
