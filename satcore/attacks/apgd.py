@@ -130,7 +130,7 @@ class _Run:
         x, (low, high) = standing.images[index], box(standing.originals[index], epsilon)
         infinite = torch.full_like(standing.lowest[index], torch.inf)
         zero = torch.zeros_like(infinite)
-        size = torch.full_like(infinite, 2 * epsilon)
+        size = x.new_full((len(x),), 2 * epsilon)  # in the images' dtype, which steps keep
         never = torch.zeros_like(index, dtype=torch.bool)
         return cls(index, low, high, x, x, x, torch.zeros_like(x), infinite, infinite, infinite, size, zero, never)
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -155,7 +155,7 @@ class Way:
         """As `by_layer`, with a logarithm for each entry of the signal and not for each image; without the hidden
         `layers`, by x⁰ and hᴰ alone.
         """
-        x, blocks = images.detach(), []
+        x, blocks = images.detach().to(next(network.parameters()).dtype), []
         with torch.enable_grad():
             for index, block in enumerate(network.architecture):
                 x = x.detach().requires_grad_()
@@ -177,7 +177,8 @@ class Way:
                     found.append(signal)
             signal = signal.through(h if layers else pooled, x)
         found.append(signal)
-        return [there.gradient(log_factor, logits) for there in reversed(found)]
+        first, *others = (there.gradient(log_factor, logits) for there in reversed(found))
+        return [replace(first, direction=first.direction.to(images.dtype)), *others]
 
     @property
     def _temperature(self) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from satcore import data, library
 from satcore.attacks import fgsm, pgd
+from satcore.attacks.apgd import apgd
 from satcore.attacks.gradients import BANDS, WAYS, Gradient, Way, _Signal
 from satcore.attacks.objective import Objective
 from satcore.networks import Network, build, mlp
@@ -332,3 +333,15 @@ def test_another_temperature_is_refused(tiny, examples, temperature):
 def test_another_loss_is_refused(tiny, examples):
     with pytest.raises(ValueError, match="expected a loss out of cross-entropy, margin, got 'hinge'"):
         fgsm(tiny, *examples, loss="hinge")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype, other", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_images_of_another_dtype_than_the_networks_are_attacked_and_keep_theirs(kind, dtype, other):
+    network, images = small(kind, "sigmoid").to(dtype), random_images(3, 1).to(other)
+    with torch.no_grad():
+        labels = network(images).argmax(1)
+    for gradient in WAYS:
+        assert fgsm(network, images, labels, gradient=gradient).images.dtype == other
+        assert pgd(network, images, labels, gradient=gradient, steps=2).images.dtype == other
+        assert apgd(network, images, labels, ways=[Way(gradient)] * 3, epsilon=0.01).images.dtype == other
