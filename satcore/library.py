@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ CARD, WEIGHTS, RECORDS, ABOUT = "card.json", "weights.safetensors", "records.jso
 MOST_CARD, MOST_FILE, MOST_RECORDS = 1 << 20, 160 << 20, 64 << 20  # bytes; a file's header is held to the first as well
 MOST_NAMED = 40  # networks, in a sentence
 LABEL = "[a-z0-9][a-z0-9.-]*"
+MOST_LETTERS = 40  # of a new label; some from before have up to 60, and stay readable
 
 
 @dataclass(frozen=True)
@@ -314,9 +316,16 @@ def content_hash(architecture: Architecture, weights: bytes) -> str:
 
 
 def slug(label: str) -> str:
-    """What is left of a `label` in a folder's name: letters, digits, dashes and dots. Raises ValueError for nothing."""
+    """What is left of a `label` in a folder's name: letters, digits, dashes and dots, 40 at most, cut after a word.
+
+    Letters lose their accents: ü becomes u. Raises ValueError for nothing.
+    """
     check_kind(label, str, "a name with a letter or a digit")
-    left = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60]
+    plain = "".join(each for each in unicodedata.normalize("NFKD", label) if not unicodedata.combining(each))
+    left = re.sub(r"[^a-z0-9.]+", "-", plain.casefold()).strip("-.")
+    if len(left) > MOST_LETTERS:
+        words = left[: MOST_LETTERS + 1].rpartition("-")[0]
+        left = (words or left[:MOST_LETTERS]).strip("-.")
     if not left:
         raise ValueError(f"expected a name with a letter or a digit, got {label[:60]!r}")
     return left

@@ -238,13 +238,22 @@ def test_loading_twice_gives_two_networks_and_touches_no_random_numbers(name):
         "Wide tanh, 2 layers": "wide-tanh-2-layers",
         "../../etc/passwd": "etc-passwd",
         "..a..": "a",
-        "Größe": "gr-e",
-        "x" * 100: "x" * 60,
+        "Größe": "grosse",
+        'ünï(b)cödé & "q"': "uni-b-code-q",
+        "x" * 100: "x" * 40,
+        "a really long name that somebody has given to a network": "a-really-long-name-that-somebody-has",
+        f"{'x' * 20} {'y' * 19} z": f"{'x' * 20}-{'y' * 19}",
     }.items(),
 )
 def test_a_label_becomes_the_name_of_a_folder(network, own_shelf, label, left):
     assert library.add(network, label) == f"mine/{left}"
     assert [path.name for path in (own_shelf / "mine").iterdir()] == [left]
+
+
+def test_a_longer_name_from_before_stays_readable(own_shelf, network, name):
+    longer = own_shelf / "mine" / ("x" * 60)
+    library.folder_of(name).rename(longer)
+    assert library.names()[-1] == f"mine/{longer.name}" and library.load(f"mine/{longer.name}")
 
 
 @pytest.mark.parametrize("label", ["", "…", "../..", "\n"])

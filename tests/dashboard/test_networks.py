@@ -4,6 +4,8 @@ import contextlib
 import csv
 import dataclasses
 import io
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -11,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
-from satcore import checkpoints, data, evaluation, library, networks
+from satcore import background, checkpoints, data, evaluation, library, networks
 from satcore.dashboard.networks import downloads, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import keep
@@ -119,6 +121,23 @@ def test_another_network_of_one_name_gets_a_suffix():
     assert keep("数字.onnx", onnx_file(3.0)).name == "mine/network"
 
 
+def test_a_file_keeps_its_letters_in_the_name_and_its_name_on_the_card():
+    brought = keep("ünï(b)cödé & %22q%22.onnx", onnx_file())  # as browsers send a quotation mark
+    assert brought.name == "mine/uni-b-code-q"
+    assert library.describe(brought.name).origin == 'ONNX file ünï(b)cödé & "q".onnx, uploaded'
+
+
+def test_a_name_of_ones_own_goes_before_that_of_the_file():
+    page = opened()
+    page.text_input[0].set_value("Mine, wide")
+    uploaded(page, "net.onnx", onnx_file())
+    assert [said.value for said in page.success] == ["Kept as **mine/mine-wide**."]
+    assert page.text_input[0].value == ""
+    page.text_input[0].set_value("…")
+    uploaded(page, "net.onnx", onnx_file(2.0))
+    assert [said.value for said in page.error] == ["expected a name with a letter or a digit, got '…'"]
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", onnx_file()[:-500]], ids=["empty", "text", "cut short"])
 def test_what_is_no_network_is_refused_in_one_sentence(content):
     page = uploaded(opened(), "bad.onnx", content)
@@ -158,6 +177,32 @@ def test_who_takes_away_what_another_session_took_gets_one_sentence():
     library.remove(own)
     delete.click().run()
     assert not page.exception and own not in listed(page)
+
+
+WORKS = """
+import sys, time
+from satcore import background
+with background.at_work(sys.argv[1]):
+    print("begun", flush=True)
+    time.sleep(100)
+"""
+
+
+def test_whoever_examines_a_network_that_is_taken_away_is_stopped():
+    own, other = own_mlp(), own_cnn()
+    works = [
+        subprocess.Popen([sys.executable, "-c", WORKS, reality.work(name)], stdout=subprocess.PIPE, text=True)
+        for name in (own, other)
+    ]
+    try:
+        assert [process.stdout and process.stdout.readline() for process in works] == ["begun\n"] * 2
+        opened(shelf="your own").button(key=f"delete {own}").click().run()
+        assert works[0].wait(10) != 0 and own not in library.names()
+        assert works[1].poll() is None and background.report(reality.work(other))
+    finally:
+        for process in works:
+            process.kill()
+            process.communicate()
 
 
 def test_a_damaged_card_is_one_sentence_and_can_be_taken_away():

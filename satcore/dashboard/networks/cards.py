@@ -4,7 +4,7 @@ import streamlit as st
 
 from satcore import library
 from satcore.dashboard.networks import words
-from satcore.dashboard.networks.examination import examination
+from satcore.dashboard.networks.examination import end, examination
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY
@@ -73,5 +73,6 @@ def remove(name: str, measuring: Measuring) -> None:
         if st.button("Delete it", key=f"delete {name}", type="primary"):
             with one_sentence():
                 measuring.forget(name)
+                end(name)
                 library.remove(name)
                 st.rerun()

@@ -1,10 +1,11 @@
 """How much of a network's robustness is real: begun from its card, done by a process of its own."""
 
+import contextlib
 import subprocess
 
 import streamlit as st
 
-from satcore import background
+from satcore import background, library
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.evaluation import reality
 
@@ -17,6 +18,19 @@ def examination(name: str) -> None:
         key = reality.work(name)
         going = background.report(key) is not None or _begins(key)
         st.fragment(_as_it_goes, run_every=1.0 if going else None)(name, key, going)
+
+
+def end(name: str) -> None:
+    """Stop at once whoever examines the network `name`, which is to go: nobody could see it, or stop it, afterwards."""
+    with contextlib.suppress(ValueError):  # a damaged one, which nobody examines
+        key, card = reality.work(name), library.describe(name)
+        if any(other.sha256 == card.sha256 for other in library.catalogue().cards.values() if other.name != name):
+            return  # the examination is of that one as well, and its card has a Stop
+        process: subprocess.Popen | None = st.session_state.get(BEGUN, {}).pop(key, None)
+        if process:
+            process.kill()  # which may not have come so far that it has said who it is
+            process.wait()
+        background.stop(key, at_once=True)
 
 
 def _as_it_goes(name: str, key: str, going: bool) -> None:

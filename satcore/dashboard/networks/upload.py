@@ -23,6 +23,9 @@ class Brought:
 def upload(measuring: Measuring) -> Brought | None:
     """The control to upload an ONNX file with; what became of the last upload of this session."""
     key = current()
+    st.text_input(
+        words.CALL_IT, key=_naming(key), max_chars=library.MOST_LETTERS, placeholder=words.AS_THE_FILE, width=360
+    )
     st.file_uploader(
         "An ONNX file",
         type="onnx",
@@ -39,21 +42,31 @@ def current() -> str:
     return f"upload {st.session_state.get(ROUND, 0)}"
 
 
-def keep(file: str, content: bytes) -> Brought:
-    """Put the network in the `content` of an ONNX `file` on the user's shelf, unless it is on a shelf already."""
+def keep(file: str, content: bytes, called: str = "") -> Brought:
+    """Put the network in the `content` of an ONNX `file` on the user's shelf, unless it is on a shelf already.
+
+    It is `called` as one likes, else as its file is.
+    """
+    file = words.name_of(file)
     try:
+        label = library.slug(called) if called else words.label_of(file)
         network = outside.from_onnx_bytes(content)
-        known, label = library.same_as(network), words.label_of(file)
+        known = library.same_as(network)
         name = known or library.add(network, label, origin=words.origin_of(file))
     except (ValueError, OSError) as error:
         return Brought("", str(error))
     return Brought(name, words.brought(name, f"{library.OWN}/{label}", known is not None))
 
 
+def _naming(key: str) -> str:
+    """The key of the field for the name beside the control of this `key`; empty again with it."""
+    return f"name of {key}"
+
+
 def _take(key: str, measuring: Measuring) -> None:
     uploaded = st.session_state.get(key)
     if uploaded is not None and key == current():  # the browser may say it twice
-        brought = keep(uploaded.name, uploaded.getvalue())
+        brought = keep(uploaded.name, uploaded.getvalue(), st.session_state.get(_naming(key), "").strip())
         st.session_state[BROUGHT] = brought
         st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
         if brought.name and not library.describe(brought.name).measurements:

@@ -30,6 +30,8 @@ module = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.Tanh(), nn.Linear(1
 network = outside.from_module(module)  # or outside.from_onnx("network.onnx")
 print(library.add(network, "my network"))
 """
+CALL_IT = "What to call it"
+AS_THE_FILE = "as its file is called"
 SHIPPED, OWN, EVERY = "ships", "your own", "all"
 NO_GROUP = "no group"
 
@@ -75,8 +77,13 @@ def measured_on(card: Card) -> str:
     return f"{m['images']:,} test images, ε = {m['epsilon']:g}{both}"
 
 
+def name_of(file: str) -> str:
+    """The name of an uploaded `file` as its owner has it: browsers send three characters of it as %22, %0D and %0A."""
+    return re.sub("%(22|0D|0A)", lambda found: chr(int(found[1], 16)), file)
+
+
 def label_of(file: str) -> str:
-    """What an uploaded `file` is to be called: what is left of its name, or "network" where nothing is."""
+    """What a `file` is to be called: what is left of its name, or "network" where nothing is."""
     stem = re.sub(r"\.onnx$", "", file, flags=re.IGNORECASE)
     try:
         return library.slug(stem)
@@ -85,7 +92,7 @@ def label_of(file: str) -> str:
 
 
 def origin_of(file: str) -> str:
-    """Where a network comes from that was uploaded as the `file`."""
+    """Where a network comes from that was uploaded as a `file` of this name."""
     printable = "".join(letter for letter in file if letter.isprintable())
     return f"ONNX file {printable[:100]}, uploaded"
 
