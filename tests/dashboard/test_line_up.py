@@ -48,6 +48,23 @@ def test_a_link_to_a_network_that_is_gone_says_so():
     assert [there.value for there in page.warning] == ["Not on this machine: `mine/gone`."]
 
 
+def test_a_name_that_is_gone_is_shown_whole_as_far_as_one_can_be_long():
+    longest, longer = f"mine/{'x' * 60}-9999", f"mine/{'y' * 100}"
+    page = opened("home", first=True, **QUICK, networks=[longest, longer])
+    assert [there.value for there in page.warning] == [f"Not on this machine: `{longest}`, `mine/{'y' * 64}…`."]
+
+
+@pytest.mark.parametrize("asked", [[*MLPS, "cnn/vanilla"], ",".join([*MLPS, "cnn/vanilla"])], ids=["keys", "commas"])
+def test_a_fifth_network_does_not_vanish_in_silence(asked):
+    page = opened("home", first=True, **QUICK, networks=asked)
+    assert chosen(page) == MLPS
+    assert [there.value for there in page.warning] == ["At most four are shown; left out: `cnn/vanilla`."]
+    gone = opened("home", first=True, **QUICK, networks=[f"mine/{letter}" for letter in "abcde"])
+    assert [there.value for there in gone.warning] == [
+        "Not on this machine: `mine/a`, `mine/b`, `mine/c`, `mine/d` and 1 more."
+    ]
+
+
 def test_none_at_all_is_one_sentence():
     page = opened("home", first=True, networks="")
     assert not page.exception

@@ -10,6 +10,7 @@ from satcore.library import Card
 from satcore.recipes import PAPER_TRAININGS
 
 KEY, MOST, REMEMBERED = "networks", 4, "line-up"
+LONGEST = 70  # letters of a name, with what it begins with and its suffix; longer ones in a link are nobody's
 OLD_KEYS = ("family", "left", "right", "eyes")  # of links from before there were line-ups
 
 
@@ -24,7 +25,7 @@ def line_up() -> dict[str, Style]:
         raise ValueError("expected trained networks, got none: train them with `python -m satcore train --all`")
     presets = _presets(cards)
     _follow_old_link(list(cards), presets)
-    unknown = [name for name in st.query_params.get_all(KEY) if name and name not in cards]
+    asked = [name for name in dict.fromkeys(st.query_params.get_all(KEY)) if name]
     first = next(iter(presets.values()), list(cards)[:MOST])
     _remember(first, list(cards))
     choice, presses = st.columns([10, 7], vertical_alignment="bottom", gap="small")
@@ -34,9 +35,8 @@ def line_up() -> dict[str, Style]:
     with presses.container(horizontal=True, gap="xsmall"):
         for title, names in presets.items():
             st.button(title, key=f"line-up {title}", on_click=_choose, args=(names,), type="tertiary")
-    if unknown:
-        listed = ", ".join(f"`{name[:60]}`" for name in unknown[:MOST])
-        st.warning(f"Not on this machine: {listed}.", icon=":material/info:")
+    for said in _not_shown(asked, list(cards)):
+        st.warning(said, icon=":material/info:")
     digits.refuse_unknown()
     st.session_state[REMEMBERED] = chosen
     if not chosen:
@@ -55,6 +55,19 @@ def in_the_eyes_of(chosen: dict[str, Style]) -> str:
     """The network whose confidence chooses an image unless another is asked for: the saturated one, else the first."""
     cards = library.catalogue().cards
     return next((name for name in chosen if cards[name].training == "saturated"), next(iter(chosen)))
+
+
+def _not_shown(asked: list[str], names: list[str]) -> list[str]:
+    """A sentence each on the networks `asked` for that there aren't, and on those that are more than four."""
+    unknown, more = [name for name in asked if name not in names], [name for name in asked if name in names][MOST:]
+    said = [("Not on this machine", unknown), ("At most four are shown; left out", more)]
+    return [f"{what}: {_listed(those)}." for what, those in said if those]
+
+
+def _listed(names: list[str]) -> str:
+    """The first four of the `names`, whole, and how many more there are."""
+    shown = [f"`{name if len(name) <= LONGEST else f'{name[: LONGEST - 1]}…'}`" for name in names[:MOST]]
+    return ", ".join(shown) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def _presets(cards: dict[str, Card]) -> dict[str, list[str]]:
@@ -99,7 +112,7 @@ def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:
     family = asked.get("family", next(iter(FAMILY_TITLES)))
     wanted = presets.get(FAMILY_TITLES.get(family, ""), []) if "family" in asked else []
     wanted = [*wanted, *asked.get_all("left"), *asked.get_all("right"), *listed]
-    found = [name for name in dict.fromkeys(wanted) if name in names][:MOST]
+    found = [name for name in dict.fromkeys(wanted) if name in names or name in filter(None, listed)]
     others = {key: asked.get_all(key) for key in asked if key not in old}
     if "eyes" in asked:
         others["judge"] = [f"{family}/{asked['eyes']}"]
