@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from satcore import background, library, networks, runs
 from satcore.dashboard.train import controls, downloads, figures, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
-from satcore.dashboard.train.records import Record, Training, beside, record, seconds_an_epoch, trainings
+from satcore.dashboard.train.records import Beside, Record, Training, beside, record, seconds_an_epoch, trainings
 from satcore.evaluation import seeds
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
@@ -154,6 +154,39 @@ def test_a_paused_run_is_listed_drawn_and_can_be_resumed_or_cancelled():
     assert button(page, "Start")
 
 
+def test_who_forgets_a_training_is_not_shown_anothers_as_if_it_were_theirs():
+    mine, others = put_down(Run(SMALL), 2), put_down(Run(SMALL, seed=1), 2)
+    with background.at_work(others):
+        page = opened(run=mine)
+        assert any("forgets all that" in said.value and "seed 0**" in said.value for said in page.markdown)
+        button(page, "Forget it").click().run()
+        assert not page.exception and list(runs.unfinished()) == [others]
+        page.text_input(key="train_seed").set_value("7").run()  # nor later
+        assert "run" not in page.query_params and button(page, "Queue")
+        assert not [there for there in page.button if "Forget it" in there.label]
+        button(page, "under way").click().run()
+        assert page.query_params["run"] == others
+
+
+@pytest.mark.parametrize("whoever", ["this session", "another one"])
+def test_that_a_training_was_forgotten_is_said_whoever_did_it(whoever):
+    mine, others = (put_down(Run(SMALL, seed), 2) for seed in (0, 1))
+    with background.at_work(others):
+        page = opened(run=mine)
+        if whoever == "this session":
+            button(page, "Forget it").click()
+        else:
+            runs.cancel(Run(SMALL))
+        said = [there.value for there in page.run().info]
+        assert said == ["**relu-mlp/saturated, changed, seed 0** is forgotten, with all that it had come to."]
+        assert "run" not in page.query_params and not page.run().info
+
+
+def test_a_button_is_that_of_its_training_whichever_is_shown_by_then():
+    shown = [opened(run=put_down(Run(SMALL, seed), 2)) for seed in (0, 1)]
+    assert len({button(page, label).key for page in shown for label in ("Forget it", "Resume")}) == 4
+
+
 def test_the_list_says_what_stays_true_until_it_is_drawn_again():
     run = Run(SMALL)
     for report in (None, background.Report(0.0, background.WAITS, 1), background.Report(0.4, "epoch 2", 1)):
@@ -184,6 +217,7 @@ def test_the_address_says_which_training_is_shown():
     page = opened(run=other)
     assert any("seed 1**" in there.value for there in page.markdown)
     unknown = opened(run="train-nobody-0", **of_small())
+    assert [said.value for said in unknown.warning] == [words.GONE] and "run" not in unknown.query_params
     assert not unknown.error and any("seed 0**" in there.value for there in unknown.markdown)
 
 
@@ -244,8 +278,54 @@ def test_beside_a_recipe_that_ships_stands_another_seed_of_it():
         other = next(there for there in staged if there != seed)
         found = beside(Run(recipe, seed), {})
         assert (
-            found and found.called == f"{recipe.name}, seed {other}" and f"In grey: {found.called}" in words.grey(found)
+            found
+            and found.called == f"{recipe.name}, seed {other}"
+            and f"In grey: {found.called}" in words.grey(found, recipe)
         )
+
+
+@pytest.mark.parametrize("changes", [{}, {"widths": (100, 100)}, {"clean_share": 0.5}], ids=str)
+def test_beside_a_quick_preset_stands_no_recipe_that_penalises_something_else(changes):
+    for preset in PRESETS.values():
+        assert beside(Run(changed(preset, changes)), {}) is None
+    assert beside(Run(changed(RECIPES["relu-mlp/saturated"], changes)), {}) is not None
+
+
+@pytest.mark.parametrize(("factor", "drawn"), [(5, True), (1000, False), (0.001, False), (0, True)])
+def test_a_lambda_of_another_size_is_not_drawn_on_this_ones_axis(factor, drawn):
+    put_down(Run(SMALL), 3)
+    epochs = record(Run(SMALL).folder / library.RECORDS).epochs()
+    other = Beside("another", [epoch._replace(lam=factor * SMALL.lambda_max) for epoch in epochs])
+    figure = figures.course([], other, "#000000", 0, SMALL)
+    assert figure.layout.yaxis2.tickvals == (max(1, factor if drawn else 0) * SMALL.lambda_max,)
+    assert any("λ" in curve.hovertemplate and len(curve.x) for curve in figure.data) == drawn
+    assert ("not drawn" in words.grey(other, SMALL)) != drawn
+
+
+def test_after_one_epoch_each_curve_has_a_symbol_of_its_own():
+    put_down(Run(SMALL), 1)
+    there = record(Run(SMALL).folder / library.RECORDS).epochs()
+    for figure in (
+        figures.course(there, None, "#000000", 1, SMALL),
+        figures.losses(there, "#000000", 3),
+        figures.by_layer(there, "saturation", "#000000", 3),
+    ):
+        symbols = [curve.marker.symbol for curve in figure.data if curve.mode == "markers"]
+        assert len(symbols) > 1 and None not in symbols and len(set(symbols)) == len(symbols)
+
+
+def test_a_network_that_has_learned_nothing_is_said_to_be_dead_and_not_saturated():
+    path = Run(SMALL).folder / library.RECORDS
+    put_down(Run(SMALL), 2)
+    dead = lines(networks.build(SMALL.architecture), 2, accuracy=0.139, zero_gradient=0.928)
+    path.write_text("".join(json.dumps(line) + "\n" for line in dead))
+    page = opened(**of_small())
+    assert "learned nothing: it is right on 13.9 %" in page.warning[0].value
+    put_down(Run(SMALL, seed=1), 2)
+    assert not opened(**of_small(train_seed="1")).warning
+    now = record(path).epochs()[-1]
+    axis = figures.element(*[now._replace(element=0 * now.element)] * 2, "#000000").layout.yaxis
+    assert min(axis.tickvals) > 1e-30 and axis.ticktext[0].startswith("≤10")
 
 
 def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():

@@ -13,17 +13,20 @@ from satcore.dashboard.train.records import Beside, Counts, Epoch
 from satcore.evaluation.seeds import Stage
 from satcore.recipes import Recipe
 
-CURVES = {  # by field: what it is called, and its line; hatched where the gradient is exactly zero, as in Table 1
-    "zero_gradient": ("zero gradient", {"width": 1.5, "dash": "dot"}),
-    "accuracy": ("right", {"width": 2}),
-    "fgsm_accuracy": ("after FGSM", {"width": 5}),
+# By field: what it is called, its line, and its symbol after one epoch; hatched where the gradient is exactly zero, as
+# in Table 1.
+CURVES = {
+    "zero_gradient": ("zero gradient", {"width": 1.5, "dash": "dot"}, "x"),
+    "accuracy": ("right", {"width": 2}, "circle-open"),
+    "fgsm_accuracy": ("after FGSM", {"width": 5}, "diamond"),
 }
 FLAT, PALE = 1e-3, 0.3  # φ is called flat where φ′ is below; the opacity of bars where it still rises
 MIDDLE = 0.99  # share of the inputs that a curve of φ shows
+SYMBOLS = ("circle", "square", "diamond", "x")  # as many as there are dashes
 HEIGHT = 285  # of what stands on the first screen, in pixels
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FEW = {"nticks": 5, "tickmode": "auto"}  # numbers at an axis, wherever those of an axis below it are
-DECADES = 8  # of the length element
+DECADES, LEAST = 8, 1e-290  # of the length element; below the latter float64 has no decades left to draw
 
 
 def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: int, recipe: Recipe) -> go.Figure:
@@ -32,15 +35,20 @@ def course(epochs: Sequence[Epoch], beside: Beside | None, colour: str, shown: i
     `shown` is the epoch that the other figures show.
     """
     figure, stages = go.Figure(), beside.stages if beside else ()
+    comparable = beside is None or beside.on_the_axis_of(recipe)
     if beside:
         _add_course(figure, stages, NEUTRAL, beside.called, filled=False, legend=not epochs)
+    if beside and comparable:
+        _add_lambda(figure, stages, NEUTRAL, beside.called, filled=False)
     _add_course(figure, epochs, colour, "", filled=True, legend=bool(epochs))
+    _add_lambda(figure, epochs, colour, "", filled=True)
     if epochs:
         figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    most = max(recipe.lambda_max, beside.lambda_max if beside and comparable else 0.0)
     figure.update_layout(
         hovermode="x unified",
         yaxis={"domain": [0.27, 1], "range": [0, 101], "title_text": "% of images", "dtick": 25},
-        yaxis2={"domain": [0, 0.16]} | _of_lambda(max(recipe.lambda_max, *(there.lam for there in stages), 0.0)),
+        yaxis2={"domain": [0, 0.16]} | _of_lambda(most),
         xaxis={"range": [0, _reach(epochs, beside, recipe.epochs)], "anchor": "y2"},
     )
     return _finished(figure, "epoch", height=HEIGHT, legend=True)
@@ -51,19 +59,23 @@ def _add_course(
 ) -> None:
     at = [there.epoch for there in stages]
     hatched = {"fill": "tozeroy", "fillpattern": {"shape": "/", "size": 9, "solidity": 0.25, "fgcolor": colour}}
-    for field, (name, line) in CURVES.items():
+    for field, (name, line, symbol) in CURVES.items():
         figure.add_scatter(
             x=at,
             y=[100 * getattr(there, field) for there in stages],
             name=name,
             showlegend=legend,
             mode="lines" if len(at) > 1 else "markers",
+            marker=_marker(symbol, colour),
             line={"dash": "solid"} | line | {"color": colour, "width": line["width"] * (1 if filled else 0.6)},
             hovertemplate=f"%{{y:.1f}} % {name}<extra>{whose}</extra>",
             **(hatched if filled and field == "zero_gradient" else {}),
         )
+
+
+def _add_lambda(figure: go.Figure, stages: Sequence[Epoch | Stage], colour: str, whose: str, *, filled: bool) -> None:
     figure.add_scatter(
-        x=at,
+        x=[there.epoch for there in stages],
         y=[there.lam for there in stages],
         showlegend=False,
         yaxis="y2",
@@ -78,9 +90,9 @@ def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:
     """The objective, on a logarithmic axis, and the penalty over the epochs."""
     figure = go.Figure()
     at = [there.epoch for there in epochs]
-    for name, values, dash, axis in (
-        ("loss", [there.loss for there in epochs], "solid", "y"),
-        ("penalty, without its λ (right)", [there.penalty for there in epochs], "dot", "y2"),
+    for name, values, dash, symbol, axis in (
+        ("loss", [there.loss for there in epochs], "solid", "circle", "y"),
+        ("penalty, without its λ (right)", [there.penalty for there in epochs], "dot", "x", "y2"),
     ):
         figure.add_scatter(
             x=at,
@@ -88,6 +100,7 @@ def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:
             name=name,
             yaxis=axis,
             mode="lines" if len(at) > 1 else "markers",
+            marker=_marker(symbol, colour),
             line={"color": colour, "width": 3, "dash": dash},
             hovertemplate=f"%{{y:.4g}} {name}<extra></extra>",
         )
@@ -111,6 +124,7 @@ def by_layer(epochs: Sequence[Epoch], field: str, colour: str, last: int) -> go.
             y=100 * values if field == "saturation" else values,
             name=f"layer {number}",
             mode="lines" if len(at) > 1 else "markers",
+            marker=_marker(SYMBOLS[(number - 1) % len(SYMBOLS)], colour),
             line={"color": colour, "width": 3, "dash": DASHES[(number - 1) % len(DASHES)]},
             hovertemplate=f"%{{y:.3g}} layer {number}<extra></extra>",
         )
@@ -192,7 +206,8 @@ def element(now: Epoch, first: Epoch, colour: str) -> go.Figure:
     """The length element along one path, now and after the first epoch, on a logarithmic axis."""
     figure = go.Figure()
     t = np.linspace(0, 1, len(now.element))
-    top = np.log10(max(now.element.max(), first.element.max(), 1e-300))
+    most = max(now.element.max(), first.element.max())
+    top = np.log10(most) if most > LEAST else 0.0  # of a dead network it is 0 all along
     floor = int(np.ceil(top)) - DECADES  # what is smaller is drawn there
     powers = list(range(floor, floor + DECADES + 1, 2))
     for values, line in (
@@ -223,6 +238,11 @@ def _reach(epochs: Sequence[Epoch], beside: Beside | None, last: int) -> float:
     if not epochs:
         return beside.stages[-1].epoch if beside else last
     return min(last, max(60.0, 1.25 * epochs[-1].epoch))
+
+
+def _marker(symbol: str, colour: str) -> dict[str, Any]:
+    """What stands for a curve that has one point so far."""
+    return {"symbol": symbol, "color": colour, "size": 11, "line": {"color": colour, "width": 2}}
 
 
 def _of_lambda(most: float) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
 from satcore.dashboard.shared.take_away import figure
 from satcore.dashboard.train import downloads, figures, words
-from satcore.dashboard.train.records import Beside, Epoch, Training, record
+from satcore.dashboard.train.records import Beside, Epoch, Training, called, record
 from satcore.runs import Run
 
 SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
+LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
 AT_ONCE = 2  # curves beside the course
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
 Drawn = tuple[str, go.Figure, str]  # its key, and what it shows in words
@@ -31,25 +32,45 @@ PAGES = {
 
 def shown(run: Run | None, known: Mapping[str, Training]) -> Training | None:
     """The training that the address asks for; else that of the settings' `run`; else one that is under way, which is
-    then in the address.
+    then in the address: but not in place of one that has been forgotten, which is said.
     """
+    _say_what_is_gone(known)
     asked = (st.query_params.get(SHOWN, ""), run.key if run else "")
-    if found := next((known[key] for key in asked if key in known), None):
-        return found
-    going = next((key for key, training in known.items() if training.standing and training.standing.report), None)
-    if going is None:
-        return None
-    st.query_params[SHOWN] = going
-    return known[going]
+    found = next((known[key] for key in asked if key in known), None)
+    if found is None and not st.session_state.get(ALONE):
+        found = next((training for training in known.values() if _under_way(training)), None)
+        if found:
+            st.query_params[SHOWN] = found.run.key
+    st.session_state[LOOKED_AT] = (found.run.key, called(found.run)) if found else None
+    return found
+
+
+def _say_what_is_gone(known: Mapping[str, Training]) -> None:
+    """Of the training that was shown last, and of that which the address asks for, where there is none any more."""
+    asked, before = st.query_params.get(SHOWN, ""), st.session_state.get(LOOKED_AT)
+    if before and before[0] not in known:
+        st.info(words.FORGOTTEN.format(called=before[1]), icon=":material/info:")
+    elif asked and asked not in known:
+        st.warning(words.GONE, icon=":material/info:")
+    else:
+        return
+    st.session_state[ALONE] = True  # until one is asked for
+    if asked not in known:
+        st.query_params.pop(SHOWN, None)
+
+
+def _under_way(training: Training) -> bool:
+    return training.standing is not None and training.standing.report is not None
 
 
 def start(run: Run, known: Mapping[str, Training]) -> None:
     """The button that begins with the `run`, or, where it has been begun and another one is shown, shows it."""
     if run.key in known:
-        if st.query_params.get(SHOWN, run.key) != run.key and st.button("Show it", key="show"):
+        asked = st.query_params.get(SHOWN)
+        if asked in known and asked != run.key and st.button("Show it", key="show"):
             _show(run.key)
         return
-    busy = any(training.standing and training.standing.report for training in known.values())
+    busy = any(map(_under_way, known.values()))
     if st.button("▶ Queue" if busy else "▶ Start", key="start", type="primary", help=words.QUEUE if busy else None):
         _begin(run)
 
@@ -70,16 +91,17 @@ def others(known: Mapping[str, Training]) -> None:
 
 
 def controls(training: Training) -> None:
-    """Pause or resume, and cancel."""
-    if _goes(training.run.key):
-        if st.button("❚❚ Pause", key="pause"):
+    """Pause or resume, and cancel; of this training alone, whichever is shown by the time that one presses."""
+    key = training.run.key
+    if _goes(key):
+        if st.button("❚❚ Pause", key=f"pause {key}"):
             runs.pause(training.run)
             st.toast(words.STOPS)
-    elif st.button("▶ Resume", key="resume", type="primary"):
+    elif st.button("▶ Resume", key=f"resume {key}", type="primary"):
         _begin(training.run)
-    with st.popover("Cancel", key="ask about cancelling"):
-        st.markdown("This forgets all that the training has come to.")
-        if st.button("Forget it", key="cancel", type="primary"):
+    with st.popover("Cancel", key=f"ask about cancelling {key}"):
+        st.markdown(words.forgets(training))
+        if st.button("Forget it", key=f"cancel {key}", type="primary"):
             _cancel(training.run)
 
 
@@ -97,7 +119,7 @@ def before(run: Run, beside: Beside | None) -> None:
         course = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
         with figure("before", downloads.of_training(run, []), in_fragment=True):
             draw(st.container(), "before", course, words.course_alt([], beside))
-        st.caption(f"{words.grey(beside)} {words.caption(run.recipe)}")
+        st.caption(f"{words.grey(beside, run.recipe)} {words.caption(run.recipe)}")
 
 
 def follow(training: Training, beside: Beside | None) -> None:
@@ -158,8 +180,11 @@ def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour
     for layer, column in zip(curved, columns, strict=False):
         draw(column, *curve(layer))
     said.markdown(words.figures(now))
+    if now.accuracy < words.GUESSED:
+        said.warning(words.nothing_learned(now), icon=":material/info:")
     st.caption(
-        f"{words.on_the_curve(first, recipe)}{words.grey(beside)} {words.caption(recipe)} {words.about(now, training)}"
+        f"{words.on_the_curve(first, recipe)}{words.grey(beside, recipe)} {words.caption(recipe)} "
+        f"{words.about(now, training)}"
     )
     _in_rows(3, [curve(layer) for layer in curved[AT_ONCE:]])
     _in_rows(
@@ -205,4 +230,5 @@ def _cancel(run: Run) -> None:
 
 def _show(key: str) -> None:
     st.query_params[SHOWN] = key
+    st.session_state.pop(ALONE, None)
     st.rerun()

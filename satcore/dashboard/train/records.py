@@ -18,6 +18,8 @@ from satcore.files import read_whole
 from satcore.recipes import RECIPES, Recipe, control
 from satcore.runs import Run, Standing
 
+COMPARABLE = 10  # times as large a λ is still drawn on one axis with another
+
 
 @dataclass(frozen=True)
 class Training:
@@ -121,20 +123,38 @@ class Beside(NamedTuple):
     called: str
     stages: Sequence[Stage | Epoch]
 
+    @property
+    def lambda_max(self) -> float:
+        """The largest λ."""
+        return max((stage.lam for stage in self.stages), default=0.0)
+
+    def on_the_axis_of(self, recipe: Recipe) -> bool:
+        """Whether its λ can be read on the axis of the `recipe`'s: where one isn't many times the other."""
+        low, high = sorted((self.lambda_max, recipe.lambda_max))
+        return low == 0 or high <= COMPARABLE * low
+
 
 def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
     """What a training is to be compared with: another seed of its recipe, where the stages of one are on record; else,
     where it was trained here, the same recipe with the penalty or without it; else a seed on record of the recipe by
-    whose name it goes. The networks that ship are of a seed of which mostly no stages are.
+    whose name it goes, unless that penalises something else, as beside the quick ones. The networks that ship are of a
+    seed of which mostly no stages are.
     """
     measured, _ = _on_record()
     staged = [one for one in measured if one.history]
     found = [
         *(_of_seeds(one) for one in staged if one.identity == run.recipe.identity and one.seed != run.seed),
         *_counterparts(run, known),
-        *(_of_seeds(one) for one in staged if one.recipe == run.recipe.name and not one.settings),
+        *(_of_seeds(one) for one in staged if _goes_by(run.recipe, one)),
     ]
     return next(iter(found), None)
+
+
+def _goes_by(recipe: Recipe, one: seeds.Trained) -> bool:
+    """Whether the `recipe` goes by the name of the one that was trained, and penalises as that does: logits or φ_c."""
+    named = RECIPES.get(recipe.name)
+    alike = named is not None and (named.complementary[-1] == "identity") == (recipe.complementary[-1] == "identity")
+    return alike and one.recipe == recipe.name and not one.settings
 
 
 def _of_seeds(trained: seeds.Trained) -> Beside:

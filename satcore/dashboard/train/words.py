@@ -46,6 +46,9 @@ BEGINS = "It begins: the digits are read, and it is measured in which precision 
 QUEUE = "Another training is under way: this one begins once it has ended or pauses."
 STOPS = "It pauses after the epoch that is under way."
 NO_RECORD = "Of its epochs nothing was kept. Another seed trains such a network anew."
+FORGOTTEN = "**{called}** is forgotten, with all that it had come to."
+GONE = "The training that this address asks for isn't on this machine: it has been forgotten, or was never begun here."
+GUESSED = 0.2  # right by no more than this: who always names one digit is right about one time in ten
 WAITS = "It waits for its turn: one trains at a time."
 
 
@@ -61,6 +64,12 @@ def heading(training: Training) -> str:
     """What the training is that is shown."""
     recipe = training.run.recipe
     return f"**{called(training.run)}** · {networks.described(recipe.architecture)}, {_penalty(recipe)}"
+
+
+def forgets(training: Training) -> str:
+    """What is lost where a training is cancelled."""
+    described = networks.described(training.run.recipe.architecture)
+    return f"This forgets all that **{called(training.run)}** has come to: {described}."
 
 
 def done(training: Training) -> str:
@@ -86,6 +95,14 @@ def figures(now: Epoch) -> str:
     return (
         f"After epoch **{now.epoch:,}**, λ = {now.lam:.3g}: **{100 * now.accuracy:.1f} %** right, "
         f"**{100 * now.fgsm_accuracy:.1f} %** after FGSM, zero gradient on **{100 * now.zero_gradient:.1f} %**"
+    )
+
+
+def nothing_learned(now: Epoch) -> str:
+    """That a network is dead, and not saturated."""
+    return (
+        f"So far it has learned nothing: it is right on {100 * now.accuracy:.1f} %, hardly more often than if it "
+        "always named one digit. Its zero gradients and saturated units are a dead network's, and no robustness."
     )
 
 
@@ -144,12 +161,15 @@ def listed(training: Training, goes: bool) -> str:
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
 
 
-def grey(beside: Beside | None) -> str:
-    """What is drawn in grey in the figure of the course, and what that came to."""
+def grey(beside: Beside | None, recipe: Recipe) -> str:
+    """What is drawn in grey in the figure of the course of a `recipe`, and what that came to."""
     if beside is None:
         return ""
     last = beside.stages[-1]
-    return f" In grey: {beside.called}; after epoch {last.epoch:,}: {100 * last.fgsm_accuracy:.1f} % right after FGSM."
+    there = f"after epoch {last.epoch:,}: {100 * last.fgsm_accuracy:.1f} % right after FGSM"
+    if not beside.on_the_axis_of(recipe):
+        there += f"; its λ, up to {beside.lambda_max:.3g}, is of another size and not drawn"
+    return f" In grey: {beside.called}; {there}."
 
 
 def caption(recipe: Recipe) -> str:
