@@ -9,7 +9,7 @@ from satcore.dashboard.networks import words
 from satcore.dashboard.networks.run import Measuring
 
 MOST_MEGABYTES = 16
-ROUND, BROUGHT = "uploads so far", "brought along"
+ROUND, BROUGHT, CALLED = "uploads so far", "brought along", "name of the upload"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,13 @@ def upload(measuring: Measuring) -> Brought | None:
     """The control to upload an ONNX file with; what became of the last upload of this session."""
     key = current()
     st.text_input(
-        words.CALL_IT, key=_naming(key), max_chars=library.MOST_LETTERS, placeholder=words.AS_THE_FILE, width=360
+        words.CALL_IT,
+        key=CALLED,
+        max_chars=library.MOST_LETTERS,
+        placeholder=words.AS_THE_FILE,
+        on_change="ignore",
+        live=True,  # else what is typed counts only once the field is left, which dropping a file doesn't do
+        width=360,
     )
     st.file_uploader(
         "An ONNX file",
@@ -58,15 +64,11 @@ def keep(file: str, content: bytes, called: str = "") -> Brought:
     return Brought(name, words.brought(name, f"{library.OWN}/{label}", known is not None))
 
 
-def _naming(key: str) -> str:
-    """The key of the field for the name beside the control of this `key`; empty again with it."""
-    return f"name of {key}"
-
-
 def _take(key: str, measuring: Measuring) -> None:
     uploaded = st.session_state.get(key)
     if uploaded is not None and key == current():  # the browser may say it twice
-        brought = keep(uploaded.name, uploaded.getvalue(), st.session_state.get(_naming(key), "").strip())
+        brought = keep(uploaded.name, uploaded.getvalue(), st.session_state[CALLED].strip())
+        st.session_state[CALLED] = ""
         st.session_state[BROUGHT] = brought
         st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
         if brought.name and not library.describe(brought.name).measurements:

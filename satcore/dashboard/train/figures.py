@@ -22,7 +22,7 @@ CURVES = {
 }
 FLAT, PALE = 1e-3, 0.3  # φ is called flat where φ′ is below; the opacity of bars where it still rises
 MIDDLE = 0.99  # share of the inputs that a curve of φ shows
-SYMBOLS = ("circle", "square", "diamond", "x")  # as many as there are dashes
+SYMBOLS = ("circle-open", "square-open", "diamond-open", "x-open")  # as many as there are dashes; seen where they meet
 HEIGHT = 285  # of what stands on the first screen, in pixels
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FEW = {"nticks": 5, "tickmode": "auto"}  # numbers at an axis, wherever those of an axis below it are
@@ -91,7 +91,7 @@ def losses(epochs: Sequence[Epoch], colour: str, last: int) -> go.Figure:
     figure = go.Figure()
     at = [there.epoch for there in epochs]
     for name, values, dash, symbol, axis in (
-        ("loss", [there.loss for there in epochs], "solid", "circle", "y"),
+        ("loss", [there.loss for there in epochs], "solid", "circle-open", "y"),
         ("penalty, without its λ (right)", [there.penalty for there in epochs], "dot", "x", "y2"),
     ):
         figure.add_scatter(
