@@ -46,8 +46,8 @@ def main() -> None:
         forget_infinities()  # only now: before the navigation, a rerun doesn't know its page and may end at home
     st.session_state.setdefault("first page", page.url_path)  # of the session: there old links are followed
     turned = st.session_state.get("page") not in (None, page.url_path)
-    st.session_state["page"] = page.url_path
     st.session_state["page turned"] = turned and not restored()
+    st.session_state["page"] = page.url_path  # only now: a page that is begun anew to be restored is turned to, too
     stage.enter(page.url_path)
     st.session_state["through the front door"] = True
     page.run()

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 NOT_OURS = ("embed", "embed_options")  # which Streamlit keeps to itself
+BEGUN_FOR = "begun anew for"  # of the session's state: the address that this run was begun anew for
 
 
 def restored() -> bool:
@@ -16,12 +17,18 @@ def restored() -> bool:
     goes by, too, such as the line-up.
     """
     run = get_script_run_ctx()
-    if run is None or not run.is_history_navigation:
+    if run is None:
         return False
     asked = parse_qs(run.query_string, keep_blank_values=True)
     ours = {key: values for key, values in asked.items() if key.lower() not in NOT_OURS}
+    if st.session_state.pop(BEGUN_FOR, None) == ours:
+        run.is_history_navigation = True  # else widgets would stand as they did when their page was left
+        return True
+    if not run.is_history_navigation:
+        return False
     if any(key not in st.query_params for key in ours):
         st.query_params.from_dict(ours)
+        st.session_state[BEGUN_FOR] = ours
         st.rerun()
     return True
 

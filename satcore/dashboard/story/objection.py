@@ -47,18 +47,19 @@ def raised(scene: Scene, *, arriving: bool) -> tuple[str, str] | None:
 
 
 def objected(scene: Scene, objection: tuple[str, str]) -> Scene:
-    """The `scene` as it is told of an `objection`, with what is left by that; one without a figure says the same.
+    """The `scene` as it is told of an `objection`, with what is left by that; one without a figure has its title alone.
 
     Raises ValueError as `satcore.evaluation.reality.load`.
     """
-    if scene.figure is None:
-        return scene
-    (name, _), attack = scene.figure, ATTACKS.get(scene.part) or scene.settings["attack"]
+    attack = ATTACKS.get(scene.part) or scene.settings.get("attack", "PGD")  # which is the page's own
     rung, usual = (f"{attack}, {', '.join(way)}" for way in (objection, ORDER[0]))
+    title = rung if rung == usual else f"The objection: {rung}"
+    if scene.figure is None:
+        return replace(scene, title=title)
+    name, _ = scene.figure
     left, before = left_of(name, rung), left_of(name, usual)
     if left is None or before is None:
         return scene
-    title = rung if rung == usual else f"The objection: {rung}"
     says = f"It leaves {name} {percent(left.share)} of {left.total:,} random test images."
     look = (
         "the columns that stand in front; then the last one."
