@@ -244,6 +244,12 @@ def test_the_speakers_window_shows_the_notes_and_leads_on(visit):
     beside.keyboard.press("PageDown")
     whole(page, 2)
     expect(beside.get_by_text(STORY[1].notes)).to_be_visible()
+    beside.keyboard.press("PageDown")
+    whole(page, 3)
+    expect(beside.get_by_text(STORY[2].says)).to_be_visible()  # with an apostrophe
+    page.evaluate("satcoreStage.data.scenes[4].title = '<b id=markup>a network</b>'")
+    page.keyboard.press("o")
+    expect(page.get_by_text("<b id=markup>a network</b>")).to_be_visible()
 
 
 def test_every_scene_fits_a_phones_width(visit):

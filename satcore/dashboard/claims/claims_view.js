@@ -8,10 +8,6 @@ export default function ({ data, parentElement }) {
     `<section><h2>${safe(title)}</h2>${claims.map(row).join("")}</section>`).join("") || "<p>No claim came to that.</p>"
 }
 
-function safe(text) {
-  return String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c])
-}
-
 function row(claim) {
   return `<article data-claim="${claim.name}">
     <div><b class="verdict ${claim.kind}"><span aria-hidden="true">${claim.icon}</span> ${claim.verdict}</b>

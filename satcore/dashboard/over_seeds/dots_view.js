@@ -34,10 +34,6 @@ export default function ({ data, parentElement }) {
   return () => observer.disconnect()
 }
 
-function safe(text) {
-  return String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c])
-}
-
 function bold(text) { return safe(text).replace(/\*\*(.+?)\*\*/g, "<b>$1</b>") }
 
 function slider(stops) {

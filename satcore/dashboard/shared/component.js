@@ -6,6 +6,11 @@ function bytes(base64) { return Uint8Array.from(atob(base64), (c) => c.charCodeA
 
 function numbers(base64) { return new Float32Array(bytes(base64).buffer) }
 
+// Text as it is put into HTML.
+function safe(text) {
+  return String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c])
+}
+
 function superscript(n) { return [...String(n)].map((c) => SUPERSCRIPTS[c]).join("") }
 
 function percent(share) { return `${(100 * share).toFixed(1)} %` }

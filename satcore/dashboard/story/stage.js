@@ -123,8 +123,8 @@ function draw() {
   const { scenes, number, full, objects, badge, complaint } = stage.data, scene = scenes[number - 1]
   const button = (name, label, key, more = "") =>
     `<button type="button" data-do="${name}" title="${label}" ${more}>${label}<kbd>${key}</kbd></button>`
-  const dot = ({ title }, k) => `<button type="button" class="dot" data-go="${k + 1}" title="${k + 1}: ${title}"
-    aria-label="${k + 1}: ${title}" ${k + 1 === number ? 'aria-current="step"' : ""}></button>`
+  const dot = ({ title }, k) => `<button type="button" class="dot" data-go="${k + 1}" title="${k + 1}: ${safe(title)}"
+    aria-label="${k + 1}: ${safe(title)}" ${k + 1 === number ? 'aria-current="step"' : ""}></button>`
   stage.root.innerHTML = scene ? `
     ${full ? "" : heading(scene, badge)}
     <nav class="bar" aria-label="Story">
@@ -145,7 +145,7 @@ function draw() {
     <nav class="corner" aria-label="Stage" ${stage.embedded || stage.hidden.includes("navigation") ? "hidden" : ""}>
       <button type="button" data-do="fold" aria-expanded="true" title="Fold controls">
         Fold<span class="wide"> controls</span><kbd>K</kbd></button>
-      <button type="button" data-go="1" title="${complaint || "The story, scene by scene"}"
+      <button type="button" data-go="1" title="${safe(complaint) || "The story, scene by scene"}"
         ${scenes.length ? "" : "disabled"}>▶ Story</button></nav>`
   for (const pressed of stage.root.querySelectorAll("[data-do], [data-go]")) {
     pressed.onclick = () => ("go" in pressed.dataset ? go(Number(pressed.dataset.go)) : DOES[pressed.dataset.do]())
@@ -156,8 +156,9 @@ function draw() {
 
 function heading({ title, says, look }, badge) {
   const figure = badge && `<button type="button" class="badge" data-do="live" title="Compute it anew"
-    ><span>${badge}</span><kbd>L</kbd></button>`
-  return `<header><h1>${title}</h1>${figure}</header><p>${says}</p><p class="look"><b>Look at</b> ${look}</p>`
+    ><span>${safe(badge)}</span><kbd>L</kbd></button>`
+  return `<header><h1>${safe(title)}</h1>${figure}</header><p>${safe(says)}</p>
+    <p class="look"><b>Look at</b> ${safe(look)}</p>`
 }
 
 const DOES = { next, previous, overview, speaker, fullScreen, help, wholePage, object, live, fold, leave }
@@ -239,8 +240,8 @@ function overview() {
   const { number } = asked()
   const made = dialog(`<button type="button" class="close">Close</button><h2>The story</h2><ol class="scenes">
     ${stage.data.scenes.map(({ title, says }, k) => `<li><button type="button" data-go="${k + 1}"
-      ${k + 1 === number ? "aria-current='step'" : ""}><b>${k + 1}. ${title}</b><small>${says}</small></button></li>`)
-      .join("")}</ol>`, "overview")
+      ${k + 1 === number ? "aria-current='step'" : ""}><b>${k + 1}. ${safe(title)}</b
+      ><small>${safe(says)}</small></button></li>`).join("")}</ol>`, "overview")
   made?.querySelectorAll("[data-go]").forEach((scene) => {
     scene.onclick = () => { made.remove(); go(Number(scene.dataset.go)) }
   })

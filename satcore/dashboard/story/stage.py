@@ -1,7 +1,5 @@
 """The story on the pages: which scene is shown, and the view that leads through them."""
 
-from html import escape
-
 import streamlit as st
 
 from satcore.dashboard.shared.component import component
@@ -70,11 +68,11 @@ def _view(scenes: list[Scene], complaint: str, number: int, *, full: bool) -> No
         data={
             "base": f"/{st.get_option('server.baseUrlPath').strip('/')}/".replace("//", "/"),
             "scenes": [
-                {text: escape(getattr(scene, text)) for text in ("title", "says", "look")}
-                | {"notes": scene.notes, "address": scene.address(index)}
+                {text: getattr(scene, text) for text in ("title", "says", "look", "notes")}
+                | {"address": scene.address(index)}
                 for index, scene in enumerate(scenes, start=1)
             ],
-            "complaint": escape(complaint),
+            "complaint": complaint,
             "number": number,
             "full": full,
             "objects": bool(scene) and objection.possible(scene.part),
