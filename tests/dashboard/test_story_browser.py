@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from satcore import library
 from satcore.dashboard.story.scenes import story
-from tests.browser import LAPTOP, PATIENCE, PHONE
+from tests.browser import LAPTOP, PATIENCE, PHONE, show_on
 
 pytestmark = pytest.mark.browser
 STORY = story()
@@ -23,6 +23,9 @@ FIGURES = {  # by part of a page: what is there when a scene of it is
     "dots": "figure svg circle",
     "proof": "figure canvas",
 }
+HIGH = "(text) => text.getBoundingClientRect().height"
+FRAME = """(main) => document.activeElement === main && main.matches(":focus-visible") &&
+    [getComputedStyle(main).outlineStyle, getComputedStyle(main, "::before").boxShadow].join()"""
 
 
 def shown(page: Page, number: int, title: str = "") -> None:
@@ -54,6 +57,16 @@ def whole(page: Page, number: int, title: str = "") -> None:
     expect(page.locator(FIGURES[STORY[number - 1].part]).first).to_be_in_viewport(ratio=0.5)
 
 
+def grows(page: Page, number: int, of: str) -> None:
+    """What is written in the figures `of` a scene is half as large again on a screen of half as many pixels again."""
+    written = page.locator(of).first
+    small = written.evaluate(HIGH)
+    show_on(page, {"width": 1920, "height": 1080})
+    whole(page, number)
+    assert written.evaluate(HIGH) == pytest.approx(1.5 * small, rel=0.05)
+    show_on(page, LAPTOP)
+
+
 def test_the_whole_talk_is_given_with_one_key(visit):
     """Nothing is clicked, and no other host is asked. How long each scene took is printed, and not judged."""
     page = visit("/?scene=1", viewport=LAPTOP)
@@ -67,11 +80,14 @@ def test_the_whole_talk_is_given_with_one_key(visit):
         still = time.monotonic() - pressed
         print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].title}")
         whole(page, number)
+        if STORY[number - 1].part == "dots":
+            grows(page, number, "figure svg text")
     page.keyboard.press("PageDown")
     page.wait_for_timeout(500)
     whole(page, len(STORY))
     page.keyboard.press("Home")
     whole(page, 1)
+    grows(page, 1, ".js-plotly-plot .ytick text")
     page.keyboard.press("End")
     whole(page, len(STORY))
     page.keyboard.press("ArrowLeft")
@@ -125,6 +141,9 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page = visit(f"/{STORY[3].address(4)}", viewport=LAPTOP)
     whole(page, 4)
     expect(page.get_by_text("Which image")).to_be_hidden()
+    page.mouse.click(700, 640)  # a blank spot
+    page.keyboard.press("Shift")
+    assert page.get_by_test_id("stMain").evaluate(FRAME) == "none,none"  # the focus is there, and nothing is drawn
     page.keyboard.press("p")
     expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("radio", name="autograd").click()

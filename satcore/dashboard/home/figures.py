@@ -65,7 +65,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
             showlegend=False,
             cliponaxis=False,
             marker=CLEAN,
-            hovertemplate="%{x:.2f} % clean accuracy, ours<extra>%{y}</extra>",
+            hovertemplate="%{y}, %{x:.2f} % clean accuracy, ours<extra></extra>",
         )
         paper = {
             training: published[f"{family}/{training}"] for training in there if f"{family}/{training}" in published
@@ -80,7 +80,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
                 showlegend=False,
                 cliponaxis=False,
                 marker=marker,
-                hovertemplate=f"%{{x:.2f}} % {what}, the paper's<extra>%{{y}}</extra>",
+                hovertemplate=f"%{{y}}, %{{x:.2f}} % {what}, the paper's<extra></extra>",
             )
     _legend(figure, hatched=any(m["right_unmoved"] for m in measured.values()))
     figure.update_layout(
@@ -88,6 +88,7 @@ def table_1(measured: dict[str, dict], published: dict[str, tuple[float, float]]
         bargap=0.18,
         margin={"l": 8, "r": 12, "t": 80, "b": 54},
         font_size=TEXT_SIZE,
+        hoverlabel_font_size=TEXT_SIZE - 4,
         legend={
             "orientation": "h",
             "yanchor": "bottom",
@@ -120,7 +121,7 @@ def _bar(figure: go.Figure, row: int, training: str, value: float, pattern: str,
         col=1,
         showlegend=False,
         marker={"color": COLOURS[training], "pattern": {"shape": pattern, "size": 9, "solidity": 0.35}},
-        hovertemplate=f"{hover}<extra>{training}</extra>",
+        hovertemplate=f"{training}, {hover}<extra></extra>",
     )
 
 

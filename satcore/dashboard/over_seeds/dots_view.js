@@ -1,9 +1,11 @@
-// Figures of many networks as dots. A panel has one axis for all stages on the way, so that the slider moves the dots
-// alone, and another for the end, where values lie close together.
+// Figures of many networks as dots, in pixels of a laptop's screen: on stage they grow with what is written. A panel
+// has one axis for all stages on the way, so that the slider moves the dots alone, and another for the end, where
+// values lie close together.
 
 const TOP = 10, LEFT = 46, RIGHT = 6, FOOT = 24, BELOW = 20, BARE = 6  // around a panel's axes, in pixels
 const NARROW = 220, LANE = 70  // a panel's least width; how wide a lane is at most
 const RADIUS = 5.5, RING = 9.5, REACH = 22  // of a dot, of what points it out, of where a pointer finds it
+const LAPTOP = 17  // what is written on stage, in pixels, where nothing has grown
 const TICKS = 4, PARAMETER = "epoch"
 
 export default function ({ data, parentElement }) {
@@ -95,7 +97,8 @@ function drawPanel(figure, panel, { way, end }, tall, stage) {
   const axis = stage < panel.columns[0].lanes[0].middle.length - 1 ? way : end
   const svg = figure.querySelector("svg"), reads = figure.querySelector(".reads")
   const foot = panel.columns.some(({ label }) => label) ? FOOT : BARE, base = TOP + tall
-  const width = Math.max(NARROW, figure.clientWidth), height = base + foot + (panel.below ? BELOW : 0)
+  const grown = Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / LAPTOP)
+  const width = Math.max(NARROW, figure.clientWidth / grown), height = base + foot + (panel.below ? BELOW : 0)
   const each = (width - LEFT - RIGHT) / panel.columns.length
   const level = (value) => TOP + tall * (1 - axis.of(value))
   const targets = [], parts = axis.ticks.map(([share, label]) => {
@@ -124,7 +127,7 @@ function drawPanel(figure, panel, { way, end }, tall, stage) {
     parts.push(`<text class="missing" x="${(LEFT + width) / 2}" y="${TOP + tall / 2}">${safe(panel.missing)}</text>`)
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`)
-  svg.setAttribute("height", height)
+  svg.setAttribute("height", height * grown)
   svg.innerHTML = parts.join("")
   reads.hidden = true
   svg.onpointermove = svg.onpointerdown = (event) => {
@@ -134,8 +137,8 @@ function drawPanel(figure, panel, { way, end }, tall, stage) {
     reads.hidden = !(away(nearest) <= REACH)
     if (reads.hidden) return
     reads.textContent = nearest.says
-    reads.style.left = `${Math.min(Math.max(nearest.x, 90), width - 90)}px`
-    reads.style.top = `${svg.offsetTop + nearest.y - RING - 4}px`
+    reads.style.left = `${grown * Math.min(Math.max(nearest.x, 90), width - 90)}px`
+    reads.style.top = `${svg.offsetTop + grown * (nearest.y - RING - 4)}px`
   }
   svg.onpointerleave = () => { reads.hidden = true }
 }

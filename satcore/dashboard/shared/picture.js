@@ -6,6 +6,7 @@ const LEFT_OUT = "nav, button:not(td button), input, select, label.scrub, dialog
 const FONT = ["font-family", "font-size", "font-weight", "font-style"]
 const INHERITED = { fill: "rgb(0, 0, 0)", "fill-opacity": "1", stroke: "none", "stroke-opacity": "1",
   "stroke-width": "1px", "stroke-dasharray": "none", "stroke-linecap": "butt", "stroke-linejoin": "miter",
+  "paint-order": "normal",
   "text-anchor": "start", visibility: "visible", color: "", ...Object.fromEntries(FONT.map((name) => [name, ""])) }
 const OWN = { opacity: "1", display: "inline", "vector-effect": "none" }  // what isn't handed down, and what it is else
 
@@ -169,7 +170,11 @@ function embedded(svg, box, from) {
   for (const [name, value] of Object.entries({ x: box.left - from.left, y: box.top - from.top, width, height })) {
     copy.setAttribute(name, value)
   }
-  copy.setAttribute("overflow", getComputedStyle(svg).overflow)
+  const style = getComputedStyle(svg)
+  copy.setAttribute("overflow", style.overflow)
+  if (!svg.hasAttribute("viewBox")) {  // on stage it may be drawn larger than it is laid out
+    copy.setAttribute("viewBox", `0 0 ${parseFloat(style.width) || width} ${parseFloat(style.height) || height}`)
+  }
   return new XMLSerializer().serializeToString(copy)
 }
 

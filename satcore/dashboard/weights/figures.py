@@ -192,6 +192,7 @@ def _finished(figure: go.Figure, title: str, x: str, height: int = 360, legend: 
         height=height,
         margin={"l": 8, "r": 8, "t": 48 if title else 24, "b": 8},
         font_size=TEXT_SIZE - 2,
+        hoverlabel_font_size=TEXT_SIZE - 4,
         showlegend=legend,
         legend_font_size=TEXT_SIZE - 2,
         title={"text": f"<b>{title}</b>", "font_size": TEXT_SIZE},
