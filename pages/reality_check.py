@@ -35,9 +35,10 @@ with one_readable_line():
     with stage.controls("ladder"):
         epsilon = controls.epsilon(compute.epsilons(found))
     objection = stage.objected()
-    with figure("ladder", downloads.of_reality(found)):
+    in_table = compute.before_the_proof(found, cards) if stage.shows("ladder") else found
+    with figure("ladder", downloads.of_reality(in_table)):
         ladder_view(
-            found,
+            in_table,
             cards,
             TABLE_1,
             epsilon,

@@ -9,6 +9,7 @@ import pytest
 from satcore import library
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
+from satcore.dashboard.live_attack import words
 from satcore.dashboard.over_seeds import compute as over_seeds
 from satcore.dashboard.over_seeds import figures
 from satcore.dashboard.over_seeds.words import ALONE
@@ -203,6 +204,29 @@ def test_of_an_objection_the_ladder_has_one_column_of_each_attack_in_front():
     assert [rung for rung in kept if ", " in rung] == ["FGSM, margin, exact", "PGD, margin, exact"]
     assert {"clean", "worst case", "transfer"} < set(kept) and not any(told(at(number), "aside"))
     assert "PGD, margin, exact leaves" in told(page, "badge")
+
+
+def test_where_nothing_is_left_the_table_has_no_network_that_is_proven_right():
+    (number,) = [number for number, scene in enumerate(STORY, 1) if scene.part == "ladder"]
+    in_scene, on_page = ({row["label"] for row in told(page, "rows")} for page in (at(number), at(number, full="1")))
+    assert on_page - in_scene == {"dendritic"}
+
+
+def test_where_one_draws_the_scene_says_which_digit_and_where_another_is_chosen():
+    page = at(len(STORY), digit="7")
+    assert page.info[0].value == "Draw a 7 in the field."
+    assert any("a 7" in text.value and "the whole page (P)" in text.value for text in page.markdown)
+    assert at(len(STORY), full="1").info[0].value == words.DRAW
+
+
+def test_the_browser_is_told_the_sentences_as_they_are():
+    assert [scene["says"] for scene in told(at(1), "scenes")] == [scene.says for scene in STORY]
+
+
+def test_what_is_left_is_said_of_how_many_images():
+    (scene,) = (scene for scene in STORY if scene.settings.get("gradient") == "exact")
+    found = scene.figure and reality.load(scene.figure[0])
+    assert found and f"of {found.images:,} random test images" in scene.says
 
 
 @pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.figure])

@@ -104,9 +104,7 @@ function gradientChart(floors, networks) {
     const line = (y, dash) => `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}" stroke="${RED}"
       stroke-width="2" stroke-dasharray="${dash}"/>`
     let out = `<rect x="${LEFT}" width="${WIDTH - LEFT - RIGHT}" y="${denormal}" height="${bottom - denormal}"
-        fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}
-      <text x="${WIDTH - RIGHT - 6}" y="${denormal + 19}" text-anchor="end" font-size="16.5"
-        class="floor">float32: zero</text>`
+        fill="${RED}" fill-opacity="0.16"/>${line(denormal, "")}${line(normal, "2 4")}`
     let free = LEFT  // from here on there is room for a cross
     n.log10_gradient.forEach((g, i) => {
       if (g !== -Infinity || x(i) < free - 8) return
@@ -116,8 +114,10 @@ function gradientChart(floors, networks) {
     })
     return out
   }
+  const over = `<text x="${WIDTH - RIGHT - 6}" y="${level(of(floors.denormal)) + 19}" text-anchor="end" font-size="16.5"
+    class="floor">float32: zero</text>`
   const curves = [{ name: "log10_gradient", of, reads, dots: true }]
-  return { title: "Size of the gradient", unit: "L2 norm, log axis", ticks, curves, under }
+  return { title: "Size of the gradient", unit: "L2 norm, log axis", ticks, curves, under, over }
 }
 
 function level(share) { return height - BOTTOM - Math.min(1, Math.max(0, share)) * (height - BOTTOM - TOP) }
@@ -142,6 +142,7 @@ function chart(n, spec, unit) {
     const from = [2, 126][k]
     out += `<path ${drawn(`M${from} 34h24`)}/>` + text(from + 30, 39, "", 'class="reads"') + curveDrawn(n, curve, drawn)
   })
+  out += spec.over ?? ""
   out += `<line class="cursor" visibility="hidden" y1="${TOP - 4}" y2="${height - BOTTOM}" stroke="currentColor"
     stroke-width="1.8"/>`
   return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${out}</svg>`

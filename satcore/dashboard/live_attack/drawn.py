@@ -7,6 +7,8 @@ from satcore import room
 from satcore.dashboard.live_attack import words
 from satcore.dashboard.live_attack.draw_pad import digit_of, draw_pad
 from satcore.dashboard.live_attack.room_view import invitation, room_view
+from satcore.dashboard.shared import stage
+from satcore.dashboard.shared.digits import with_article
 from satcore.dashboard.shared.style import Style
 from satcore.room import Drawing, Room
 
@@ -21,7 +23,10 @@ def drawing(digit: int, styles: dict[str, Style]) -> Tensor | None:
     """
     there = room.here()
     if there is None or _who() == HERE:
-        return draw_pad(key="pad")
+        drawn = draw_pad(key="pad")
+        if stage.on_stage():  # there the controls, which say so, are folded away
+            st.markdown(words.COUNTS_AS.format(digit=with_article(digit)))
+        return drawn
     there.ask(digit, {name: style.colour for name, style in styles.items()})
     chosen = there.seen().chosen
     _as_it_comes(there, styles, chosen)
@@ -32,7 +37,8 @@ def wanted(digit: int) -> None:
     """Ask for a drawing of the `digit`, where there is none: by how phones reach the room, where it is to draw."""
     there = room.here()
     if there is None or st.session_state.get(WHO) != ROOM:
-        st.info(words.DRAW, icon=":material/draw:")
+        draw = words.DRAW_ON_STAGE.format(digit=with_article(digit)) if stage.on_stage() else words.DRAW
+        st.info(draw, icon=":material/draw:")
     else:
         invitation(there, digit, key="invitation")
 

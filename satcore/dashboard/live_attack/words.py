@@ -15,6 +15,8 @@ INTRODUCTION = (
     "underflow."
 )
 DRAW = "Draw a digit in the field, and say which it is."
+DRAW_ON_STAGE = "Draw {digit} in the field."
+COUNTS_AS = "It counts as {digit}; another digit is chosen on the whole page (P)."
 STUCK = "The gradient is exactly zero: this attack cannot move."
 TRULY_STUCK = "The gradient is truly zero, not only too small: this attack cannot move. Square asks for none."
 NOT_SOFTER = 'Its slopes are the same at any T: "softened" softens its softmax alone.'

@@ -11,6 +11,7 @@ from satcore.attacks.objective import Objective
 from satcore.dashboard.shared import cache, digits
 from satcore.dashboard.shared.layers import in_order
 from satcore.evaluation.reality import Reality
+from satcore.library import Card
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class GradientView:
 def climbed(found: dict[str, Reality]) -> dict[str, Reality]:
     """Those of the networks on which the ladder has been climbed."""
     return {name: there for name, there in found.items() if there.right}
+
+
+def before_the_proof(found: dict[str, Reality], cards: dict[str, Card]) -> dict[str, Reality]:
+    """Those of the networks that the story speaks of first: all but those that are trained to be proven right."""
+    return {name: there for name, there in found.items() if cards[name].training != "dendritic"}
 
 
 def epsilons(found: dict[str, Reality]) -> list[float]:

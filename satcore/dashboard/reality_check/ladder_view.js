@@ -1,6 +1,7 @@
 // A row a network, a column an attack: how much is left, as a number and as a column of the network's colour.
 
-const INVITES = "Point at a figure for its interval; press it, and it can be computed anew."
+const INVITES = matchMedia("(hover: none)").matches ? "Press a figure for its interval; then it can be computed anew."
+  : "Point at a figure for its interval; press it, and it can be computed anew."
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".view")

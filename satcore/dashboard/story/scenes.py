@@ -119,8 +119,9 @@ SCENES = (
     ),
     Scene(
         title="The gradient was there all along",
-        says="The cross-entropy's own gradient, taken exactly, isn't zero but tiny: PGD along it leaves "
-        "{sigmoid-mlp/saturated left by exact PGD}, and softened {sigmoid-mlp/saturated left by softened PGD}.",
+        says="The cross-entropy's gradient, taken exactly, isn't zero but tiny: PGD along it leaves "
+        "{sigmoid-mlp/saturated left by exact PGD} of {sigmoid-mlp/saturated attacked} random test images, and "
+        "softened {sigmoid-mlp/saturated left by softened PGD}.",
         look="the gradient's size: deep in the red band, where float32 has only zero, and still it points the way.",
         notes="Nothing about the network was changed, only the arithmetic of the attacker. Softened: every derivative "
         "is taken at h/T, the forward pass is untouched. X: softened; and on.",
@@ -135,7 +136,8 @@ SCENES = (
         "none of the paper's more than {most left by all}.",
         look="the same attack by another loss, by another gradient, column by column; then the last one.",
         notes="All at the paper's ε. Square asks for no gradient at all, and transfer takes another network's: neither "
-        "can stumble over an underflow. Point at a figure for its interval.",
+        "can stumble over an underflow. Point at a figure for its interval. Networks that are made to be proven right "
+        "are left out here: they come with their proof, and stand in the whole page's table.",
         page="reality_check",
         part="ladder",
         figure=(SATURATED, "PGD, cross-entropy, softened"),
@@ -169,7 +171,7 @@ SCENES = (
     ),
     Scene(
         title="Your digit, your network",
-        says="Draw a 3, and watch the attack find its way; choose other networks, or bring your own.",
+        says="Draw a digit, and watch the attack find its way; choose other networks, or bring your own.",
         look="which one falls first, and how far the image had to move.",
         notes="Let someone from the room draw; or all of it, where the dashboard was started by python -m satcore "
         "room: a code leads phones to a page to draw and vote on, and a press on a drawing attacks it. For another "
