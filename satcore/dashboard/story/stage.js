@@ -271,6 +271,7 @@ function operates(element, key) {
 
 function pressed(event) {
   const [target] = event.composedPath(), key = event.key.length === 1 ? event.key.toLowerCase() : event.key
+  document.documentElement.toggleAttribute("data-tabbed", event.key === "Tab")
   if (event.ctrlKey || event.altKey || event.metaKey || (target instanceof Element && writes(target))) return
   if (asked().full && !event.composedPath().includes(stage.root) && operates(target, key)) return
   if (act(key)) {
