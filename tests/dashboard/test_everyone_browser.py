@@ -24,7 +24,7 @@ PAGES = {  # what is there when the page is
     "reality_check": "td button",
     "claims": "article",
     "over_seeds": "figure svg circle",
-    "train?train_start=ReLU+MLP": ".js-plotly-plot",
+    "train": ".js-plotly-plot",
     "networks": "[data-testid=stVerticalBlock]",
     "?scene=1": ".js-plotly-plot",
 }

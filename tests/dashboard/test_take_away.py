@@ -25,7 +25,7 @@ VIEWS = [  # a page, a view of it, and how many figures stand on it
     ("reality_check", {}, 8),
     ("claims", {}, 1),
     ("over_seeds", {}, 1),
-    ("train", {"train_start": "ReLU MLP"}, 1),
+    ("train", {}, 1),
     ("networks", {}, 1),
 ]
 

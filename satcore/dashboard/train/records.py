@@ -137,24 +137,17 @@ class Beside(NamedTuple):
 def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
     """What a training is to be compared with: another seed of its recipe, where the stages of one are on record; else,
     where it was trained here, the same recipe with the penalty or without it; else a seed on record of the recipe by
-    whose name it goes, unless that penalises something else, as beside the quick ones. The networks that ship are of a
-    seed of which mostly no stages are.
+    whose name it goes, as of the paper's beside the quick ones. The networks that ship are of a seed of which mostly no
+    stages are.
     """
     measured, _ = _on_record()
     staged = [one for one in measured if one.history]
     found = [
         *(_of_seeds(one) for one in staged if one.identity == run.recipe.identity and one.seed != run.seed),
         *_counterparts(run, known),
-        *(_of_seeds(one) for one in staged if _goes_by(run.recipe, one)),
+        *(_of_seeds(one) for one in staged if one.recipe == run.recipe.name and not one.settings),
     ]
     return next(iter(found), None)
-
-
-def _goes_by(recipe: Recipe, one: seeds.Trained) -> bool:
-    """Whether the `recipe` goes by the name of the one that was trained, and penalises as that does: logits or φ_c."""
-    named = RECIPES.get(recipe.name)
-    alike = named is not None and (named.complementary[-1] == "identity") == (recipe.complementary[-1] == "identity")
-    return alike and one.recipe == recipe.name and not one.settings
 
 
 def _of_seeds(trained: seeds.Trained) -> Beside:
