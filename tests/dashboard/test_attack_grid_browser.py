@@ -56,6 +56,7 @@ def test_a_grid_is_computed_while_one_looks_and_stops_when_told_on_a_phone(visit
     stop.click()
     expect(stop).to_be_disabled(timeout=PATIENCE)
     expect(page.get_by_text("pairs still under attack")).to_have_count(0, timeout=PATIENCE)
+    expect(count).to_have_count(1, timeout=PATIENCE)  # while the page is drawn anew its last state may still be there
     expect(count).to_contain_text("of 90 pairs fooled")
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
