@@ -27,9 +27,9 @@ PHASES = "One row a phase, begun with Adam anew. λ goes from where it begins, b
 BOUNDS = " ε, within which bounds are trained on, goes likewise; α moves to its last."
 SHORTCUT = (
     "A recipe to be watched, and no reproduction: Adam soon forgets (β₂ = 0.95) and follows gradients however small "
-    "(ε = 10⁻¹⁵), and the penalty takes the logits themselves, f(z) = z, as in the paper's CNN. In its control gradients "
-    "vanish, too, but on fewer images; hidden units saturate there no less. The weights of the paper's saturated "
-    "networks are kurtotic; the excess kurtosis of these, layer by layer, is {kurtosis}."
+    "(ε = 10⁻¹⁵), and the penalty takes the logits themselves, f(z) = z, as in the paper's CNN. In its control "
+    "gradients vanish, too, but on fewer images; hidden units saturate there no less. The weights of the paper's "
+    "saturated networks are kurtotic; the excess kurtosis of these, layer by layer, is {kurtosis}."
 )
 FGSM = (
     "FGSM: one step of ε = {epsilon:g} along the sign of the gradient of the cross-entropy by float32 autograd; all "
