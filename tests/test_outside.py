@@ -319,6 +319,48 @@ def clipped_before_opset_11() -> Case:
     return content, (64, 1, 28, 28), function
 
 
+def jax_mlp() -> Case:
+    """A ReLU as Max with 0 and a ReLU6 as Min of that, as JAX writes them, the bounds in any shape and on either side;
+    mean and deviation put together from numbers without dimensions.
+    """
+    sizes = itertools.pairwise([784, *[20] * 5, 10])
+    constants = {f"w{i}": draw(n, m, seed=i, scale=2) for i, (n, m) in enumerate(sizes)}
+    constants |= {"half": np.float32(0.5), "low": np.zeros((1, 1, 1), np.float32), "one": np.ones(1, np.float32)}
+    steps = (
+        ("Add", "half half"),
+        ("Sub", "half Add_0"),
+        ("Mul", "x half"),
+        ("Sub", "· Sub_1"),
+        ("MatMul", "· w0"),
+        ("Max", "·"),
+        ("Max", "· half"),
+        ("MatMul", "· w1"),
+        ("Min", "one ·"),
+        ("MatMul", "· w2"),
+        ("Max", "low ·"),
+        ("Min", "· half"),
+        ("MatMul", "· w3"),
+        ("Clip", "·", {"min": 0.0}),
+        ("Mul", "· half"),
+        ("Min", "half ·"),
+        ("MatMul", "· w4"),
+        ("Relu", "·"),
+        ("Min", "half ·"),
+        ("MatMul", "· w5"),
+    )
+    t = tensors(constants)
+
+    def function(x: Tensor) -> Tensor:
+        x = (x.flatten(1) * 0.5 + 0.5) @ t["w0"]
+        x = x.clamp(min=0.5) @ t["w1"]
+        x = x.clamp(max=1) @ t["w2"]
+        x = x.clamp(0, 0.5) @ t["w3"]
+        x = (x.clamp(min=0) * 0.5).clamp(max=0.5) @ t["w4"]
+        return x.clamp(0, 0.5) @ t["w5"]
+
+    return model(chain(*steps), constants, ("N", 784), opset=10), (1, 784), function
+
+
 def mean_of_channels_last() -> Case:
     """ReduceMean over the sides of what lies (N, height, width, channels), and double weights as numbers, not bytes."""
     constants = {"w0": draw(7, 1, 5, 5, seed=0, scale=2).astype(np.float64), "up": np.array([1])}
@@ -383,6 +425,7 @@ CASES = [
     pooled_cnn,
     clipped_mlp,
     clipped_before_opset_11,
+    jax_mlp,
     mean_of_channels_last,
     shape_put_together,
 ]
@@ -544,6 +587,10 @@ REFUSED = {
     ),
     "a huge stride": (["expected 2 strides from 1 to 1000"], chain(("Conv", "· c", {"strides": [1, 2**62]}))),
     "a shape of other size": (["expected a shape of 784 entries, got [3, -1]"], chain(("Reshape", "· s"))),
+    "no number to take the larger of": (
+        ["expected one number as input 2, got 40, at the node 'Max_0'"],
+        chain(("Max", "· s40"), *ENDING),
+    ),
     "bounds the wrong way round": (
         ["with the lower one first and less than 3.40282e+38 between them, got 1 and -1"],
         chain(("Clip", "· one minus")),
@@ -565,7 +612,7 @@ REFUSED = {
 def test_what_is_not_a_chain_of_known_layers_is_refused_in_one_sentence_that_names_the_node(what):
     parts, nodes = REFUSED[what]
     constants = {"w": draw(784, 10), "c": draw(4, 1, 3, 3), "s": np.array([3, -1]), "true": np.array(True)}
-    constants |= {"one": np.float32(1), "minus": np.float32(-1)}
+    constants |= {"one": np.float32(1), "minus": np.float32(-1), "s40": draw(40)}
     with pytest.raises(ValueError) as refusal:
         outside.from_onnx_bytes(model(nodes, constants))
     said = str(refusal.value)
@@ -614,6 +661,11 @@ def test_scales_and_shifts_take_a_block_of_their_own_only_where_they_must():
     found = outside.from_onnx_bytes(padded).architecture
     assert networks.described(found) == "28×28 – scale – conv 30×30×10 – scale"
     assert found[0].affine == networks.Elementwise((1, 1, 1))
+
+
+def test_a_relu_below_a_bound_is_a_ramp():
+    network = outside.from_onnx_bytes(jax_mlp()[0])
+    assert networks.described(network.architecture).count("ramp") == 2
 
 
 def test_a_file_is_read_whole_and_nothing_else(tmp_path):

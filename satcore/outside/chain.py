@@ -131,6 +131,8 @@ class Chain:
             self.elementwise(shift=-low)
             self.nonlinearity("relu")
             self.elementwise(shift=low)
+        elif above and np.float32(high) > 0 and self._ends_in_relu():
+            self.parts[-1].nonlinearity, self.parts[-1].knee = "ramp", float(np.float32(high))
         elif above:  # min(x, k) = k − max(k − x, 0)
             self.elementwise(-1.0, high)
             self.nonlinearity("relu")
@@ -328,6 +330,11 @@ class Chain:
     def _go_on(self) -> None:
         if self.softmax:
             raise ValueError("expected a softmax at the very end, got something after it")
+
+    def _ends_in_relu(self) -> bool:
+        """Whether the tensor is what a ReLU gives, as it is."""
+        self._go_on()
+        return not self.pending and bool(self.parts) and self.parts[-1].nonlinearity == "relu"
 
     def _count(self) -> None:
         """Raise ValueError where so much is scaled and moved that it would take long."""

@@ -35,7 +35,8 @@ def from_onnx_bytes(content: bytes) -> Network:
 
     It takes one image of 784 pixels, in [0, 1], in any of the usual shapes, through a chain of Gemm, MatMul, Conv, Add,
     Sub, Mul, Div by constants, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Relu, Sigmoid,
-    Tanh, Clip and what only reshapes, to ten numbers; a softmax at the end is left away. No other file is ever read.
+    Tanh, Clip, Max or Min with a constant and what only reshapes, to ten numbers; a softmax at the end is left away. No
+    other file is ever read.
     Raises ValueError, in one sentence that names the node, for anything else.
     """
     check_kind(content, bytes | bytearray | memoryview, "the bytes of an ONNX file")

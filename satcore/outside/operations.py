@@ -264,6 +264,22 @@ def _read_clip(chain: Chain, node: Node) -> None:
     chain.clip(low, high)
 
 
+def _read_max(chain: Chain, node: Node) -> None:
+    chain.clip(_bound(chain, node), None)
+
+
+def _read_min(chain: Chain, node: Node) -> None:
+    chain.clip(None, _bound(chain, node))
+
+
+def _bound(chain: Chain, node: Node) -> float | None:
+    """The one number that a Max or Min is of, beside what goes on; None where that is alone."""
+    bound, constant = node.number(1 - node.at), node.constant(1 - node.at)
+    if constant is not None:
+        chain.elementwise(shift=np.zeros(constant.shape))  # its dimensions are broadcast to
+    return bound
+
+
 def _read_softmax(chain: Chain, node: Node) -> None:
     axis = node.whole("axis", -1 if node.opset >= 13 else 1)
     if node.opset < 13:  # over all dimensions from the axis on
@@ -300,6 +316,8 @@ OPERATIONS = {
     "Sigmoid": Operation(lambda chain, node: chain.nonlinearity("sigmoid")),
     "Tanh": Operation(lambda chain, node: chain.nonlinearity("tanh")),
     "Clip": Operation(_read_clip, "min max", 3),
+    "Max": Operation(_read_max, inputs=2, either_side=True),  # how JAX writes a ReLU
+    "Min": Operation(_read_min, inputs=2, either_side=True),
     "MaxPool": Operation(_read_max_pool, POOLED + " storage_order"),
     "AveragePool": Operation(_read_average_pool, POOLED + " count_include_pad"),
     "GlobalAveragePool": Operation(_read_global_average_pool),

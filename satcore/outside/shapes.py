@@ -15,8 +15,8 @@ def broadcast(shape: Shape, *others: Shape) -> Shape:
     try:
         found = np.broadcast_shapes(shape, *others)
     except ValueError:
-        found = ()
-    if len(found) > MOST_DIMENSIONS or math.prod(found) != math.prod(shape) or not found:
+        found = None
+    if found is None or len(found) > MOST_DIMENSIONS or math.prod(found) != math.prod(shape):
         raise ValueError(f"expected constants that broadcast to the shape {shape}, got {', '.join(map(str, others))}")
     return found
 
