@@ -85,7 +85,10 @@ def array_of(tensor: TensorProto) -> np.ndarray:
     """
     name = quoted(tensor.name)
     if tensor.data_location != TensorProto.DEFAULT or tensor.external_data:
-        raise ValueError(f"expected all weights within the file, got {name} in another one")
+        raise ValueError(
+            f"expected all weights within the file, got {name} in another one "
+            "(PyTorch keeps them within with torch.onnx.export(…, external_data=False))"
+        )
     if tensor.data_type not in DTYPES or tensor.HasField("segment"):
         raise ValueError(f"expected float32, float64 or float16 weights, got another type of data in {name}")
     dtype, field = DTYPES[tensor.data_type]
