@@ -417,6 +417,61 @@ def shape_put_together() -> Case:
     return model(nodes, constants), (1, 1, 28, 28), lambda x: torch.tanh(x.flatten(1) @ t["w"].T)
 
 
+def padded_cnn() -> Case:
+    """Zeros around the image of their own, as Keras 3 has them for a stride with padding "same": how many is computed
+    from the image's shape, in whole numbers, and turned around; channels last, and, shifted, before another layer.
+    """
+    constants = {"w0": draw(4, 1, 5, 5, seed=0, scale=2), "w1": draw(6, 4, 3, 3, seed=1, scale=2)}
+    constants |= {"w2": draw(6 * 17 * 14, 10, seed=2, scale=20), "shift": draw(4, 1, 1, seed=3)}
+    constants |= {"1": np.array(1), "2": np.array(2), "5": np.array(5), "[0]": np.array([0]), "[-1]": np.array([-1])}
+    constants |= {"[2]": np.array([2]), "[8]": np.array([8]), "least": np.array([1 - 2**63])}
+    constants |= {"pairs": np.array([-1, 2]), "row": np.array([1, -1]), "more": np.array([0, 0, 1, 0, 0, 0, 2, 1])}
+    zeros = {"value": helper.make_tensor("zero", TensorProto.INT64, [1], [0])}
+    first, last = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+    steps = (
+        ("Shape", "x"),
+        ("Gather", "· 1", {"axis": 0}),
+        ("Add", "· 2"),
+        ("Sub", "· 1"),
+        ("Div", "· 2"),  # 14 places: it is rounded down
+        ("Sub", "· 1"),
+        ("Mul", "· 2"),
+        ("Add", "· 5"),
+        ("Sub", "· Gather_1"),  # 3 zeros in all
+        ("Div", "· 2"),
+        ("Sub", "Sub_8 ·"),
+        ("Unsqueeze", "Div_9 [0]"),
+        ("Unsqueeze", "Sub_10 [0]"),
+        ("ConstantOfShape", "[2]", zeros),
+        ("Concat", "· Unsqueeze_11 Unsqueeze_12 Unsqueeze_11 Unsqueeze_12 ·", {"axis": 0}),
+        ("Reshape", "· pairs"),
+        ("Slice", "· [-1] least [0] [-1]"),
+        ("Transpose", "·", {"perm": [1, 0]}),
+        ("Reshape", "· [-1]"),
+        ("Slice", "· [0] [8]"),
+        ("Pad", "x ·", {"mode": "constant"}),
+        ("Transpose", "·", first),
+        ("Conv", "· w0", {"strides": [2, 2]}),
+        ("Tanh", "·"),
+        ("Pad", "· more"),
+        ("Add", "· shift"),
+        ("Conv", "· w1", {"pads": [1, 1, 1, 0]}),
+        ("Tanh", "·"),
+        ("Transpose", "·", last),
+        ("Reshape", "· row"),
+        ("MatMul", "· w2"),
+    )
+    t = tensors(constants)
+
+    def function(x: Tensor) -> Tensor:
+        x = torch.tanh(F.conv2d(F.pad(x, (1, 2, 1, 2)), t["w0"], stride=2))
+        x = F.pad(x, (0, 1, 1, 2)) + t["shift"]
+        x = torch.tanh(F.conv2d(F.pad(x, (1, 0, 1, 1)), t["w1"]))
+        return x.permute(0, 2, 3, 1).flatten(1) @ t["w2"]
+
+    return model(chain(*steps), constants, ("N", 28, 28, 1)), (1, 28, 28, 1), function
+
+
 CASES = [
     sigmoid_mlp,
     tanh_cnn,
@@ -428,6 +483,7 @@ CASES = [
     jax_mlp,
     mean_of_channels_last,
     shape_put_together,
+    padded_cnn,
 ]
 
 
@@ -587,6 +643,25 @@ REFUSED = {
     ),
     "a huge stride": (["expected 2 strides from 1 to 1000"], chain(("Conv", "· c", {"strides": [1, 2**62]}))),
     "a shape of other size": (["expected a shape of 784 entries, got [3, -1]"], chain(("Reshape", "· s"))),
+    "a mirrored edge": (
+        ["expected zeros around an image", "at the node 'Pad_0'"],
+        chain(("Pad", "· pads", {"mode": "reflect"}), *ENDING),
+    ),
+    "ones around an image": (["expected zeros around an image"], chain(("Pad", "· pads one"), *ENDING)),
+    "zeros around something else": (["expected zeros around the two sides"], chain(("Pad", "· batch"), *ENDING)),
+    "zeros for other dimensions": (["expected 8 pads from 0 to 1000, got [3, -1]"], chain(("Pad", "· s"), *ENDING)),
+    "a division by nothing": (
+        ["expected a division of whole numbers from 0 on", "at the node 'Div_0'"],
+        chain(("Div", "s s"), ("Reshape", "x ·"), *ENDING),
+    ),
+    "a shape of millions": (
+        ["expected a number up to 8 times"],
+        chain(("ConstantOfShape", "many"), ("Reshape", "x ·"), *ENDING),
+    ),
+    "a stretch in steps": (
+        ["expected one stretch of numbers"],
+        chain(("Slice", "pads s2 pads2 s2 two"), ("Reshape", "x ·"), *ENDING),
+    ),
     "no number to take the larger of": (
         ["expected one number as input 2, got 40, at the node 'Max_0'"],
         chain(("Max", "· s40"), *ENDING),
@@ -613,6 +688,8 @@ def test_what_is_not_a_chain_of_known_layers_is_refused_in_one_sentence_that_nam
     parts, nodes = REFUSED[what]
     constants = {"w": draw(784, 10), "c": draw(4, 1, 3, 3), "s": np.array([3, -1]), "true": np.array(True)}
     constants |= {"one": np.float32(1), "minus": np.float32(-1), "s40": draw(40)}
+    constants |= {"pads": np.array([0, 0, 1, 1] * 2), "batch": np.array([1, 0, 0, 0] * 2), "many": np.array([10**7])}
+    constants |= {"s2": np.array([0]), "pads2": np.array([4]), "two": np.array([2])}
     with pytest.raises(ValueError) as refusal:
         outside.from_onnx_bytes(model(nodes, constants))
     said = str(refusal.value)
@@ -661,6 +738,25 @@ def test_scales_and_shifts_take_a_block_of_their_own_only_where_they_must():
     found = outside.from_onnx_bytes(padded).architecture
     assert networks.described(found) == "28×28 – scale – conv 30×30×10 – scale"
     assert found[0].affine == networks.Elementwise((1, 1, 1))
+
+
+def test_zeros_around_an_image_are_the_padding_of_the_layer_that_comes_next_unless_something_is_between():
+    network = outside.from_onnx_bytes(padded_cnn()[0])
+    paddings = [block.affine.padding for block in network.architecture[:3]]
+    assert paddings == [(1, 1, 2, 2), (1, 0, 2, 1), (1, 1, 1, 0)]
+
+
+def test_zeros_around_an_image_and_parts_of_a_shape_may_be_attributes():
+    constants = {"w": draw(10, 1, 30, 31)}
+    steps = (
+        ("Pad", "·", {"pads": [0, 0, 1, 2, 0, 0, 1, 1]}),
+        ("Conv", "· w"),
+        ("Shape", "·"),
+        ("Slice", "·", {"axes": [0], "starts": [0], "ends": [2]}),
+        ("Reshape", "Conv_1 ·"),
+    )
+    network = outside.from_onnx_bytes(model(chain(*steps), constants, opset=9))
+    check_same(network, lambda x: F.conv2d(F.pad(x, (2, 1, 1, 1)), tensors(constants)["w"]).flatten(1), images())
 
 
 def test_a_relu_below_a_bound_is_a_ramp():

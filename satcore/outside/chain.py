@@ -59,6 +59,15 @@ class Part:
         """Whether a scale and shift of its outputs can be folded into it."""
         return isinstance(self.affine, Dense | Convolution) and self.nonlinearity == "identity" and not self.pooling
 
+    @property
+    def only_pads(self) -> bool:
+        """Whether it puts zeros around its inputs, and does nothing else."""
+        match self.affine:
+            case Convolution(inputs=channels, outputs=outputs, kernel=(1, 1), stride=(1, 1), groups=groups):
+                alone = self.only_sums and channels == outputs == groups
+                return alone and bool(np.all(self.weight == 1) and np.all(self.bias == 0))
+        return False
+
 
 class Chain:
     """The blocks so far, and the tensor that the next operation takes, for one image.
@@ -173,6 +182,7 @@ class Chain:
         self._check_channels()
         if weight.ndim != 4 or (bias is not None and bias.shape != weight.shape[:1]):
             raise ValueError(f"expected weights (out, in, rows, columns) to convolve with, got shape {weight.shape}")
+        padding = self._with_zeros_taken_back(padding)
         outputs, of_group, *kernel = weight.shape
         spec = Convolution(of_group * groups, outputs, (kernel[0], kernel[1]), stride, padding, groups)
         if self.pending:
@@ -189,6 +199,21 @@ class Chain:
             weight *= w[:, :, None, None]
         self._append(spec, weight, bias)
         self.places = self.places.reshape(1, *self.outputs)
+
+    def pad(self, before: Sequence[int], after: Sequence[int]) -> None:
+        """So many zeros `before` and `after` each dimension: around an image, whose channels come first or last."""
+        last = self.places.ndim == 4 and not self._is_image(self.places)
+        if last:
+            self.moved(self.places.transpose(0, 3, 1, 2))
+            before, after = ([pads[axis] for axis in (0, 3, 1, 2)] for pads in (before, after))
+        self._check_channels()
+        if any((*before[:2], *after[:2])):
+            raise ValueError("expected zeros around the two sides of an image, got others")
+        channels, around = self.outputs[0], (before[2], before[3], after[2], after[3])
+        if any(around):
+            self.convolution(np.ones((channels, 1, 1, 1)), None, (1, 1), around, channels)
+        if last:
+            self.moved(self.places.transpose(0, 2, 3, 1))
 
     def max_pool(
         self, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int] = (0, 0), ceil: bool = False
@@ -372,15 +397,28 @@ class Chain:
     def _check_channels(self) -> None:
         """Raise ValueError unless the tensor is (1, channels, height, width) of the last block's, in that order."""
         self._go_on()
-        if (
-            len(self.outputs) != 3
-            or self.shape != (1, *self.outputs)
-            or (self.places.ravel() != np.arange(self.places.size)).any()
-        ):
+        if not self._is_image(self.places):
             raise ValueError(
                 f"expected channels of an image, (1, channels, height, width), got shape {self.shape} of what was "
                 f"{self.outputs}, or its sides exchanged"
             )
+
+    def _is_image(self, places: np.ndarray) -> bool:
+        """Whether the last block's units lie at the `places` as (1, channels, height, width), in that order."""
+        there = len(self.outputs) == 3 and places.shape == (1, *self.outputs)
+        return there and not (places.ravel() != np.arange(places.size)).any()
+
+    def _with_zeros_taken_back(self, padding: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """The `padding`, and the zeros that the last block puts around an image if that is all it does: it goes."""
+        last = self.parts[-1] if self.parts else None
+        if last is None or self.pending or not last.only_pads or not isinstance(last.affine, Convolution):
+            return padding
+        top, left, bottom, right = last.affine.padding
+        channels, rows, columns = self.outputs
+        self.parts.pop()
+        self.weights -= sum(map(math.prod, last.affine.parameter_shapes()))
+        self.outputs = channels, rows - top - bottom, columns - left - right
+        return padding[0] + top, padding[1] + left, padding[2] + bottom, padding[3] + right
 
     def _check_ceil(
         self, ceil: bool, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]

@@ -33,10 +33,10 @@ def from_onnx(path: str | Path) -> Network:
 def from_onnx_bytes(content: bytes) -> Network:
     """The network in the `content` of an ONNX file, in float32, in eval mode and without parameter gradients.
 
-    It takes one image of 784 pixels, in [0, 1], in any of the usual shapes, through a chain of Gemm, MatMul, Conv, Add,
-    Sub, Mul, Div by constants, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Relu, Sigmoid,
-    Tanh, Clip, Max or Min with a constant and what only reshapes, to ten numbers; a softmax at the end is left away. No
-    other file is ever read.
+    It takes one image of 784 pixels, in [0, 1], in any of the usual shapes, through a chain of Gemm, MatMul, Conv, Pad,
+    Add, Sub, Mul, Div by constants, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Relu,
+    Sigmoid, Tanh, Clip, Max or Min with a constant and what only reshapes, to ten numbers; a softmax at the end is left
+    away. No other file is ever read.
     Raises ValueError, in one sentence that names the node, for anything else.
     """
     check_kind(content, bytes | bytearray | memoryview, "the bytes of an ONNX file")

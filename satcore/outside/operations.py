@@ -210,6 +210,17 @@ def _padding(chain: Chain, node: Node, kernel: Sequence[int], stride: tuple[int,
     return before[0], before[1], after[0], after[1]
 
 
+def _read_pad(chain: Chain, node: Node) -> None:
+    pads = node.wholes("pads") if node.opset < 11 else node.whole_numbers(1)
+    value = node.real("value", 0.0) if node.opset < 11 else node.number(2)
+    sides = len(chain.shape)
+    if node.text("mode", "constant") != "constant" or value or node.constant(3) is not None:
+        raise ValueError("expected zeros around an image, got something else")
+    if pads is None or len(pads) != 2 * sides or not all(0 <= pad <= MOST_SIDE for pad in pads):
+        raise ValueError(f"expected {2 * sides} pads from 0 to {MOST_SIDE}, got {few(pads or [])}")
+    chain.pad(pads[:sides], pads[sides:])
+
+
 def _read_max_pool(chain: Chain, node: Node) -> None:
     rows, columns = node.sizes("kernel_shape", 2, 1)
     down, right = node.sizes("strides", 2, 1, [1, 1])
@@ -312,6 +323,7 @@ OPERATIONS = {
     "Mul": Operation(_read_mul, inputs=2, either_side=True),
     "Div": Operation(_read_div, inputs=2, either_side=True),
     "Conv": Operation(_read_conv, "kernel_shape strides pads auto_pad dilations group", 3),
+    "Pad": Operation(_read_pad, "mode pads value", 4),
     "Relu": Operation(lambda chain, node: chain.nonlinearity("relu")),
     "Sigmoid": Operation(lambda chain, node: chain.nonlinearity("sigmoid")),
     "Tanh": Operation(lambda chain, node: chain.nonlinearity("tanh")),
@@ -363,9 +375,10 @@ CONSTANT_OPERATIONS = {
     "Constant": "value value_float value_floats value_int value_ints",
     "Cast": OPERATIONS["Cast"].attributes,
     "Gather": "axis",
-    "Slice": "",
+    "Slice": "axes ends starts",
     "Concat": "axis",
     "Shape": "start end",
+    "ConstantOfShape": "value",
 }
 ARITHMETIC = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
 
@@ -383,14 +396,20 @@ def constant_of(node: Node) -> np.ndarray:
             raise ValueError("expected two constants of one type, got others")
         broadcast(*sorted((first.shape, second.shape), key=math.prod, reverse=True))
         if node.op == "Div" and first.dtype.kind == "i":
-            raise ValueError("expected a division of floats, got one of whole numbers")
+            if (second <= 0).any() or (first < 0).any():
+                raise ValueError("expected a division of whole numbers from 0 on, by others than 0, got another")
+            return first // second
         return ARITHMETIC[node.op](first, second)
     if node.op == "Cast":
         kind = node.whole("to", 0)
         if kind not in DTYPES or (first.dtype.kind == "f" and kind not in FLOATS):
             raise ValueError("expected a cast to a floating-point type, got another")
         return first.astype(DTYPES[kind][0])
-    if node.op in ("Gather", "Slice", "Concat"):
+    if node.op == "ConstantOfShape":
+        return _repeated(node)
+    if node.op == "Slice":
+        return _cut(node)
+    if node.op in ("Gather", "Concat"):
         return _of_few(node)
     return _same_entries(first, node)
 
@@ -413,8 +432,17 @@ def _given(node: Node) -> np.ndarray:
             return np.array(node.reals(name), np.float32)
 
 
+def _repeated(node: Node) -> np.ndarray:
+    """A few times the one number that a ConstantOfShape gives."""
+    sides = node.whole_numbers(0) or []
+    value = array_of(node.tensor("value")) if "value" in node.attributes else np.zeros(1, np.float32)
+    if len(sides) > 1 or not all(0 <= side <= MOST_DIMENSIONS for side in sides) or value.size != 1:
+        raise ValueError(f"expected a number up to {MOST_DIMENSIONS} times, got another shape, {few(sides)}")
+    return np.full(sides, value.reshape(-1)[0])
+
+
 def _of_few(node: Node) -> np.ndarray:
-    """A Gather or Slice from, or a Concat of, a few whole numbers: how exporters put a shape together."""
+    """A Gather from, or a Concat of, a few whole numbers: how exporters put a shape together."""
     inputs = [node.whole_numbers(at) for at in range(len(node.values))]
     if node.whole("axis", 0) != 0 or None in inputs:
         raise ValueError("expected the axis 0, got another, or no numbers")
@@ -424,17 +452,21 @@ def _of_few(node: Node) -> np.ndarray:
             raise ValueError(f"expected at most {MOST_DIMENSIONS} numbers put together, got {len(found)}")
         return np.array(found, np.int64)
     numbers, *where = [numbers or [] for numbers in inputs]
-    if node.op == "Slice":
-        return np.array(_cut(numbers, where), np.int64)
     index = node.constant(1) if len(where) == 1 else None
     if index is None:
         raise ValueError(f"expected numbers and which of them to take, got {len(inputs)} inputs")
     return np.array([numbers[at] for at in axes_of(where[0], len(numbers))], np.int64).reshape(index.shape)
 
 
-def _cut(numbers: list[int], where: list[list[int]]) -> list[int]:
-    """What a Slice takes out of `numbers`: from the first of `where` to the second, along the axis 0, in steps of 1."""
-    starts, ends, axes, steps = (*where, *([], [], [0], [1])[len(where) :]) if len(where) <= 4 else [[]] * 4
-    if len(starts) != 1 or len(ends) != 1 or axes != [0] or steps != [1]:
+def _cut(node: Node) -> np.ndarray:
+    """What a Slice takes out of a few whole numbers: a stretch along the axis 0, forwards or backwards."""
+    array, names = node.constant(0), ("starts", "ends", "axes", "steps")
+    starts, ends, axes, steps = (  # which were attributes once and are inputs now
+        node.wholes(name) if name in node.attributes else node.whole_numbers(at) for at, name in enumerate(names, 1)
+    )
+    if array is None or array.dtype.kind != "i" or array.ndim == 0 or array.size > MOST_DIMENSIONS:
+        raise ValueError(f"expected at most {MOST_DIMENSIONS} whole numbers to cut from, got others")
+    along = axes in (None, [0]) and steps in (None, [1], [-1])
+    if starts is None or ends is None or not len(starts) == len(ends) == 1 or not along:
         raise ValueError("expected one stretch of numbers to cut out, got something else")
-    return numbers[starts[0] : ends[0]]
+    return array[starts[0] : ends[0] : 1 if steps is None else steps[0]]
