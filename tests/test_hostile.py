@@ -318,6 +318,10 @@ LARGE = {
         chain(("Conv", "· a", {"pads": [600] * 4}), *[("Mul", "· b"), ("Add", "· c")] * 240),
         {"a": draw(1, 1, 3, 3), "b": draw(1, 1226), "c": draw(1226, 1)},
     ),
+    "zeros around two million units, again and again": lambda: model(
+        chain(("Pad", "· wide"), *[("Pad", "· one")] * 490, ("Flatten", "·")),
+        {"wide": np.array([0, 0, 400, 400, 0, 0, 900, 600]), "one": np.array([0] * 7 + [1])},
+    ),
     "nothing but nonlinearities": lambda: model(
         chain(*[("Tanh", "·")] * 400, ("Flatten", "·"), ("MatMul", "· w")), {"w": draw(784, 10)}
     ),

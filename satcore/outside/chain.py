@@ -202,6 +202,7 @@ class Chain:
 
     def pad(self, before: Sequence[int], after: Sequence[int]) -> None:
         """So many zeros `before` and `after` each dimension: around an image, whose channels come first or last."""
+        self._count()
         last = self.places.ndim == 4 and not self._is_image(self.places)
         if last:
             self.moved(self.places.transpose(0, 3, 1, 2))
