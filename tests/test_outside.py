@@ -759,6 +759,29 @@ def test_zeros_around_an_image_and_parts_of_a_shape_may_be_attributes():
     check_same(network, lambda x: F.conv2d(F.pad(x, (2, 1, 1, 1)), tensors(constants)["w"]).flatten(1), images())
 
 
+def test_the_largest_of_saturated_units_is_found_below_a_scale_that_comes_before_pooling():
+    constants = {"w0": draw(4, 1, 5, 5, seed=0, scale=60), "w1": draw(4 * 12 * 12, 10, seed=1, scale=9)}
+    constants |= {"scale": draw(4, 1, 1, seed=2) ** 2 + 1, "shift": draw(4, 1, 1, seed=3)}
+    pool = ("MaxPool", "·", {"kernel_shape": [2, 2], "strides": [2, 2]})
+    steps = [("Conv", "· w0"), ("Tanh", "·"), ("Mul", "· scale"), ("Add", "· shift"), pool]
+    steps += [("Flatten", "·"), ("MatMul", "· w1")]
+    t = tensors(constants)
+    network, x = outside.from_onnx_bytes(model(chain(*steps), constants)), images()
+    assert networks.described(network.architecture) == "28×28 – conv 5×5×4, pool 2×2 – 10, tanh"
+
+    def function(x: Tensor) -> Tensor:
+        y = torch.tanh(F.max_pool2d(F.conv2d(x, t["w0"]), 2))
+        return (t["scale"] * y + t["shift"]).flatten(1) @ t["w1"]
+
+    check_same(network, function, x)
+    constants["scale"][2] *= -1
+    t["scale"] = torch.from_numpy(constants["scale"]).double()
+    falling = outside.from_onnx_bytes(model(chain(*steps), constants))
+    y = t["scale"] * torch.tanh(F.conv2d(x.double(), t["w0"])) + t["shift"]
+    expected = F.max_pool2d(y, 2).flatten(1) @ t["w1"]
+    torch.testing.assert_close(falling(x).double(), expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
+
+
 def test_a_relu_below_a_bound_is_a_ramp():
     network = outside.from_onnx_bytes(jax_mlp()[0])
     assert networks.described(network.architecture).count("ramp") == 2

@@ -219,15 +219,21 @@ class Chain:
     def max_pool(
         self, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int] = (0, 0), ceil: bool = False
     ) -> None:
-        """The largest of each window; before the nonlinearity, where that is monotone, which comes to the same."""
+        """The largest of each window; where it comes to the same, before a scale above 0, and before the nonlinearity,
+        which makes the same of what is saturated.
+        """
         self._check_channels()
         self._check_ceil(ceil, kernel, stride, padding)
         pooling = MaxPooling(kernel, stride, padding)
         last = self.parts[-1] if self.parts else None
-        if self.pending or last is None or last.pooling or not BY_NAME[last.nonlinearity].monotone:
+        rising = not self.pending or (bool((self.pending[0] > 0).all()) and _by_channel(*self.pending))
+        if not rising or last is None or last.pooling or not BY_NAME[last.nonlinearity].monotone:
             self._settle()
         self.outputs = pooling.shape(self.outputs)
         self.parts[-1].pooling = pooling
+        if self.pending:
+            w, b = (np.broadcast_to(values[:, :1, :1], self.outputs) for values in self.pending)
+            self.pending = w, b
         self.places = np.arange(math.prod(self.outputs)).reshape(1, *self.outputs)
 
     def average(self, kernel: tuple[int, int], stride: tuple[int, int], ceil: bool = False) -> None:
