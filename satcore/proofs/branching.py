@@ -1,8 +1,9 @@
 """Branch and bound: what linear bounds leave open is divided at the units that cost them most, until all is proven.
 
-Either half of a unit's interval is the box of images with one more thing known: the unit's lines are closer, the
-intervals of the blocks above are bounded anew, and a multiplier holds the bound to that half (β-CROWN, Wang et al.
-2021).
+Either half of a unit's interval is the box of images with one more thing known: the unit's lines are closer, and a
+multiplier holds the bound to that half (β-CROWN, Wang et al. 2021). Only images that are classified wrongly need be
+looked for, so the intervals of other units are bounded anew over those alone (INVPROP, Kotha et al. 2023): these are
+what makes the search short.
 """
 
 import heapq
@@ -18,59 +19,51 @@ from torch import Tensor
 from satcore.data import CLASSES
 from satcore.geometry.linear_maps import Product, Scaling
 from satcore.proofs.lines import Lines
-from satcore.proofs.relaxation import Region, Relaxation, picking
+from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, picking
 from satcore.proofs.rounding import Interval
 
-AT_A_TIME = 64  # parts that are divided together
-AT_ONCE = 8  # of their halves, whose ranges are bounded anew: more leave the processor's cache
+CLOSER = 128  # units of a part whose intervals are bounded anew, at most
 STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS = 10, 20, 8  # of Adam
-RATE = 0.1
-
-
-@dataclass(frozen=True)
-class Margins:
-    """P margins of parts of the box that are to be bounded, or have been.
-
-    rows         (P, 1, 10): of the logits
-    values       (P, 1): the best bounds so far
-    leans        (P, 2, 1, outputs) of each hidden block, and `multipliers` (P, 1, units), as the bounds take them
-    """
-
-    rows: Tensor
-    values: Tensor
-    leans: list[Tensor]
-    multipliers: list[Tensor]
-
-    def __getitem__(self, index: Tensor | slice) -> "Margins":
-        """Those at `index`."""
-        leans, multipliers = ([there[index] for there in parts] for parts in (self.leans, self.multipliers))
-        return Margins(self.rows[index], self.values[index], leans, multipliers)
+RATE = 0.3
+WEIGHT = 0.5  # at first, of the margin in the bounds of intervals, where it changes by 1 with a unit
+BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
 
 
 @dataclass(frozen=True)
 class Parts:
-    """B parts of the box, each by what is known in it.
+    """B parts of the box, each for one margin that is to be bounded there: what is known of its images that contradict.
 
-    ranges  between what the pre-activations of each hidden block lie, (B, units) each
-    signs   the least and the most of each unit's multiplier, (B, units) each: 0 and 0 where its interval is undivided
+    rows         (B, 1, 10): the margins, of the logits
+    values       (B, 1): the best bounds so far
+    ranges       between what the pre-activations of each hidden block lie, (B, units) each
+    signs        the least and the most of each unit's multiplier, (B, units) each: 0 and 0 where undivided
+    leans        (B, 2, 1, outputs) of each hidden block, and `multipliers` (B, 1, units), as the bounds take them
     """
 
+    rows: Tensor
+    values: Tensor
     ranges: list[Interval]
     signs: list[Interval]
+    leans: list[Tensor]
+    multipliers: list[Tensor]
 
     def __getitem__(self, index: Tensor | slice) -> "Parts":
         """Those at `index`."""
-        return Parts(*([(low[index], high[index]) for low, high in there] for there in (self.ranges, self.signs)))
+        ranges, signs = ([(low[index], high[index]) for low, high in there] for there in (self.ranges, self.signs))
+        leans, multipliers = ([there[index] for there in parts] for parts in (self.leans, self.multipliers))
+        return Parts(self.rows[index], self.values[index], ranges, signs, leans, multipliers)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(order=True)
 class Open:
-    """One part, and its margins that aren't proven; the one with the lowest bound comes first."""
+    """One part that isn't proven; the one with the lowest bound comes first."""
 
     bound: float
     number: int
     part: Parts = field(compare=False)
-    margins: Margins = field(compare=False)
 
 
 class Search:
@@ -80,8 +73,10 @@ class Search:
         """Of a `region` of one box whose ranges are known; until the `deadline` of `time.monotonic`."""
         self.relaxation, region = relaxation.pruned(region)
         self.label, self.deadline, self.last = label, deadline, relaxation.last
-        self.anew: dict[int, tuple[Tensor, list[Tensor]]] = {}  # by block: which units, by which lines
         self.root = self._tightened(region)
+        rows = MOST_ENTRIES // max(784, *(low.shape[1] for low, _ in self.root.ranges))
+        self.closer = min(CLOSER, max(1, rows // 8))  # units, two rows each: so that four parts go at a time, or more
+        self.at_a_time = max(1, rows // (2 * self.closer))
         self.open: list[Open] = []
         self.numbers = itertools.count()
         self.divided, self.stuck = 0, False
@@ -92,19 +87,27 @@ class Search:
         return not self.open and not self.stuck
 
     def run(self) -> Iterator[Tensor]:
-        """Bound the margins, and divide what stays open while there is time.
+        """Bound the margins; while there is time, look at what stays open more closely, and divide what still does.
 
         Yields the slopes of all new bounds, (n, 784), by the pixels: an image where they are least may be one that is
         classified wrongly.
         """
-        yield self._bounded(*self._whole(), STEPS_AT_FIRST)
+        parts, slopes = self._bounded(self._whole(), STEPS_AT_FIRST)
+        self._keep(parts)
+        yield slopes
         while self.open and time.monotonic() < self.deadline:
-            taken = [heapq.heappop(self.open) for _ in range(min(AT_A_TIME, len(self.open)))]
-            self.divided += len(taken)
-            parts, owners, margins = _joined(taken)
-            parts, owners, margins = self._halved(parts, owners, margins)
-            if len(owners):
-                yield self._bounded(parts, owners, margins, STEPS)
+            taken = [heapq.heappop(self.open).part for _ in range(min(self.at_a_time, len(self.open)))]
+            parts, slopes = self._bounded(self._closer(_joined(taken)), STEPS)
+            yield slopes
+            self.divided += len(parts)
+            parts, slopes = self._bounded(self._halved(parts), STEPS)
+            self._keep(parts)
+            yield slopes
+
+    def _keep(self, parts: Parts) -> None:
+        for number in range(len(parts)):
+            part = parts[number : number + 1]
+            heapq.heappush(self.open, Open(float(part.values), next(self.numbers), part))
 
     def _tightened(self, region: Region) -> Region:
         """The region with the ranges of all blocks that have only dense ones below them, bounded by turned lines."""
@@ -114,7 +117,7 @@ class Search:
                 units = self.relaxation.loose(depth, interval)[0].nonzero().flatten()
                 rows = picking(units, interval[0].shape[1])
                 rows = torch.cat((rows, -rows), 1)
-                bound, leans, _ = self.relaxation.raised(
+                bound, *_ = self.relaxation.raised(
                     region,
                     lines,
                     depth,
@@ -126,119 +129,129 @@ class Search:
                     enough=math.inf,
                 )
                 interval = _narrowed(interval, units, bound.value)
-                self.anew[depth] = units, leans
                 region = replace(region, ranges=(*region.ranges[:depth], interval, *region.ranges[depth + 1 :]))
             lines.append(self.relaxation.lines(depth, interval))
         return region
 
-    def _whole(self) -> tuple[Parts, Tensor, Margins]:
-        """The whole box as one part, and its nine margins."""
-        eye, ranges = torch.eye(CLASSES, dtype=torch.float64), list(self.root.ranges)
+    def _whole(self) -> Parts:
+        """The whole box, once for each of nine margins."""
+        eye, lines = torch.eye(CLASSES, dtype=torch.float64), self._lines(self.root.ranges)
         rows = (eye[self.label] - eye)[torch.arange(CLASSES) != self.label][:, None]
-        lines = self._lines(ranges)
-        margins = Margins(
+        outputs = self.relaxation.lower_bound(self.root, lines, self.last, rows.transpose(0, 1)).outputs
+        self.scales = [float(there.abs().amax()) if there.numel() else 0.0 for there in outputs]  # of the multipliers
+        ranges = [(low.expand(len(rows), -1), high.expand(len(rows), -1)) for low, high in self.root.ranges]
+        return Parts(
             rows,
             torch.full((len(rows), 1), -torch.inf, dtype=torch.float64),
+            ranges,
+            [(torch.zeros_like(low), torch.zeros_like(low)) for low, _ in ranges],
             [there.usual_lean().expand(len(rows), -1, -1, -1) for there in lines],
-            [low.new_zeros(len(rows), 1, low.shape[1]) for low, _ in ranges],
+            [torch.zeros_like(low)[:, None] for low, _ in ranges],
         )
-        undivided = [(torch.zeros_like(low), torch.zeros_like(low)) for low, _ in ranges]
-        owners = torch.zeros(len(rows), dtype=torch.int64)
-        outputs = self.relaxation.lower_bound(self._region(ranges), lines, self.last, rows.transpose(0, 1)).outputs
-        self.scales = [float(there.abs().amax()) if there.numel() else 0.0 for there in outputs]  # of the multipliers
-        return Parts(ranges, undivided), owners, margins
 
-    def _bounded(self, parts: Parts, owners: Tensor, margins: Margins, steps: int) -> Tensor:
-        """Bound the `margins`, each of the part that owns it, and keep what stays open; the slopes by the pixels."""
-        of_margins = parts[owners]
+    def _bounded(self, parts: Parts, steps: int) -> tuple[Parts, Tensor]:
+        """Those of the `parts` whose margins, bounded now, stay open; and the slopes of all bounds by the pixels."""
         bound, leans, multipliers = self.relaxation.raised(
-            self._region(of_margins.ranges),
-            [there[owners] for there in self._lines(parts.ranges)],
+            self._region(parts.ranges),
+            self._lines(parts.ranges),
             self.last,
-            margins.rows,
-            margins.leans,
-            margins.multipliers,
-            [(least[:, None], most[:, None]) for least, most in of_margins.signs],
+            parts.rows,
+            parts.leans,
+            parts.multipliers,
+            _of_rows(parts.signs),
             steps=steps,
-            rates=[RATE] * self.last + [RATE * scale for scale in self.scales],
+            rates=self._rates(),
             deadline=self.deadline,
         )
-        margins = Margins(margins.rows, bound.value.maximum(margins.values), leans, multipliers)
-        for number in range(len(parts.ranges[0][0])):
-            mine = margins[((owners == number) & (margins.values[:, 0] <= 0)).nonzero().flatten()]
-            if len(mine.rows):
-                part = parts[number : number + 1]
-                heapq.heappush(self.open, Open(float(mine.values.amin()), next(self.numbers), part, mine))
-        return bound.pixels[:, 0]
+        parts = replace(parts, values=bound.value.maximum(parts.values), leans=leans, multipliers=multipliers)
+        return parts[(parts.values[:, 0] <= 0).nonzero().flatten()], bound.pixels[:, 0]
 
-    def _halved(self, parts: Parts, owners: Tensor, margins: Margins) -> tuple[Parts, Tensor, Margins]:
-        """Both halves of each of the `parts`, divided at the unit that costs its margins most."""
-        block, unit, possible = self._costliest(parts, owners, margins)
-        self.stuck |= not bool(possible.all())
-        halves = [self._half(parts, block, unit, upper) for upper in (False, True)]
-        ranges, signs = (
-            [(torch.cat((one[0], other[0])), torch.cat((one[1], other[1]))) for one, other in zip(*there, strict=True)]
-            for there in ([half.ranges for half in halves], [half.signs for half in halves])
-        )
-        for depth in range(int(block.min()) + 1, self.last):
-            if depth in self.anew:
-                changed = (block < depth).repeat(2).nonzero().flatten()
-                for few in changed.split(AT_ONCE):
-                    below = [(low[few], high[few]) for low, high in ranges[: depth + 1]]
-                    low, high = self._anew(depth, below, self._lines(below[:depth]))
-                    ranges[depth][0][few], ranges[depth][1][few] = low, high
-        there = possible.repeat(2) & torch.stack([(low <= high).all(1) for low, high in ranges]).all(0)
-        kept = there.nonzero().flatten()
-        mine = [(owners == number).nonzero().flatten() for number in range(len(possible))]
-        index = [mine[number % len(possible)] for number in kept.tolist()]
-        owners = torch.arange(len(kept)).repeat_interleave(torch.tensor([len(one) for one in index], dtype=torch.int64))
-        return Parts(ranges, signs)[kept], owners, margins[torch.cat([*index, owners[:0]])]
+    def _rates(self) -> list[float]:
+        """Of leans and multipliers."""
+        return [RATE] * self.last + [RATE * scale for scale in self.scales]
+
+    def _halved(self, parts: Parts) -> Parts:
+        """Both halves of each of the `parts`, divided at the unit that costs its margin most."""
+        cost, gap = self._costs(parts)
+        cost = torch.where(cost.amax(1, keepdim=True) > 0, cost, gap)
+        most, place = cost.max(1)
+        self.stuck |= not bool((most > 0).all())
+        parts, (block, unit) = parts[most > 0], self._found(place[most > 0])
+        halves = _joined([self._half(parts, block, unit, upper) for upper in (False, True)])
+        return halves[_possible(halves.ranges)]
 
     def _half(self, parts: Parts, block: Tensor, unit: Tensor, upper: bool) -> Parts:
         ranges, signs = [], []
         for depth, ((low, high), (least, most)) in enumerate(zip(parts.ranges, parts.signs, strict=True)):
             end, beginning = self.relaxation.parts[depth].phi.divided(low, high)
-            here = torch.zeros_like(low, dtype=torch.bool).scatter(1, unit.clamp_max(low.shape[1] - 1)[:, None], True)
+            here = torch.zeros_like(low, dtype=torch.bool).scatter(1, _within(unit, low)[:, None], True)
             here &= (block == depth)[:, None]
             ranges.append((torch.where(here, beginning, low), high) if upper else (low, torch.where(here, end, high)))
             far = torch.where(here, torch.inf, 0.0)
             signs.append((least, most + far) if upper else (least - far, most))
-        return Parts(ranges, signs)
+        return replace(parts, ranges=ranges, signs=signs)
 
-    def _costliest(self, parts: Parts, owners: Tensor, margins: Margins) -> tuple[Tensor, Tensor, Tensor]:
-        """Where to divide each of the parts: at the block and the unit whose lines cost its bounds most, to first
-        order: how far they are from φ, times the bounds' derivative by that, through all intervals above. And whether
-        there is any such unit.
+    def _closer(self, parts: Parts) -> Parts:
+        """The parts, with the intervals of those units that cost their margins most bounded anew; without empty ones.
+
+        Of an image that is classified wrongly a margin m is at most 0. So a unit's h is at least the least of h + μm,
+        whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
-        ranges, lines, moves = list(parts.ranges), [], []
-        with torch.enable_grad():
-            for depth in range(self.last):
-                if depth in self.anew:
-                    ranges[depth] = self._anew(depth, ranges, lines)
-                there = self.relaxation.lines(depth, ranges[depth])
-                moves += [torch.zeros_like(there.usual.lower_offset, requires_grad=True) for _ in range(2)]
-                lines.append(there.moved(*moves[-2:]))
-            region = self._region([(low[owners], high[owners]) for low, high in ranges])
-            of_margins = [there[owners] for there in lines]
-            bound = self.relaxation.lower_bound(
-                region, of_margins, self.last, margins.rows, margins.leans, margins.multipliers
-            )
-            slopes = torch.autograd.grad(bound.value.sum(), moves, allow_unused=True, materialize_grads=True)
+        cost, _ = self._costs(parts)
+        block, unit = self._found(cost.topk(min(self.closer, cost.shape[1])).indices)
+        added = []
+        for depth, (low, _) in enumerate(parts.ranges):
+            picked = low.new_zeros(*unit.shape, low.shape[1])
+            picked.scatter_(2, _within(unit, low)[..., None], (block == depth)[..., None].to(low.dtype))
+            added.append(torch.cat((picked, -picked), 1))
+        rows, slope = 2 * unit.shape[1], max(*self.scales, torch.finfo().tiny)
+        bound, *_ = self.relaxation.raised(
+            self._region(parts.ranges),
+            self._lines(parts.ranges),
+            self.last,
+            parts.rows.expand(-1, rows, -1),
+            [lean.expand(-1, -1, rows, -1) for lean in parts.leans],
+            [torch.zeros_like(there) for there in added],
+            _of_rows(parts.signs),
+            added=added,
+            weights=parts.rows.new_full((len(parts), rows, 1), WEIGHT / slope),
+            steps=STEPS,
+            rates=[*self._rates(), RATE / slope],
+            deadline=self.deadline,
+            enough=math.inf,
+        )
+        below, above = bound.value.chunk(2, 1)
+        ranges = []
+        for depth, (low, high) in enumerate(parts.ranges):
+            least, most = (torch.where(block == depth, there, -torch.inf) for there in (below, above))
+            place = _within(unit, low)
+            ranges.append((low.scatter_reduce(1, place, least, "amax"), high.scatter_reduce(1, place, -most, "amin")))
+        return replace(parts, ranges=ranges)[_possible(ranges)]
+
+    def _costs(self, parts: Parts) -> tuple[Tensor, Tensor]:
+        """What each unit's lines cost a part's margin, (B, units of all hidden blocks): how far they are from φ, times
+        the slope of the bound there. And how far they are.
+        """
+        lines = self._lines(parts.ranges)
+        bound = self.relaxation.lower_bound(
+            self._region(parts.ranges), lines, self.last, parts.rows, parts.leans, parts.multipliers
+        )
         costs, gaps = [], []
         for depth, (low, high) in enumerate(parts.ranges):
             below, above, entries = self._gaps(depth, (low, high), lines[depth])
-            cost = slopes[2 * depth].clamp_min(0) * below - slopes[2 * depth + 1].clamp_max(0) * above
-            gap = below + above
+            slope, gap = bound.outputs[depth][:, 0], below + above
+            cost = BELOW ** (self.last - 1 - depth) * (slope.clamp_min(0) * below - slope.clamp_max(0) * above)
             if entries is not None:
                 cost, gap = (torch.zeros_like(low).scatter_reduce(1, entries, of, "amax") for of in (cost, gap))
             costs.append(cost)
             gaps.append(gap)
-        cost, gap = torch.cat(costs, 1), torch.cat(gaps, 1)
-        cost = torch.where(cost.amax(1, keepdim=True) > 0, cost, gap)
-        ends = torch.tensor(list(itertools.accumulate(low.shape[1] for low, _ in parts.ranges)))
-        most, place = cost.max(1)
+        return torch.cat(costs, 1), torch.cat(gaps, 1)
+
+    def _found(self, place: Tensor) -> tuple[Tensor, Tensor]:
+        """The blocks and the units that stand at each `place` among those of all hidden blocks."""
+        ends = torch.tensor(list(itertools.accumulate(low.shape[1] for low, _ in self.root.ranges)))
         block = torch.bucketize(place, ends, right=True)
-        return block, place - torch.cat((ends.new_zeros(1), ends))[block], most > 0
+        return block, place - torch.cat((ends.new_zeros(1), ends))[block]
 
     def _gaps(self, depth: int, interval: Interval, lines: Lines) -> tuple[Tensor, Tensor, Tensor | None]:
         """How far the lines below and above are from φ, at most; 0 where the interval can't be divided. The entries of
@@ -258,16 +271,6 @@ class Search:
             above = above.maximum(lines.usual.upper_slope * h + lines.usual.upper_offset - y)
         return torch.where(inside, below, 0).detach(), torch.where(inside, above, 0).detach(), entries
 
-    def _anew(self, depth: int, ranges: Sequence[Interval], lines: Sequence[Lines]) -> Interval:
-        """The ranges of the block at `depth`, bounded anew by the `lines` below."""
-        units, leans = self.anew[depth]
-        needed = self.relaxation.loose(depth, ranges[depth]).any(0)[units]
-        rows = picking(units[needed], ranges[depth][0].shape[1])
-        rows = torch.cat((rows, -rows), 1).expand(len(ranges[depth][0]), -1, -1)
-        leans = [lean[:, :, needed.repeat(2)] for lean in leans]
-        value = self.relaxation.lower_bound(self._region(ranges), lines, depth, rows, leans).value
-        return _narrowed(ranges[depth], units[needed], value)
-
     def _lines(self, ranges: Sequence[Interval]) -> list[Lines]:
         return [self.relaxation.lines(depth, interval) for depth, interval in enumerate(ranges)]
 
@@ -276,24 +279,37 @@ class Search:
         return Region((low, high), tuple(ranges), self.root.errors)
 
 
-def _joined(taken: list[Open]) -> tuple[Parts, Tensor, Margins]:
-    """All the parts, which of them owns each of all the margins, and these."""
-    parts, margins = [one.part for one in taken], [one.margins for one in taken]
+def _within(unit: Tensor, there: Tensor) -> Tensor:
+    """What is no unit of this block, but of a larger one, as its last."""
+    return unit.clamp_max(there.shape[1] - 1)
 
-    def ends(of: list[list[Interval]]) -> list[Interval]:
+
+def _possible(ranges: list[Interval]) -> Tensor:
+    """Which parts have any image, by the ranges of their units."""
+    return torch.stack([(low <= high).all(1) for low, high in ranges]).all(0).nonzero().flatten()
+
+
+def _of_rows(signs: list[Interval]) -> list[Interval]:
+    return [(least[:, None], most[:, None]) for least, most in signs]
+
+
+def _joined(parts: Sequence[Parts]) -> Parts:
+    """All the parts."""
+
+    def ends(of: Sequence[list[Interval]]) -> list[Interval]:
         return [
             (torch.cat([low for low, _ in here]), torch.cat([high for _, high in here]))
             for here in zip(*of, strict=True)
         ]
 
-    together = Margins(
-        torch.cat([one.rows for one in margins]),
-        torch.cat([one.values for one in margins]),
-        [torch.cat(here) for here in zip(*(one.leans for one in margins), strict=True)],
-        [torch.cat(here) for here in zip(*(one.multipliers for one in margins), strict=True)],
+    return Parts(
+        torch.cat([one.rows for one in parts]),
+        torch.cat([one.values for one in parts]),
+        ends([one.ranges for one in parts]),
+        ends([one.signs for one in parts]),
+        [torch.cat(here) for here in zip(*(one.leans for one in parts), strict=True)],
+        [torch.cat(here) for here in zip(*(one.multipliers for one in parts), strict=True)],
     )
-    owners = torch.arange(len(taken)).repeat_interleave(torch.tensor([len(one.rows) for one in margins]))
-    return Parts(ends([one.ranges for one in parts]), ends([one.signs for one in parts])), owners, together
 
 
 def _narrowed(interval: Interval, units: Tensor, bounds: Tensor) -> Interval:

@@ -117,6 +117,7 @@ class Relaxation:
         rows: Tensor,
         leans: Sequence[Tensor] | None = None,
         multipliers: Sequence[Tensor] | None = None,
+        added: Sequence[Tensor] | None = None,
     ) -> Bound:
         """The least that rows·h can be, of h the pre-activations of the block at `depth`; `rows` (N, K, units).
 
@@ -144,6 +145,8 @@ class Relaxation:
             if multipliers is not None:
                 value = value + _least(multipliers[below], region.ranges[below])
                 rows = rows - multipliers[below]
+            if added is not None:
+                rows = rows + added[below]
             offset, rows = self._pulled(region, below, rows)
             value = value + offset
         return Bound(value + _least(rows, region.box), rows, tuple(reversed(outputs)))
@@ -162,22 +165,26 @@ class Relaxation:
         rates: Sequence[float],
         deadline: float,
         enough: float = 0.0,
+        added: Sequence[Tensor] | None = None,
+        weights: Tensor | None = None,
     ) -> tuple[Bound, list[Tensor], list[Tensor]]:
         """`lower_bound`s (N, K), after Adam has turned the `leans` and found `multipliers` within their `signs`, with
         where these have got to. Any are sound: so they are searched for in float32, where that is possible.
 
-        The `rates` are those of the leans of each block, then of the multipliers. The search ends before its `steps`
-        are over once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
+        With `weights` (N, K, 1) of the `rows`, those that are best are searched for as well, of all that are 0 or more.
+        The `rates` are those of the leans of each block, of the multipliers, of the weights. The search ends before its
+        `steps` are over once every bound is above `enough`, or at the `deadline` (`time.monotonic`).
         """
         searched = self.in_single or self
-        given = region, lines, rows, signs, leans, multipliers
-        boxes, around, picked, within, *start = _in_single(given) if self.in_single else given
-        turned, free = ([one.clone().requires_grad_() for one in group or ()] for group in start)
-        groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free), rates, strict=True)]
+        given = region, lines, rows, signs, added, leans, multipliers, () if weights is None else (weights,)
+        boxes, around, picked, within, more, *start = _in_single(given) if self.in_single else given
+        turned, free, shares = ([one.clone().requires_grad_() for one in group or ()] for group in start)
+        groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free, *shares), rates, strict=True)]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True)
         for _ in range(steps):
             with torch.enable_grad():
-                value = searched.lower_bound(boxes, around, depth, picked, turned, free or None).value
+                wanted = picked * shares[0] if shares else picked
+                value = searched.lower_bound(boxes, around, depth, wanted, turned, free or None, more).value
             if not value.requires_grad or bool((value > enough).all()) or time.monotonic() > deadline:
                 break  # or nothing is free to turn
             optimiser.zero_grad()
@@ -190,8 +197,12 @@ class Relaxation:
                     lean.clamp_(0, 1)
                 for multiplier, (least, most) in zip(free, within or (), strict=True):
                     multiplier.clamp_(least, most)
+                for share in shares:
+                    share.clamp_min_(0)
         leans, multipliers = ([one.detach().to(rows.dtype) for one in group] for group in (turned, free))
-        return self.lower_bound(region, lines, depth, rows, leans, multipliers or None), leans, multipliers
+        if shares:
+            rows = rows * shares[0].detach().to(rows.dtype)
+        return self.lower_bound(region, lines, depth, rows, leans, multipliers or None, added), leans, multipliers
 
     @cached_property
     def in_single(self) -> "Relaxation | None":

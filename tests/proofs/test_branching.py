@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from satcore.networks import Network
+from satcore.networks import Block, Dense, Network, build
 from satcore.proofs.branching import Parts, Search
 from satcore.proofs.relaxation import Region, Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic
@@ -73,48 +73,85 @@ def test_units_that_give_a_constant_can_be_left_out(phi):
     assert phi not in ("relu", "ramp", "step") or len(fewer.parts[0].bias) < len(relaxation.parts[0].bias)
 
 
-@pytest.mark.parametrize("kind", ["dense", "pixel by pixel"])
+@pytest.mark.parametrize("kind", ["dense", "pixel by pixel", "strides and means"])
 @pytest.mark.parametrize("phi", [phi for phi in EVERY if phi != "identity"])
 @torch.no_grad()
-def test_every_image_lies_in_a_half_and_within_what_is_known_of_it(phi, kind):
-    """Three times over: halves of halves, their intervals bounded anew and their margins bounded."""
+def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of_it(phi, kind, monkeypatch):
+    """Twice over: intervals bounded anew, margins bounded, and what stays open divided."""
+    monkeypatch.setattr("satcore.proofs.branching.CLOSER", 6)
     network, image = small(kind, phi, seed=3, scale=3.0), first_examples(1).images.double()
-    images = within(image, 100)
+    images, label = within(image, 100), 4
+    logits = network(images)
+    network.layers[-1].get_parameter("bias").add_((logits[:, label, None] - logits).median(0).values)
     relaxation, region = of_ball(network, image)
     relaxation.pruned = lambda region: (relaxation, region)  # so that units are the network's own
-    search = Search(relaxation, region, int(network(image).argmax()), time.monotonic() + 60)
-    parts, owners, margins = search._whole()
+    search = Search(relaxation, region, label, time.monotonic() + 60)
     h = [there.flatten(1) for there in network.pre_activations(images)]
-    logits, divided = h.pop(), 0
+    logits, margins = h.pop(), search._whole().rows[:, 0]
+    contradicting = logits @ margins.mT <= 0  # of each margin half of the images, or more where many are alike
+    assert contradicting.any(0).all() and not contradicting.all(0).any() and len(margins) == 9
 
     def lying(parts: Parts) -> Tensor:
-        """Which image lies in which of the parts, by what is divided: (parts, images)."""
-        inside = []
+        """Which of the images that contradict its margin lies in which of the parts: (parts, images)."""
+        inside = contradicting.mT[(parts.rows == margins).all(2).int().argmax(1)]
         for there, (low, high), (least, most) in zip(h, parts.ranges, parts.signs, strict=True):
             below = (there[None] >= low[:, None]) | (most[:, None] == 0)
             above = (there[None] <= high[:, None]) | (least[:, None] == 0)
-            inside.append((below & above).all(2))
-        return torch.stack(inside).all(0)
+            inside = inside & (below & above).all(2)
+        return inside
 
-    for _ in range(3):
-        before, marked = parts, replace(margins, values=owners[:, None].double())
-        parts, owners, marked = search._halved(parts, owners, marked)
-        for (low, high), (lowest, highest) in zip(parts.ranges, before.ranges, strict=True):
-            origin = marked.values[:, 0].long()  # each margin is that of the part which its own part is a half of
-            assert (low[owners] >= lowest[origin]).all() and (high[owners] <= highest[origin]).all()
-        margins = replace(marked, values=torch.full_like(marked.values, -torch.inf))
-        if not len(owners):
-            break
+    def check(parts: Parts) -> None:
         there = lying(parts)
-        assert there.any(0).all()
-        divided += 1
+        for row, wrong in zip(margins, contradicting.mT, strict=True):
+            assert torch.equal(there[(parts.rows[:, 0] == row).all(1)].any(0), wrong)
         for part, mine in enumerate(there):
             for values, (low, high) in zip(h, parts.ranges, strict=True):
                 assert (values[mine] >= low[part]).all() and (values[mine] <= high[part]).all()
-        search.open.clear()
-        search._bounded(parts, owners, margins, 5)
-        for one in search.open:
-            mine = lying(one.part)[0]
-            found = (one.margins.rows[:, 0] @ logits[mine].mT).amin(1) if mine.any() else torch.inf
-            assert (one.margins.values[:, 0] <= found).all()
+            found = logits[mine] @ parts.rows[part, 0]
+            assert (parts.values[part] <= found).all()
+
+    def narrower(parts: Parts, than: Parts) -> None:
+        origin = parts.values[:, 0].long()
+        for (low, high), (lowest, highest) in zip(parts.ranges, than.ranges, strict=True):
+            assert (low >= lowest[origin]).all() and (high <= highest[origin]).all()
+
+    def marked(parts: Parts) -> Parts:
+        return replace(parts, values=torch.arange(len(parts))[:, None].double())
+
+    def fresh(parts: Parts) -> Parts:
+        return replace(parts, values=torch.full_like(parts.values, -torch.inf))
+
+    parts, divided = search._whole(), 0
+    for _ in range(2):
+        closer = search._closer(marked(parts))
+        narrower(closer, parts)
+        check(fresh(closer))
+        parts, _ = search._bounded(fresh(closer), 5)
+        check(parts)
+        halves = search._halved(marked(parts))
+        narrower(halves, parts)
+        if search.stuck:
+            break  # nothing is left that could be divided
+        check(fresh(halves))
+        parts, divided = fresh(halves), divided + 1
     assert divided
+
+
+@torch.no_grad()
+def test_of_a_unit_that_decides_alone_little_more_is_left_than_where_it_contradicts():
+    """relu(h) against ½, h from −1 to 1: only where h is at most ½ the image is classified wrongly."""
+    network = build((Block(Dense(784, 1), "relu"), Block(Dense(1, 10)))).double().requires_grad_(False)
+    for layer in network.layers:
+        layer.get_parameter("weight").zero_()
+        layer.get_parameter("bias").fill_(-9)
+    network.layers[0].get_parameter("weight")[0, 0], network.layers[0].get_parameter("bias")[0] = 2, -1
+    network.layers[1].get_parameter("weight")[3, 0] = 1
+    network.layers[1].get_parameter("bias")[3:5] = torch.tensor([0.0, 0.5])
+    arithmetic, ends = Arithmetic(network), torch.zeros(2, 1, 784, dtype=torch.float64)
+    ends[1, 0, 0] = 1
+    relaxation = relaxed(arithmetic)
+    search = Search(relaxation, known(arithmetic, relaxation, *ends)[0], 3, time.monotonic() + 60)
+    ((low, high),) = search._closer(search._whole()[3:4]).ranges
+    assert -1 - 1e-6 < low <= -1 and 0.5 <= high < 0.75
+    list(search.run())
+    assert not search.proven

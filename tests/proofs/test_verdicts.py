@@ -50,7 +50,7 @@ def test_behind_a_step_the_verdict_is_that_of_every_image_there_is(phi):
 def test_strangers_instances_have_their_verdicts():
     network = outside.from_onnx(HERE / "mnist-net_256x2.onnx")
     instances = np.load(HERE / "mnist-net_256x2.npz")
-    some = [0, 2, 7, 9, 13, 14, 16, 17, 21, 29]  # the others take longer: benchmarks/proofs.py
+    some = [number for number in range(30) if number != 1]  # which takes longer than all others: benchmarks/proofs.py
     low, high = (torch.from_numpy(instances[end][some]).view(-1, 1, 28, 28) for end in ("lower", "upper"))
     labels = torch.from_numpy(instances["label"][some])
     decision = decide_boxes(network, low, high, labels, seconds=60)
