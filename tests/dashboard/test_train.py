@@ -3,13 +3,14 @@
 import dataclasses
 import itertools
 import json
+import time
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from satcore import background, library, networks, runs
-from satcore.dashboard.train import controls, downloads, figures, words
+from satcore import background, library, networks, nonlinearities, runs
+from satcore.dashboard.train import controls, downloads, figures, live, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Beside, Record, Training, beside, record, seconds_an_epoch, trainings
 from satcore.evaluation import seeds
@@ -37,7 +38,7 @@ def lines(network: networks.Network, count: int, **fields) -> list[dict]:
 
 def put_down(run: Run, count: int) -> str:
     """A run that was paused after so many epochs; its key."""
-    run.folder.mkdir(parents=True)
+    run.folder.mkdir(parents=True, exist_ok=True)
     described = {"recipe": run.recipe.to_json(), "seed": run.seed, "precision": "float32"}
     (run.folder / runs.RUN).write_text(json.dumps(described))
     network = networks.build(run.recipe.architecture, run.seed)
@@ -69,9 +70,9 @@ def charts(page: AppTest) -> int:
 
 
 def test_presets_differ_in_the_penalty_alone():
-    saturates, without = PRESETS.values()
-    assert saturates.training == "saturated" and saturates.lambda_max > 0
-    assert without == control(saturates)
+    vanish, without = PRESETS.values()
+    assert vanish.training == "saturated" and vanish.lambda_max > 0
+    assert without == control(vanish)
 
 
 @pytest.mark.slow
@@ -139,6 +140,33 @@ def test_settings_make_a_recipe_of_ones_own():
     assert not page.error
     said = "\n".join(there.value for there in page.caption)
     assert "16 ramp" in said and "3 epochs" in said
+
+
+@pytest.mark.parametrize("name", sorted(set(nonlinearities.BY_NAME) - {"identity", "step"}))
+def test_every_nonlinearity_that_can_be_trained_through_can_be_asked_for(name):
+    page = opened(**of_small(train_nonlinearity=name))
+    assert not page.error and any(f"16 – 16 – 10, {name};" in there.value for there in page.caption)
+
+
+@pytest.mark.parametrize("unknown", ["train_nonlinearity", "train_start"])
+def test_a_choice_that_is_not_offered_is_left_out_of_the_address(unknown):
+    page = opened(**{unknown: "step"})
+    assert not page.error and page.selectbox(key="train_nonlinearity").value == "relu"
+    assert unknown not in page.query_params
+
+
+def test_the_page_is_not_drawn_anew_until_there_is_another_epoch_and_some_time_has_passed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(live.st, "rerun", lambda: asked.append(True))
+    run = Run(SMALL)
+    training = Training(run, runs.Standing(run, None, ""))
+    with background.at_work(put_down(run, 2)):
+        for drawn, ago, expected in ((2, 60.0, False), (1, 60.0, True), (1, 0.0, False), (3, 60.0, True)):
+            asked.clear()
+            live._how_far(training, went=True, drawn=drawn, since=time.monotonic() - ago)
+            assert bool(asked) == expected
+        live._how_far(training, went=False, drawn=2, since=time.monotonic())  # somebody has gone on with it
+        assert asked
 
 
 def test_a_paused_run_is_listed_drawn_and_can_be_resumed_or_cancelled():

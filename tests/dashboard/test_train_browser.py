@@ -5,7 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from satcore import background
+from satcore.runs import Run
 from tests.browser import LAPTOP, PATIENCE, PHONE, show_on
+from tests.dashboard.test_train import SMALL, put_down
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +60,34 @@ def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(
     expect(page).not_to_have_url(re.compile("run="))
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert page.asked_elsewhere == elsewhere.asked_elsewhere == []
+
+
+def test_figures_are_drawn_anew_once_there_is_another_epoch_and_what_is_being_typed_stays(
+    visit, servers_shelf, monkeypatch
+):
+    monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
+    run = Run(SMALL, seed=5)
+    with background.at_work(put_down(run, 1)):
+        page = visit(f"/train?run={run.key}")
+        charts = page.get_by_test_id("stPlotlyChart")
+        expect(charts).to_have_count(10, timeout=PATIENCE)
+        expect(charts.locator(".main-svg").first).to_be_visible(timeout=PATIENCE)
+        page.wait_for_timeout(3_000)  # whatever the page has still to do by itself
+        came, session = [], page.context.new_cdp_session(page)
+        session.on("Network.webSocketFrameReceived", lambda frame: came.append(len(frame["response"]["payloadData"])))
+        session.send("Network.enable")
+        page.get_by_label("Epochs", exact=True).first.fill("55")
+        page.wait_for_timeout(4_000)  # several looks
+        looks, a_figure = sum(came), 4_000  # bytes, at least
+        assert 0 < looks < 10 * a_figure
+        put_down(run, 2)
+        expect(page.get_by_text("After epoch 2")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Epoch 2 of 3")).to_be_visible()
+        assert sum(came) > looks + 10 * a_figure
+        expect(page.get_by_label("Epochs", exact=True).first).to_have_value("55")
+    expect(page.get_by_role("button", name="▶ Resume")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Cancel").click()
+    press(page, "Forget it", until="▶ Start")
 
 
 def test_what_has_been_trained_is_on_every_page(visit):

@@ -10,11 +10,12 @@ import streamlit as st
 from satcore.dashboard.train import words
 from satcore.dashboard.train.presets import PRESETS, STARTS, TRAINING, recipe_of
 from satcore.networks import Dense
+from satcore.nonlinearities import BY_NAME
 from satcore.recipes import STEP, TRAININGS, Annealing, Phase, Recipe, changed
 from satcore.runs import Run
 
 START, WHICH, BEGUN = "train_start", "train_which", "training begun with"  # the last is of the session's state
-NONLINEARITIES = ("sigmoid", "relu", "tanh", "ramp")
+NONLINEARITIES = tuple(name for name in BY_NAME if name not in ("identity", "step"))  # which can't be trained through
 
 
 def start() -> Recipe:

@@ -1,6 +1,7 @@
-"""A training as it goes: what begins, pauses and cancels it, and the fragment that follows its files."""
+"""A training as it goes: what begins, pauses and cancels it, and what follows its files."""
 
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -20,6 +21,7 @@ SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's stat
 LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
 AT_ONCE = 2  # curves beside the course
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
+REST = 1.5  # seconds at least from one drawing of its figures to the next: every second look
 Drawn = tuple[str, go.Figure, str]  # its key, and what it shows in words
 PAGES = {
     "interpolation": "Interpolation",
@@ -123,25 +125,40 @@ def before(run: Run, beside: Beside | None) -> None:
 
 
 def follow(training: Training, beside: Beside | None) -> None:
-    """The training's figures, again and again while it isn't finished."""
-    every = None if training.name else OFTEN if _goes(training.run.key) else SELDOM
-    st.fragment(_as_it_goes, run_every=every)(training, beside, _goes(training.run.key))
+    """The training's figures, and above them, while it isn't finished, how far it has got, looked at again and again.
+
+    The figures, of which Streamlit's browser side builds each that has changed from nothing, take far longer to draw
+    than it takes to look whether there is anything new.
+    """
+    epochs = record(training.path).epochs()
+    if not training.name:
+        goes = _goes(training.run.key)
+        look = st.fragment(_how_far, run_every=OFTEN if goes else SELDOM)
+        look(training, went=goes, drawn=len(epochs), since=time.monotonic())
+    st.fragment(_figures)(training, epochs, beside)
 
 
-def _as_it_goes(training: Training, beside: Beside | None, went: bool) -> None:
-    run, recipe = training.run, training.run.recipe
+def _how_far(training: Training, went: bool, drawn: int, since: float) -> None:
+    """One line; where more than that has changed `since` so many epochs were `drawn`, the page runs: a fragment can't
+    have another one run.
+    """
+    run = training.run
     with one_sentence():
-        if not training.name and (_goes(run.key) != went or not run.folder.exists()):
-            st.rerun()  # it has ended, or somebody has gone on with it
-        epochs = record(training.path).epochs()
-        if not training.name:
-            _standing(run, epochs, went)
-        if training.name and not epochs:
+        epochs, rested = record(training.path).epochs(), time.monotonic() - since > REST
+        if _goes(run.key) != went or not run.folder.exists() or (len(epochs) != drawn and rested):
+            st.rerun()  # it has ended, somebody has gone on with it, or there are new epochs
+        _standing(run, epochs, went)
+
+
+def _figures(training: Training, epochs: list[Epoch], beside: Beside | None) -> None:
+    run = training.run
+    with one_sentence():
+        if epochs:
+            with figure("training", downloads.of_training(run, epochs), in_fragment=True):
+                _draw(epochs, training, beside, COLOURS[run.recipe.training])
+        elif training.name:
             st.caption(words.NO_RECORD)
             before(run, beside)
-        elif epochs:
-            with figure("training", downloads.of_training(run, epochs), in_fragment=True):
-                _draw(epochs, training, beside, COLOURS[recipe.training])
 
 
 def _standing(run: Run, epochs: list[Epoch], goes: bool) -> None:

@@ -21,7 +21,7 @@ QUICK = Recipe(
     ),
     complementary=("relu", "relu", "identity"),
 )
-PRESETS = {"Saturates in two minutes": QUICK, "Its control": control(QUICK)}
+PRESETS = {"Gradients vanish in two minutes": QUICK, "Its control": control(QUICK)}
 STARTS = (*PRESETS, *FAMILY_TITLES.values())
 TRAINING = "saturated"  # of a family, where none is asked for
 
