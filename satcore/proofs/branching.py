@@ -198,7 +198,8 @@ class Search:
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
         cost, _ = self._costs(parts)
-        block, unit = self._found(cost.topk(min(self.closer, cost.shape[1])).indices)
+        most = int((cost > 0).sum(1).amax()) if len(parts) else 0
+        block, unit = self._found(cost.topk(min(self.closer, most)).indices)
         added = []
         for depth, (low, _) in enumerate(parts.ranges):
             picked = low.new_zeros(*unit.shape, low.shape[1])
