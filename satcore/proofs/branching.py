@@ -74,7 +74,8 @@ class Search:
         self.relaxation, region = relaxation.pruned(region)
         self.label, self.deadline, self.last = label, deadline, relaxation.last
         self.root = self._tightened(region)
-        rows = MOST_ENTRIES // max(784, *(low.shape[1] for low, _ in self.root.ranges))
+        self.units = [low.shape[1] for low, _ in self.root.ranges]
+        rows = MOST_ENTRIES // max(784, *self.units)
         self.closer = min(CLOSER, max(1, rows // 8))  # units, two rows each: so that four parts go at a time, or more
         self.at_a_time = max(1, rows // (2 * self.closer))
         self.open: list[Open] = []
@@ -173,21 +174,23 @@ class Search:
     def _halved(self, parts: Parts) -> Parts:
         """Both halves of each of the `parts`, divided at the unit that costs its margin most."""
         cost, gap = self._costs(parts)
-        cost = torch.where(cost.amax(1, keepdim=True) > 0, cost, gap)
-        most, place = cost.max(1)
-        self.stuck |= not bool((most > 0).all())
-        parts, (block, unit) = parts[most > 0], self._found(place[most > 0])
-        halves = _joined([self._half(parts, block, unit, upper) for upper in (False, True)])
-        return halves[_possible(halves.ranges)]
+        cost = torch.where((cost > 0).any(1, keepdim=True), cost, gap)
+        possible = (cost > 0).any(1)
+        self.stuck |= not bool(possible.all())
+        most = cost[possible].topk(min(1, cost.shape[1])).indices
+        here = torch.zeros_like(cost[possible], dtype=torch.bool).scatter(1, most, True).split(self.units, 1)
+        halves = _joined([self._half(parts[possible], here, upper) for upper in (False, True)])
+        return halves[_any_image(halves.ranges)]
 
-    def _half(self, parts: Parts, block: Tensor, unit: Tensor, upper: bool) -> Parts:
+    def _half(self, parts: Parts, here: Sequence[Tensor], upper: bool) -> Parts:
         ranges, signs = [], []
-        for depth, ((low, high), (least, most)) in enumerate(zip(parts.ranges, parts.signs, strict=True)):
-            end, beginning = self.relaxation.parts[depth].phi.divided(low, high)
-            here = torch.zeros_like(low, dtype=torch.bool).scatter(1, _within(unit, low)[:, None], True)
-            here &= (block == depth)[:, None]
-            ranges.append((torch.where(here, beginning, low), high) if upper else (low, torch.where(here, end, high)))
-            far = torch.where(here, torch.inf, 0.0)
+        there = zip(self.relaxation.parts, parts.ranges, parts.signs, here, strict=False)
+        for part, (low, high), (least, most), divided in there:
+            end, beginning = part.phi.divided(low, high)
+            ranges.append(
+                (torch.where(divided, beginning, low), high) if upper else (low, torch.where(divided, end, high))
+            )
+            far = torch.where(divided, torch.inf, 0.0)
             signs.append((least, most + far) if upper else (least - far, most))
         return replace(parts, ranges=ranges, signs=signs)
 
@@ -198,14 +201,11 @@ class Search:
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
         cost, _ = self._costs(parts)
-        most = int((cost > 0).sum(1).amax()) if len(parts) else 0
-        block, unit = self._found(cost.topk(min(self.closer, most)).indices)
-        added = []
-        for depth, (low, _) in enumerate(parts.ranges):
-            picked = low.new_zeros(*unit.shape, low.shape[1])
-            picked.scatter_(2, _within(unit, low)[..., None], (block == depth)[..., None].to(low.dtype))
-            added.append(torch.cat((picked, -picked), 1))
-        rows, slope = 2 * unit.shape[1], max(*self.scales, torch.finfo().tiny)
+        most = int((cost > 0).sum(1).max()) if len(parts) else 0
+        units = cost.topk(min(self.closer, most)).indices
+        picked = cost.new_zeros(*units.shape, cost.shape[1]).scatter(2, units[..., None], 1.0)
+        added = torch.cat((picked, -picked), 1).split(self.units, 2)
+        rows, slope = 2 * units.shape[1], max(*self.scales, torch.finfo().tiny)
         bound, *_ = self.relaxation.raised(
             self._region(parts.ranges),
             self._lines(parts.ranges),
@@ -222,12 +222,10 @@ class Search:
             enough=math.inf,
         )
         below, above = bound.value.chunk(2, 1)
-        ranges = []
-        for depth, (low, high) in enumerate(parts.ranges):
-            least, most = (torch.where(block == depth, there, -torch.inf) for there in (below, above))
-            place = _within(unit, low)
-            ranges.append((low.scatter_reduce(1, place, least, "amax"), high.scatter_reduce(1, place, -most, "amin")))
-        return replace(parts, ranges=ranges)[_possible(ranges)]
+        low, high = (torch.cat(ends, 1) for ends in zip(*parts.ranges, strict=True))
+        low, high = low.scatter_reduce(1, units, below, "amax"), high.scatter_reduce(1, units, -above, "amin")
+        ranges = list(zip(low.split(self.units, 1), high.split(self.units, 1), strict=True))
+        return replace(parts, ranges=ranges)[_any_image(ranges)]
 
     def _costs(self, parts: Parts) -> tuple[Tensor, Tensor]:
         """What each unit's lines cost a part's margin, (B, units of all hidden blocks): how far they are from φ, times
@@ -247,12 +245,6 @@ class Search:
             costs.append(cost)
             gaps.append(gap)
         return torch.cat(costs, 1), torch.cat(gaps, 1)
-
-    def _found(self, place: Tensor) -> tuple[Tensor, Tensor]:
-        """The blocks and the units that stand at each `place` among those of all hidden blocks."""
-        ends = torch.tensor(list(itertools.accumulate(low.shape[1] for low, _ in self.root.ranges)))
-        block = torch.bucketize(place, ends, right=True)
-        return block, place - torch.cat((ends.new_zeros(1), ends))[block]
 
     def _gaps(self, depth: int, interval: Interval, lines: Lines) -> tuple[Tensor, Tensor, Tensor | None]:
         """How far the lines below and above are from φ, at most; 0 where the interval can't be divided. The entries of
@@ -280,13 +272,8 @@ class Search:
         return Region((low, high), tuple(ranges), self.root.errors)
 
 
-def _within(unit: Tensor, there: Tensor) -> Tensor:
-    """What is no unit of this block, but of a larger one, as its last."""
-    return unit.clamp_max(there.shape[1] - 1)
-
-
-def _possible(ranges: list[Interval]) -> Tensor:
-    """Which parts have any image, by the ranges of their units."""
+def _any_image(ranges: list[Interval]) -> Tensor:
+    """Which parts have any, by the ranges of their units."""
     return torch.stack([(low <= high).all(1) for low, high in ranges]).all(0).nonzero().flatten()
 
 

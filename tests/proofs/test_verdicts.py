@@ -169,3 +169,15 @@ def test_layers_that_never_change_within_the_box_are_no_obstacle(architecture):
     network.layers[-1].bias.fill_(0)
     network.layers[-1].weight.fill_(0)  # all logits are equal: nobody can say which is largest
     assert "proven" not in decide(network, images, labels, epsilon=0.1, seconds=2).verdicts
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_where_no_unit_can_change_only_what_ties_stays_open(dead):
+    network, (images, _) = build(mlp("relu", (20, 15))).requires_grad_(False), first_examples(2)
+    network.layers[dead].bias.fill_(-1000)
+    network.layers[1].bias.clamp_max_(-1)
+    network.layers[2].bias.zero_()
+    labels = torch.zeros(2, dtype=torch.int64)  # the first of those that are equal
+    assert decide(network, images, labels, epsilon=0.1, seconds=0.05).verdicts == ("open", "open")
+    network.layers[2].bias[0] = 1e-3
+    assert decide(network, images, labels, epsilon=0.1, seconds=0.05).verdicts == ("proven", "proven")
