@@ -1,9 +1,11 @@
 """Pages run without a browser, and networks of the user's own to show on them."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from streamlit.testing.v1 import AppTest
 
@@ -30,6 +32,11 @@ def told(page: AppTest, field: str) -> Any:
     """What the component with this field was told."""
     every = [json.loads(view.proto.json) for view in page.get("bidi_component")]
     return next(data[field] for data in every if field in data)
+
+
+def numbers(base64_text: str) -> np.ndarray:
+    """The numbers that a component was told in base64."""
+    return np.frombuffer(base64.b64decode(base64_text), "<f4")
 
 
 def button(page: AppTest, label: str):

@@ -24,7 +24,7 @@ PAGES = {  # what is there when the page is
     "reality_check": "td button",
     "claims": "article",
     "over_seeds": "figure svg circle",
-    "train": ".js-plotly-plot",
+    "train": "figure svg text",
     "networks": "[data-testid=stVerticalBlock]",
     "?scene=1": ".js-plotly-plot",
 }

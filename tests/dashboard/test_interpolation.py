@@ -18,7 +18,7 @@ from satcore.dashboard.interpolation import compute, downloads, words
 from satcore.dashboard.interpolation.plane_figure import RANGE, plane_figure
 from satcore.dashboard.shared.downloads import npz
 from satcore.recipes import PAPER_TRAININGS
-from tests.dashboard.pages import ROOT, damage, own_cnn, own_dendritic, own_mlp
+from tests.dashboard.pages import ROOT, damage, numbers, own_cnn, own_dendritic, own_mlp
 from tests.dashboard.pages import opened as opened_page
 
 RELU = [f"relu-mlp/{training}" for training in PAPER_TRAININGS]
@@ -35,10 +35,6 @@ def payload(page: AppTest) -> dict:
     assert not page.exception and not page.error
     _, component, menu = page.get("bidi_component")  # after the stage's
     return json.loads(component.proto.json) | {"file": json.loads(menu.proto.json)["file"]}
-
-
-def numbers(base64_text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(base64_text), "<f4")
 
 
 def indices(drawn: dict) -> tuple[int, int]:

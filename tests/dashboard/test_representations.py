@@ -1,6 +1,5 @@
 """The page on representations, run without a browser: its screens, and that they show what the library finds."""
 
-import base64
 import contextlib
 import csv
 import io
@@ -17,7 +16,7 @@ from satcore.dashboard.shared.comparison import about_the_control
 from satcore.dashboard.shared.layers import in_order
 from satcore.dashboard.shared.style import Style, styles
 from tests.dashboard import pages
-from tests.dashboard.pages import MLPS, own_cnn, own_mlp
+from tests.dashboard.pages import MLPS, numbers, own_cnn, own_mlp
 
 PAIR = ["relu-mlp/vanilla", "relu-mlp/saturated"]
 FULL, PLANE = "One layer in full", "Two dimensions"
@@ -36,10 +35,6 @@ def drawn(page: AppTest) -> dict:
 def charts(page: AppTest) -> list[dict]:
     assert not page.exception and not page.error
     return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
-
-
-def numbers(base64_text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(base64_text), "<f4")
 
 
 def said(page: AppTest) -> str:

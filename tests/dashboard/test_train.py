@@ -4,20 +4,21 @@ import dataclasses
 import itertools
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import background, library, networks, nonlinearities, runs
-from satcore.dashboard.train import controls, downloads, figures, live, words
+from satcore.dashboard.train import controls, downloads, live, training_view, words
 from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
 from satcore.dashboard.train.records import Beside, Record, Training, beside, record, seconds_an_epoch, trainings
 from satcore.evaluation import seeds
 from satcore.recipes import RECIPES, Phase, changed, control
 from satcore.runs import Run
 from satcore.training import loop, train
-from tests.dashboard.pages import button
+from tests.dashboard.pages import button, numbers, told
 from tests.dashboard.pages import opened as opened_page
 
 SMALL = changed(QUICK, {"widths": (16, 16), "epochs": 3})
@@ -65,8 +66,14 @@ def of_small(**parameters) -> dict[str, str]:
     return {"train_widths": "16, 16", "train_epochs": "3"} | parameters
 
 
-def charts(page: AppTest) -> int:
-    return len(page.get("plotly_chart"))
+def drawn(run: Run, other: Beside | None = None) -> dict[str, Any]:
+    """What the view is told of the record of a `run`, and of what is beside it."""
+    return training_view._told(run, record(run.folder / library.RECORDS).epochs(), other, "#000000")
+
+
+def layers(page: AppTest) -> tuple[int, int]:
+    """Of how many layers the nonlinearity is drawn, and of how many the weights."""
+    return len(told(page, "curves")), len(told(page, "weights"))
 
 
 def test_presets_differ_in_the_penalty_alone():
@@ -172,11 +179,12 @@ def test_the_page_is_not_drawn_anew_until_there_is_another_epoch_and_some_time_h
 def test_a_paused_run_is_listed_drawn_and_can_be_resumed_or_cancelled():
     key = put_down(Run(SMALL), 2)
     page = opened(**of_small())
-    assert not page.error and charts(page) == 3 + 4 + 3
+    assert not page.error and layers(page) == (2, 3)
     assert button(page, "Resume") and button(page, "paused")
-    said = "\n".join(there.value for there in page.markdown)
-    assert "After epoch **2**" in said and "**90.0 %** right" in said and "**75.0 %** after FGSM" in said
-    assert any("ε = 0.25" in there.value and "float32 autograd" in there.value for there in page.caption)
+    course = {name: numbers(values) for name, values in told(page, "course").items()}
+    assert [list(course[name]) for name in ("at", "accuracy", "fgsm_accuracy")] == [[1, 2], [90, 90], [75, 75]]
+    said = told(page, "caption")
+    assert "ε = 0.25" in said and "float32 autograd" in said
     button(page, "Forget it").click().run()
     assert not page.exception and key not in runs.unfinished() and not background.folder(key).exists()
     assert button(page, "Start")
@@ -221,24 +229,6 @@ def test_the_list_says_what_stays_true_until_it_is_drawn_again():
         assert words.listed(Training(run, runs.Standing(run, report, "")), goes=True).startswith("under way · ")
 
 
-def test_a_length_element_of_zero_is_drawn_at_a_floor_that_says_so():
-    put_down(Run(SMALL), 1)
-    (first,) = record(Run(SMALL).folder / library.RECORDS).epochs()
-    axis = figures.element(first._replace(element=0 * first.element), first, "#000000")
-    now = axis.data[1].y
-    assert (now == now[0]).all() and now[0] == axis.layout.yaxis.tickvals[0] < first.element.max()
-    assert axis.layout.yaxis.ticktext[0].startswith("≤10")
-
-
-@pytest.mark.parametrize("span", [0.1, 0.5, 0.9, 1.5, 3.5, 12.0])
-def test_a_logarithmic_axis_has_more_than_one_number(span):
-    low, high = (10**end for end in (0.05, 0.05 + span))
-    dtick = figures._logarithmic(np.array([low, high]))["dtick"]
-    powers = [10.0**k for k in range(13)] if dtick else []
-    between = [factor * power for factor in (1, 2, 5) for power in powers] if dtick == "D2" else powers
-    assert dtick is None or sum(low <= number <= high for number in between) >= 2
-
-
 def test_the_address_says_which_training_is_shown():
     put_down(Run(SMALL), 2)
     other = put_down(Run(SMALL, seed=1), 1)
@@ -249,18 +239,54 @@ def test_the_address_says_which_training_is_shown():
     assert not unknown.error and any("seed 0**" in there.value for there in unknown.markdown)
 
 
-def test_one_can_look_back():
+@pytest.mark.parametrize("count", [1, 3, 100, 250])
+def test_one_can_look_back_at_a_hundred_epochs_at_most_the_first_and_the_last_among_them(count):
+    put_down(Run(SMALL), count)
+    told = drawn(Run(SMALL))
+    stops = told["stops"]
+    assert len(stops) == min(count, 100) and stops[0] == 0 and stops[-1] == count - 1
+    assert max(np.diff(stops), default=1) <= np.ceil(count / 99) and len(numbers(told["course"]["at"])) == count
+    elements = np.reshape(numbers(told["element"]), (len(stops), -1))
+    assert elements.shape[1] == runs.POINTS
+    for counted in (*told["weights"], *(curve["inputs"] for curve in told["curves"])):
+        assert len(numbers(counted["counts"])) == len(stops) * runs.BINS
+        assert (np.diff(np.reshape(numbers(counted["ends"]), (-1, 2))) > 0).all()
+
+
+def test_what_is_drawn_at_a_stop_is_that_epochs():
     put_down(Run(SMALL), 3)
-    page = opened(**of_small())
-    for share, epoch in ((0, 1), (66, 1), (67, 2), (100, 3)):
-        page.slider(key="look_back").set_value(share).run()
-        assert any(f"After epoch **{epoch}**" in there.value for there in page.markdown)
+    path = Run(SMALL).folder / library.RECORDS
+    other = lines(networks.build(SMALL.architecture, seed=9), 3)[1]  # as if the second epoch had changed all of it
+    there = path.read_text().splitlines(keepends=True)
+    path.write_text(there[0] + json.dumps(other) + "\n" + there[2])
+    told = drawn(Run(SMALL))
+    second = record(path).epochs()[1]
+    assert numbers(told["element"])[runs.POINTS : 2 * runs.POINTS] == pytest.approx(second.element, rel=1e-6)
+    for layer, weights in enumerate(told["weights"]):
+        counts = numbers(weights["counts"])[runs.BINS : 2 * runs.BINS]
+        assert (counts == second.weights[layer].counts).all()
+        assert numbers(weights["ends"])[2:4] == pytest.approx(second.weights[layer].edges[[0, -1]], rel=1e-6)
+    for curve in told["curves"]:
+        counts = numbers(curve["inputs"]["counts"])[runs.BINS : 2 * runs.BINS]
+        assert (counts == second.inputs[curve["layer"]].counts).all()
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid"])
+def test_the_curve_of_a_nonlinearity_is_that_and_says_where_it_is_flat(name):
+    run = Run(changed(SMALL, {"nonlinearity": name}))
+    put_down(run, 2)
+    for curve in drawn(run)["curves"]:
+        h = np.linspace(*curve["ends"], 401)
+        expected = np.maximum(h, 0) if name == "relu" else 1 / (1 + np.exp(-h))
+        slope = (h > 0) * 1.0 if name == "relu" else expected * (1 - expected)
+        assert curve["phi"] == name and numbers(curve["values"]) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert ((numbers(curve["flat"]) == 1) == (slope < 1e-3)).all()
 
 
 def test_what_has_been_trained_is_not_trained_again_but_shown_and_linked_to():
     name = kept(Run(SMALL))
     page = opened(**of_small())
-    assert not [there for there in page.button if "Start" in there.label] and charts(page) == 10
+    assert not [there for there in page.button if "Start" in there.label] and layers(page) == (2, 3)
     assert any(name in there.value for there in page.markdown)
     links = [there.proto.query_string for there in page.get("page_link")]
     assert links and all("mine%2Ftrained" in query and "relu-mlp%2Fcontrol" in query for query in links)
@@ -318,27 +344,15 @@ def test_beside_a_quick_preset_stands_the_papers_recipe_whose_name_it_has_and_it
         assert found.called.startswith(f"{preset.name}, seed") and found.on_the_axis_of(preset) == readable
 
 
-@pytest.mark.parametrize(("factor", "drawn"), [(5, True), (1000, False), (0.001, False), (0, True)])
-def test_a_lambda_of_another_size_is_not_drawn_on_this_ones_axis(factor, drawn):
+@pytest.mark.parametrize(("factor", "readable"), [(5, True), (1000, False), (0.001, False), (0, True)])
+def test_a_lambda_of_another_size_is_not_drawn_on_this_ones_axis(factor, readable):
     put_down(Run(SMALL), 3)
     epochs = record(Run(SMALL).folder / library.RECORDS).epochs()
     other = Beside("another", [epoch._replace(lam=factor * SMALL.lambda_max) for epoch in epochs])
-    figure = figures.course([], other, "#000000", 0, SMALL)
-    assert figure.layout.yaxis2.tickvals == (max(1, factor if drawn else 0) * SMALL.lambda_max,)
-    assert any("λ" in curve.hovertemplate and len(curve.x) for curve in figure.data) == drawn
-    assert ("not drawn" in words.grey(other, SMALL)) != drawn
-
-
-def test_after_one_epoch_each_curve_has_a_symbol_of_its_own():
-    put_down(Run(SMALL), 1)
-    there = record(Run(SMALL).folder / library.RECORDS).epochs()
-    for figure in (
-        figures.course(there, None, "#000000", 1, SMALL),
-        figures.losses(there, "#000000", 3),
-        figures.by_layer(there, "saturation", "#000000", 3),
-    ):
-        symbols = [curve.marker.symbol for curve in figure.data if curve.mode == "markers"]
-        assert len(symbols) > 1 and None not in symbols and len(set(symbols)) == len(symbols)
+    told = drawn(Run(SMALL), other)
+    assert told["most"] == max(1, factor if readable else 0) * SMALL.lambda_max
+    assert told["beside"]["drawsLambda"] == readable
+    assert ("not drawn" in words.grey(other, SMALL)) != readable
 
 
 def test_a_network_that_has_learned_nothing_is_said_to_be_dead_and_not_saturated():
@@ -350,9 +364,6 @@ def test_a_network_that_has_learned_nothing_is_said_to_be_dead_and_not_saturated
     assert "learned nothing: it is right on 13.9 %" in page.warning[0].value
     put_down(Run(SMALL, seed=1), 2)
     assert not opened(**of_small(train_seed="1")).warning
-    now = record(path).epochs()[-1]
-    axis = figures.element(*[now._replace(element=0 * now.element)] * 2, "#000000").layout.yaxis
-    assert min(axis.tickvals) > 1e-30 and axis.ticktext[0].startswith("≤10")
 
 
 def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():
@@ -364,8 +375,7 @@ def test_the_counterpart_is_drawn_beneath_and_its_time_is_the_estimate():
     assert found and [stage.epoch for stage in found.stages] == [1, 2, 3]
     assert seconds_an_epoch(SMALL, known) == 2.0
     assert seconds_an_epoch(changed(SMALL, {"widths": (8,)}), known) is None
-    figure = figures.course([], found, "#000000", 0, SMALL)
-    assert any(list(curve.y or []) == [75.0] * 3 for curve in figure.data)
+    assert (numbers(drawn(Run(SMALL), found)["beside"]["fgsm_accuracy"]) == 75).all()
     assert "about 6 s" in words.will_be(Run(SMALL), 2.0)
 
 
@@ -402,7 +412,8 @@ def test_counts_say_where_the_middle_of_the_values_lies():
 def test_whatever_is_trained_is_drawn(recipe):
     recipe = dataclasses.replace(recipe, phases=(Phase(epochs=3, batch_size=600, learning_rate=1e-3),))
     page = opened(run=put_down(Run(recipe), 2))
-    assert not page.error and charts(page) > 8
+    curved = [block for block in recipe.architecture if block.nonlinearity not in ("identity", "step")]
+    assert not page.error and layers(page)[0] == len(curved)
 
 
 def test_a_recipe_with_bounds_can_be_begun_with_and_says_within_which():

@@ -1,17 +1,21 @@
 """A network trained on the page, in a real browser: left, reloaded, paused, resumed, cancelled, and found elsewhere."""
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from satcore import background
+from satcore import background, library
+from satcore.dashboard.train.training_view import SHARES
 from satcore.runs import Run
 from tests.browser import LAPTOP, PATIENCE, PHONE, show_on
 from tests.dashboard.test_train import SMALL, put_down
 
 pytestmark = pytest.mark.browser
 
+COURSE, LAYER_1 = "[data-key=course] > svg", "[data-key='weights 0'] > svg"
+MARKUP = "figures => figures.map(({ outerHTML }) => outerHTML)"
 TINY = "/train?train_widths=16&train_batch_size=6000"
 
 
@@ -30,7 +34,7 @@ def press(page: Page, name: str, until: str) -> None:
 
 def under_way(page: Page) -> None:
     expect(page.get_by_text(re.compile(r"Epoch [\d,]+ of 9,000"))).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(COURSE)).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(visit):
@@ -62,32 +66,71 @@ def test_a_training_goes_on_whoever_looks_until_it_is_paused_and_then_cancelled(
     assert page.asked_elsewhere == elsewhere.asked_elsewhere == []
 
 
-def test_figures_are_drawn_anew_once_there_is_another_epoch_and_what_is_being_typed_stays(
+def test_figures_are_drawn_anew_once_there_is_another_epoch_without_a_gap_and_what_is_being_typed_stays(
     visit, servers_shelf, monkeypatch
 ):
     monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
     run = Run(SMALL, seed=5)
     with background.at_work(put_down(run, 1)):
         page = visit(f"/train?run={run.key}")
-        charts = page.get_by_test_id("stPlotlyChart")
-        expect(charts).to_have_count(10, timeout=PATIENCE)
-        expect(charts.locator(".main-svg").first).to_be_visible(timeout=PATIENCE)
+        course = page.locator(COURSE)
+        expect(course).to_have_attribute("aria-label", re.compile("After epoch 1:"), timeout=PATIENCE)
+        expect(page.locator("figure[data-key]")).to_have_count(11)
+        assert course.locator("path.mark").count() == len(SHARES)  # of curves that have one point so far
         page.wait_for_timeout(3_000)  # whatever the page has still to do by itself
         came, session = [], page.context.new_cdp_session(page)
         session.on("Network.webSocketFrameReceived", lambda frame: came.append(len(frame["response"]["payloadData"])))
         session.send("Network.enable")
         page.get_by_label("Epochs", exact=True).first.fill("55")
         page.wait_for_timeout(4_000)  # several looks
-        looks, a_figure = sum(came), 4_000  # bytes, at least
-        assert 0 < looks < 10 * a_figure
+        looks, an_epoch = sum(came), 4_000  # bytes, at least
+        assert 0 < looks < 5 * an_epoch
+        there = course.element_handle()
         put_down(run, 2)
-        expect(page.get_by_text("After epoch 2")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("Epoch 2 of 3")).to_be_visible()
-        assert sum(came) > looks + 10 * a_figure
+        expect(course).to_have_attribute("aria-label", re.compile("After epoch 2:"), timeout=PATIENCE)
+        expect(page.get_by_text("Epoch 2 of 3 · ")).to_be_visible()
+        assert there.evaluate("figure => figure.isConnected")  # it is the same one
+        assert sum(came) > looks + an_epoch
         expect(page.get_by_label("Epochs", exact=True).first).to_have_value("55")
     expect(page.get_by_role("button", name="▶ Resume")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Cancel").click()
     press(page, "Forget it", until="▶ Start")
+
+
+def test_one_looks_back_by_the_slider_by_the_course_and_by_playing_and_the_address_keeps_where(
+    visit, servers_shelf, monkeypatch
+):
+    monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
+    run = Run(SMALL, seed=6)
+    put_down(run, 3)
+    page = visit(f"/train?run={run.key}&epoch=2")
+    course, slider = page.locator(COURSE), page.get_by_label("Look back")
+    expect(course).to_have_attribute("aria-label", re.compile("After epoch 2: .*after FGSM 75.0 %"), timeout=PATIENCE)
+    slider.press("ArrowLeft")
+    expect(course).to_have_attribute("aria-label", re.compile("After epoch 1:"))
+    expect(page).to_have_url(re.compile("epoch=1"))
+    box = course.bounding_box()
+    page.mouse.click(box["x"] + 0.97 * box["width"], box["y"] + 0.3 * box["height"])
+    expect(page.get_by_text("After epoch 3 of 3,")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("epoch="))  # the latest, whichever that is
+    page.get_by_role("button", name="▶ Play").click()
+    expect(page.get_by_text("After epoch 1 of 3,")).to_be_visible()
+    expect(page.get_by_text("After epoch 3 of 3,")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="▶ Play")).to_be_visible()
+
+
+def test_a_dead_network_is_drawn_at_a_floor_that_says_so(visit, servers_shelf, monkeypatch):
+    monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
+    run = Run(SMALL, seed=7)
+    put_down(run, 1)
+    path = run.folder / library.RECORDS
+    (line,) = map(json.loads, path.read_text().splitlines())
+    line["seen"]["element"] = [0.0] * len(line["seen"]["element"])
+    path.write_text(json.dumps(line | {"accuracy": 0.1, "loss": 0.0, "penalty": 0.0}) + "\n")
+    page = visit(f"/train?run={run.key}")
+    element = page.locator("[data-key=element] > svg")
+    expect(element.get_by_text("≤10⁻⁸")).to_be_visible(timeout=PATIENCE)
+    assert not re.search("NaN|Infinity", "".join(page.locator("figure[data-key] > svg").evaluate_all(MARKUP)))
 
 
 def test_what_has_been_trained_is_on_every_page(visit):

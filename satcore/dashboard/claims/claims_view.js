@@ -73,8 +73,6 @@ function scaleOf(values, logarithmic) {
   return { y, base: y(logarithmic ? low : 0), says }
 }
 
-function text(x, y, content, more = "") { return `<text x="${x}" y="${y}" ${more}>${safe(content)}</text>` }
-
 function few(value) { return Math.abs(value) >= 100 ? Math.round(value) : String(Number(value.toPrecision(3))) }
 
 function inWords(of_what, groups) {

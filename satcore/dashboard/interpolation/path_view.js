@@ -164,7 +164,7 @@ function panel(spec, network, data, last) {
   if (last) out += text(place(0.5), height - 7, "t, share of the way", 'text-anchor="middle"')
   if (spec.band) out += band(network)
   for (const curve of spec.curves(network)) {
-    const d = drawnLine(curve.x, (i) => level(spec.axis.of(curve.y[i])))
+    const d = drawnLine(curve.x.length, (i) => place(curve.x[i]), (i) => level(spec.axis.of(curve.y[i])))
     if (curve.fill) out += `<path d="${d}L${place(1)} ${level(0)}L${place(0)} ${level(0)}Z" fill="${network.colour}"
       fill-opacity="0.25"/>`
     out += `<path d="${d}" fill="none" stroke="${curve.grey ? "#888888" : network.colour}" stroke-width="${curve.width}"
@@ -172,19 +172,6 @@ function panel(spec, network, data, last) {
   }
   out += `<line class="cursor" y1="${TOP - 6}" y2="${height - bottom}" stroke="currentColor" stroke-width="1.8"/>`
   return { markup: out, height }
-}
-
-// Points that fall on the one before, to a quarter of a pixel, are left out: thousands do.
-function drawnLine(xs, heightOf) {
-  let d = "", lastX = -1, lastY = -1
-  for (let i = 0; i < xs.length; i++) {
-    const x = place(xs[i]), y = heightOf(i)
-    if (i < xs.length - 1 && Math.abs(x - lastX) + Math.abs(y - lastY) < 0.25) continue
-    d += `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(1)}`
-    lastX = x
-    lastY = y
-  }
-  return d
 }
 
 // Which class is predicted along the way, as numerals above the probabilities.

@@ -5,8 +5,7 @@
 const TOP = 10, LEFT = 46, RIGHT = 6, FOOT = 24, BELOW = 20, BARE = 6  // around a panel's axes, in pixels
 const NARROW = 220, LANE = 70  // a panel's least width; how wide a lane is at most
 const RADIUS = 5.5, RING = 9.5, REACH = 22  // of a dot, of what points it out, of where a pointer finds it
-const LAPTOP = 17  // what is written on stage, in pixels, where nothing has grown
-const TICKS = 4, PARAMETER = "epoch"
+const PARAMETER = "epoch"
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".view"), { panels, stops } = data
@@ -77,39 +76,25 @@ function axisOf({ columns, logarithmic }, stages) {
   return { of, ticks: ticks.map((value) => [of(value), four(value)]) }
 }
 
-function linearTicks(low, high) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / TICKS))
-  const step = [1, 2, 5, 10].map((s) => s * power).find((s) => (high - low) / s <= TICKS + 0.5)
-  return Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, k) =>
-    (Math.ceil(low / step) + k) * step)
-}
-
-function logarithmicTicks(low, high) {
-  const powers = Array.from({ length: 41 }, (_, k) => 10 ** (k - 20))
-  const decades = powers.filter((value) => value >= low && value <= high)
-  return decades.length > 2 ? decades
-    : powers.flatMap((value) => [value, 2 * value, 5 * value]).filter((value) => value >= low && value <= high)
-}
-
 // ---- a panel
 
 function drawPanel(figure, panel, { way, end }, tall, stage) {
   const axis = stage < panel.columns[0].lanes[0].middle.length - 1 ? way : end
   const svg = figure.querySelector("svg"), reads = figure.querySelector(".reads")
   const foot = panel.columns.some(({ label }) => label) ? FOOT : BARE, base = TOP + tall
-  const grown = Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / LAPTOP)
+  const grown = grownBy()
   const width = Math.max(NARROW, figure.clientWidth / grown), height = base + foot + (panel.below ? BELOW : 0)
   const each = (width - LEFT - RIGHT) / panel.columns.length
   const level = (value) => TOP + tall * (1 - axis.of(value))
   const targets = [], parts = axis.ticks.map(([share, label]) => {
     const y = TOP + tall * (1 - share)
     const line = `<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${y}" y2="${y}"/>`
-    return line + text(LEFT - 6, y + 5, label, "end")
+    return line + text(LEFT - 6, y + 5, label, 'text-anchor="end"')
   })
   const middles = []
   panel.columns.forEach(({ label, lanes }, c) => {
     const from = LEFT + c * each, wide = Math.min(LANE, (each - 8) / lanes.length)
-    parts.push(text(from + each / 2, base + 18, label, "middle"))
+    parts.push(text(from + each / 2, base + 18, label, 'text-anchor="middle"'))
     if (c && lanes.length > 1) {
       parts.push(`<line class="between" x1="${from}" x2="${from}" y1="${TOP}" y2="${base}"/>`)
     }
@@ -122,7 +107,7 @@ function drawPanel(figure, panel, { way, end }, tall, stage) {
   if (panel.joined && middles.length > 1) {
     parts.push(`<path class="join" stroke="${panel.columns.at(-1).lanes[0].colour}" d="M${middles.join("L")}"/>`)
   }
-  if (panel.below) parts.push(text(width / 2, height - 4, panel.below, "middle"))
+  if (panel.below) parts.push(text(width / 2, height - 4, panel.below, 'text-anchor="middle"'))
   if (!targets.length) {
     parts.push(`<text class="missing" x="${(LEFT + width) / 2}" y="${TOP + tall / 2}">${safe(panel.missing)}</text>`)
   }
@@ -169,8 +154,4 @@ function drawnLane({ colour, dots, middle, paper }, x, wide, level, stage, panel
 // Four digits where `short` gives three: accuracies lie close together.
 function four(value) {
   return Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? String(Number(value.toPrecision(4))) : short(value)
-}
-
-function text(x, y, content, anchor) {
-  return `<text x="${x}" y="${y}" text-anchor="${anchor}">${safe(content)}</text>`
 }

@@ -24,3 +24,41 @@ function short(x) {
 }
 
 function withArticle(digit) { return digit === 8 ? "an 8" : `a ${digit}` }
+
+// ---- figures
+
+const LAPTOP = 17  // what is written on stage, in pixels, where nothing has grown
+
+// How many times as large as on a laptop's screen what is written is, on stage.
+function grownBy() { return Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / LAPTOP) }
+
+function linearTicks(low, high, count = 4) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / count))
+  const step = [1, 2, 5, 10].map((s) => s * power).find((s) => (high - low) / s <= count + 0.5)
+  return Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, k) =>
+    (Math.ceil(low / step) + k) * step)
+}
+
+// Powers of ten; where there are few, 2 and 5 times these, too.
+function logarithmicTicks(low, high) {
+  const powers = Array.from({ length: 41 }, (_, k) => 10 ** (k - 20))
+  const decades = powers.filter((value) => value >= low && value <= high)
+  return decades.length > 2 ? decades
+    : powers.flatMap((value) => [value, 2 * value, 5 * value]).filter((value) => value >= low && value <= high)
+}
+
+function text(x, y, content, more = "") { return `<text x="${x}" y="${y}" ${more}>${safe(content)}</text>` }
+
+// Through `count` points; those that fall on the one before, to a quarter of a pixel, are left out: thousands do. So
+// are those that are no numbers.
+function drawnLine(count, xOf, yOf) {
+  let d = "", lastX = -1, lastY = -1
+  for (let i = 0; i < count; i++) {
+    const x = xOf(i), y = yOf(i)
+    if (!Number.isFinite(x) || !Number.isFinite(y) || (i < count - 1 && Math.abs(x - lastX) + Math.abs(y - lastY) < 0.25)) continue
+    d += `${d ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(1)}`
+    lastX = x
+    lastY = y
+  }
+  return d
+}

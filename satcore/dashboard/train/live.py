@@ -2,27 +2,24 @@
 
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from satcore import background, library, runs
-from satcore.dashboard.shared.figures import draw
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
 from satcore.dashboard.shared.take_away import figure
-from satcore.dashboard.train import downloads, figures, words
+from satcore.dashboard.train import downloads, words
 from satcore.dashboard.train.records import Beside, Epoch, Training, called, record
+from satcore.dashboard.train.training_view import training_view
 from satcore.runs import Run
 
 SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
 LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
-AT_ONCE = 2  # curves beside the course
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
 REST = 1.5  # seconds at least from one drawing of its figures to the next: every second look
-Drawn = tuple[str, go.Figure, str]  # its key, and what it shows in words
 PAGES = {
     "interpolation": "Interpolation",
     "representations": "Representations",
@@ -118,24 +115,25 @@ def links(training: Training) -> None:
 def before(run: Run, beside: Beside | None) -> None:
     """What there is to see without a record of the `run`: the course of what it is to be compared with."""
     if beside:
-        course = figures.course([], beside, COLOURS[run.recipe.training], 0, run.recipe)
-        with figure("before", downloads.of_training(run, []), in_fragment=True):
-            draw(st.container(), "before", course, words.course_alt([], beside))
-        st.caption(f"{words.grey(beside, run.recipe)} {words.caption(run.recipe)}")
+        with figure("before", downloads.of_training(run, [])):
+            training_view(run, [], beside, COLOURS[run.recipe.training], words.caption([], run.recipe, beside))
 
 
 def follow(training: Training, beside: Beside | None) -> None:
-    """The training's figures, and above them, while it isn't finished, how far it has got, looked at again and again.
-
-    The figures, of which Streamlit's browser side builds each that has changed from nothing, take far longer to draw
-    than it takes to look whether there is anything new.
-    """
-    epochs = record(training.path).epochs()
+    """The training's figures, and above them, while it isn't finished, how far it has got, looked at each second."""
+    run, epochs = training.run, record(training.path).epochs()
     if not training.name:
-        goes = _goes(training.run.key)
+        goes = _goes(run.key)
         look = st.fragment(_how_far, run_every=OFTEN if goes else SELDOM)
         look(training, went=goes, drawn=len(epochs), since=time.monotonic())
-    st.fragment(_figures)(training, epochs, beside)
+    if epochs and epochs[-1].accuracy < words.GUESSED:
+        st.warning(words.nothing_learned(epochs[-1]), icon=":material/info:")
+    if epochs:
+        with figure("training", downloads.of_training(run, epochs)):
+            training_view(run, epochs, beside, COLOURS[run.recipe.training], words.caption(epochs, run.recipe, beside))
+    elif training.name:
+        st.caption(words.NO_RECORD)
+        before(run, beside)
 
 
 def _how_far(training: Training, went: bool, drawn: int, since: float) -> None:
@@ -150,17 +148,6 @@ def _how_far(training: Training, went: bool, drawn: int, since: float) -> None:
         _standing(run, epochs, went)
 
 
-def _figures(training: Training, epochs: list[Epoch], beside: Beside | None) -> None:
-    run = training.run
-    with one_sentence():
-        if epochs:
-            with figure("training", downloads.of_training(run, epochs), in_fragment=True):
-                _draw(epochs, training, beside, COLOURS[run.recipe.training])
-        elif training.name:
-            st.caption(words.NO_RECORD)
-            before(run, beside)
-
-
 def _standing(run: Run, epochs: list[Epoch], goes: bool) -> None:
     """One element whatever there is to say, so that what follows stays where it is when a training is paused."""
     report, last = background.report(run.key), run.recipe.epochs
@@ -173,54 +160,6 @@ def _standing(run: Run, epochs: list[Epoch], goes: bool) -> None:
         st.progress(0.0, text=words.WAITS)
     else:
         st.progress(done, text=words.progress(epochs, last) if epochs else words.BEGINS)
-
-
-def _draw(epochs: list[Epoch], training: Training, beside: Beside | None, colour: str) -> None:
-    recipe = training.run.recipe
-    last, first, latest = recipe.epochs, epochs[0], epochs[-1]
-    curved = [i for i, block in enumerate(recipe.architecture) if block.nonlinearity not in ("identity", "step")]
-    course, *columns = st.columns([5, *[3] * len(curved[:AT_ONCE])], gap="small")
-    said, back = st.columns([5, 6], gap="medium", vertical_alignment="center")
-    asked = back.slider(words.LOOK_BACK, 0, 100, 100, key="look_back", bind="query-params", format="%d %%")
-    now = next((there for there in reversed(epochs) if 100 * there.epoch <= asked * last), first)
-
-    def curve(layer: int) -> Drawn:
-        phi = recipe.architecture[layer].nonlinearity
-        drawn = figures.saturation(now, first, latest, layer, phi, colour)
-        return f"saturation {layer}", drawn, words.saturation_alt(now, layer, phi)
-
-    def weights(layer: int) -> Drawn:
-        title = words.weights_title(now, layer)
-        return f"weights {layer}", figures.weights(now.weights[layer], first.weights[layer], title, colour), title
-
-    draw(course, "course", figures.course(epochs, beside, colour, now.epoch, recipe), words.course_alt(epochs, beside))
-    for layer, column in zip(curved, columns, strict=False):
-        draw(column, *curve(layer))
-    said.markdown(words.figures(now))
-    if now.accuracy < words.GUESSED:
-        said.warning(words.nothing_learned(now), icon=":material/info:")
-    st.caption(
-        f"{words.on_the_curve(first, recipe)}{words.grey(beside, recipe)} {words.caption(recipe)} "
-        f"{words.about(now, training)}"
-    )
-    _in_rows(3, [curve(layer) for layer in curved[AT_ONCE:]])
-    _in_rows(
-        2,
-        [
-            ("element", figures.element(now, first, colour), words.element_alt(now)),
-            ("loss", figures.losses(epochs, colour, last), words.losses_alt(now)),
-            ("saturated", figures.by_layer(epochs, "saturation", colour, last), words.by_layer_alt(now, "saturation")),
-            ("kurtosis", figures.by_layer(epochs, "kurtosis", colour, last), words.by_layer_alt(now, "kurtosis")),
-        ],
-    )
-    _in_rows(3, [weights(layer) for layer in range(len(now.weights))])
-
-
-def _in_rows(count: int, drawn: Sequence[Drawn]) -> None:
-    """Draw the figures, so many a row."""
-    for index in range(0, len(drawn), count):
-        for column, there in zip(st.columns(count, gap="small"), drawn[index : index + count], strict=False):
-            draw(column, *there)
 
 
 def _goes(key: str) -> bool:

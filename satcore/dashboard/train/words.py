@@ -41,7 +41,6 @@ ON_THE_CURVE = (
     "Histograms are drawn to one height."
 )
 RAMP = " The knee of a ramp, which is learned, is drawn where it began."
-LOOK_BACK = "Look back: the network after … of its epochs"
 BEGINS = "It begins: the digits are read, and it is measured in which precision this machine is faster."
 QUEUE = "Another training is under way: this one begins once it has ended or pauses."
 STOPS = "It pauses after the epoch that is under way."
@@ -90,14 +89,6 @@ def rests(epochs: Sequence[Epoch], last: int) -> str:
     return f"Paused after epoch {epochs[-1].epoch if epochs else 0:,} of {last:,}"
 
 
-def figures(now: Epoch) -> str:
-    """What an epoch came to."""
-    return (
-        f"After epoch **{now.epoch:,}**, λ = {now.lam:.3g}: **{100 * now.accuracy:.1f} %** right, "
-        f"**{100 * now.fgsm_accuracy:.1f} %** after FGSM, zero gradient on **{100 * now.zero_gradient:.1f} %**"
-    )
-
-
 def nothing_learned(now: Epoch) -> str:
     """That a network is dead, and not saturated."""
     return (
@@ -106,51 +97,23 @@ def nothing_learned(now: Epoch) -> str:
     )
 
 
-def course_alt(epochs: Sequence[Epoch], beside: Beside | None) -> str:
-    """The figure of the course in words."""
-    there = f"{len(epochs)} epochs. {figures(epochs[-1]).replace('**', '')}" if epochs else "Nothing trained yet"
-    return there + (f". In grey: {beside.called}" if beside else "")
+def caption(epochs: Sequence[Epoch], recipe: Recipe, beside: Beside | None) -> str:
+    """What is to be known of the figures of a training: how they are meant, and what is drawn in grey."""
+    said = [_on_the_curve(epochs[0], recipe)] if epochs else []
+    said += [grey(beside, recipe)] if beside else []
+    said += [FGSM.format(epsilon=recipe.epsilon)]
+    if epochs and recipe.identity in {preset.identity for preset in PRESETS.values()}:
+        said += [_shortcut(epochs[-1])]
+    return " ".join(said)
 
 
-def element_alt(now: Epoch) -> str:
-    """The figure of the length element in words."""
-    low, high = now.element.min(), now.element.max()
-    return f"Length element from a 3 to an 8 after epoch {now.epoch}: from {low:.2g} to {high:.2g}"
+def _on_the_curve(first: Epoch, recipe: Recipe) -> str:
+    ramp = any(block.nonlinearity == "ramp" for block in recipe.architecture)
+    return ON_THE_CURVE.format(first=first.epoch) + (RAMP if ramp else "")
 
 
-def saturation_alt(now: Epoch, layer: int, nonlinearity: str) -> str:
-    """The figure of a layer's nonlinearity in words."""
-    low, high = now.inputs[layer].edges[[0, -1]]
-    return (
-        f"The {nonlinearity} of layer {layer + 1} after epoch {now.epoch} and its units' inputs, from {low:.3g} to "
-        f"{high:.3g}: {100 * now.saturation[layer]:.0f} % saturated"
-    )
-
-
-def weights_title(now: Epoch, layer: int) -> str:
-    """What the figure of a layer's weights is called."""
-    kurtosis = now.kurtosis[layer]
-    said = "" if kurtosis is None else f", excess kurtosis {kurtosis:.1f}".replace("-", "−")
-    return f"Weights of layer {layer + 1}{said}"
-
-
-def losses_alt(now: Epoch) -> str:
-    """The figure of loss and penalty in words."""
-    return f"Loss and penalty over the epochs; after epoch {now.epoch} {now.loss:.3g} and {now.penalty:.3g}"
-
-
-def by_layer_alt(now: Epoch, field: str) -> str:
-    """A figure of one curve a layer in words."""
-    values = ", ".join("–" if value is None else f"{value:.3g}" for value in getattr(now, field))
-    what = "Share of saturated units" if field == "saturation" else "Excess kurtosis of the weights"
-    return f"{what} by layer over the epochs; after epoch {now.epoch} {values}"
-
-
-def about(now: Epoch, training: Training) -> str:
-    """What is to be said of a preset that isn't the paper's; "" of all others."""
-    recipe = training.run.recipe
-    if recipe.identity not in {preset.identity for preset in PRESETS.values()}:
-        return ""
+def _shortcut(now: Epoch) -> str:
+    """What is to be said of a preset that isn't the paper's."""
     kurtosis = ", ".join("–" if value is None else f"{value:.1f}".replace("-", "−") for value in now.kurtosis)
     return SHORTCUT.format(kurtosis=kurtosis)
 
@@ -161,26 +124,13 @@ def listed(training: Training, goes: bool) -> str:
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
 
 
-def grey(beside: Beside | None, recipe: Recipe) -> str:
+def grey(beside: Beside, recipe: Recipe) -> str:
     """What is drawn in grey in the figure of the course of a `recipe`, and what that came to."""
-    if beside is None:
-        return ""
     last = beside.stages[-1]
     there = f"after epoch {last.epoch:,}: {100 * last.fgsm_accuracy:.1f} % right after FGSM"
     if not beside.on_the_axis_of(recipe):
         there += f"; its λ, up to {beside.lambda_max:.3g}, is of another size and not drawn"
-    return f" In grey: {beside.called}; {there}."
-
-
-def caption(recipe: Recipe) -> str:
-    """How FGSM's share is meant."""
-    return FGSM.format(epsilon=recipe.epsilon)
-
-
-def on_the_curve(first: Epoch, recipe: Recipe) -> str:
-    """What the figures of the nonlinearities show."""
-    ramp = any(block.nonlinearity == "ramp" for block in recipe.architecture)
-    return ON_THE_CURVE.format(first=first.epoch) + (RAMP if ramp else "")
+    return f"In grey: {beside.called}; {there}."
 
 
 def _penalty(recipe: Recipe) -> str:
