@@ -1,7 +1,6 @@
 """A training as it goes: what begins, pauses and cancels it, and what follows its files."""
 
 import subprocess
-import time
 from collections.abc import Mapping
 
 import streamlit as st
@@ -19,7 +18,6 @@ from satcore.runs import Run
 SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
 LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
-REST = 1.5  # seconds at least from one drawing of its figures to the next: every second look
 PAGES = {
     "interpolation": "Interpolation",
     "representations": "Representations",
@@ -125,7 +123,7 @@ def follow(training: Training, beside: Beside | None) -> None:
     if not training.name:
         goes = _goes(run.key)
         look = st.fragment(_how_far, run_every=OFTEN if goes else SELDOM)
-        look(training, went=goes, drawn=len(epochs), since=time.monotonic())
+        look(training, went=goes, drawn=len(epochs))
     if epochs and epochs[-1].accuracy < words.GUESSED:
         st.warning(words.nothing_learned(epochs[-1]), icon=":material/info:")
     if epochs:
@@ -136,14 +134,14 @@ def follow(training: Training, beside: Beside | None) -> None:
         before(run, beside)
 
 
-def _how_far(training: Training, went: bool, drawn: int, since: float) -> None:
-    """One line; where more than that has changed `since` so many epochs were `drawn`, the page runs: a fragment can't
+def _how_far(training: Training, went: bool, drawn: int) -> None:
+    """One line; where more than that has changed since so many epochs were `drawn`, the page runs: a fragment can't
     have another one run.
     """
     run = training.run
     with one_sentence():
-        epochs, rested = record(training.path).epochs(), time.monotonic() - since > REST
-        if _goes(run.key) != went or not run.folder.exists() or (len(epochs) != drawn and rested):
+        epochs = record(training.path).epochs()
+        if _goes(run.key) != went or not run.folder.exists() or len(epochs) != drawn:
             st.rerun()  # it has ended, somebody has gone on with it, or there are new epochs
         _standing(run, epochs, went)
 
