@@ -74,6 +74,8 @@ class Product(LinearMap):
         return g.flatten(2) @ self.weight
 
     def pulled(self, g: Cotangents, wanted: Tensor) -> Tensor:
+        if (len(g.places), len(wanted)) == self.weight.shape:  # all of them, in order
+            return self.weight.mT @ g.values
         return self.weight[g.places[:, None], wanted].mT @ g.values
 
 

@@ -6,11 +6,12 @@ Derivatives are exact however saturated the units are: each nonlinearity's own s
 import copy
 import functools
 import math
+import weakref
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import hardshrink, pad
 
 from satcore.data import CLASSES
 from satcore.geometry.cotangents import Cotangents
@@ -21,6 +22,8 @@ MOST, ENTRIES = 128, 6_000_000  # images, and derivatives by the units of a laye
 CONVOLVED = 4  # images at a time
 BLOCK = 64  # rows of a triangle at a time
 FEW = 2 / 3  # of the first layer's units: their triangle is soon found, and spares much of what comes after
+# Below, float64 has denormals alone, with which products take ten times as long, and few digits.
+SMALLEST = torch.finfo(torch.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,20 @@ class Slopes:
         if self.taken is not None:
             places = self.taken.flatten(2)
             dh = dh.flatten(2).expand(len(places), -1, -1).gather(2, places).view_as(self.slope)
-        return self.slope * dh
+        return hardshrink(self.slope * dh, SMALLEST)
 
     def pull(self, g: Tensor) -> Cotangents:
         """∂/∂hˡ of 10·N quantities, of ∂/∂xˡ by those units that are `passing`: (P, 10·N), or (P, 10) for all N."""
         g, slope = g.unflatten(1, (CLASSES, -1)), self._of_passing(self.slope)
         if self.taken is None:
-            return Cotangents(self.passing, (g * slope[:, None]).flatten(1))
+            return Cotangents(self.passing, hardshrink((g * slope[:, None]).flatten(1), SMALLEST))
         channel = self.passing // math.prod(self.slope.shape[2:]) * math.prod(self.sides)
         return _unpooled(g, slope, channel[:, None] + self._of_passing(self.taken))
 
     def _of_passing(self, x: Tensor) -> Tensor:
         """(P, N) of what is as xˡ."""
-        return x.flatten(1).mT[self.passing]
+        columns = x.flatten(1).mT
+        return columns.contiguous() if len(self.passing) == len(columns) else columns[self.passing]
 
 
 def _unpooled(g: Tensor, slope: Tensor, taken: Tensor) -> Cotangents:
@@ -95,6 +99,7 @@ class ExactNetwork:
                 "expected a network of blocks, of which exact derivatives can be taken, "
                 f"got a {type(network).__name__}, which only gives logits"
             )
+        self.of = network
         if any(parameter.dtype != torch.float64 for parameter in network.parameters()):
             network = copy.deepcopy(network).double()
         self.network = network
@@ -142,8 +147,16 @@ class ExactNetwork:
 
     @functools.cached_property
     def triangle(self) -> Tensor:
-        """That of all of W¹."""
-        return _triangle(self.network.get_parameter("layers.0.weight"))
+        """That of all of W¹, found once a network: as long as it has these weights."""
+        weight = self.network.get_parameter("layers.0.weight")
+        before, triangle = _triangles.get(self.of, (None, None))
+        if before is None or triangle is None or not torch.equal(before, weight):
+            before, triangle = weight.clone(), _triangle(weight)
+            _triangles[self.of] = before, triangle
+        return triangle
+
+
+_triangles: weakref.WeakKeyDictionary[Network, tuple[Tensor, Tensor]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -213,5 +226,5 @@ def _triangle_times(r: Tensor, g: Cotangents) -> Tensor:
     """Rg of an upper triangular R, in blocks that leave out most of its zeros; the places of `g` ascend."""
     starts = range(0, len(r), BLOCK)
     first = torch.searchsorted(g.places, torch.tensor(starts, device=r.device)).tolist()
-    r = r[:, g.places]
+    r = r if len(g.places) == len(r) else r[:, g.places]
     return torch.cat([r[start : start + BLOCK, i:] @ g.values[i:] for start, i in zip(starts, first, strict=True)])

@@ -368,6 +368,28 @@ def test_the_short_way_to_the_singular_values_ends_at_those_of_the_jacobian(name
     assert (found - expected).abs().amax(1).le(1e-13 * expected[:, 0]).all()
 
 
+@pytest.mark.parametrize("change", ["weights in place", "a weight behind autograd's back", "other weights"])
+def test_what_is_found_once_a_network_is_found_anew_once_its_weights_change(change):
+    network = of_family("sigmoid-mlp", hidden=30)
+    weight = network.layers[0].weight
+
+    def found() -> Tensor:
+        exact = ExactNetwork(network)
+        return exact.at(exact.first(first_images(2))).singular_values()
+
+    before = found()
+    with torch.no_grad():
+        if change == "weights in place":
+            weight.mul_(2)
+        elif change == "other weights":
+            network.layers[0].weight = torch.nn.Parameter(2 * weight)
+        else:
+            weight.data[3, 400] += 1
+    after, expected = found(), torch.linalg.svdvals(geometry.jacobian(network, first_images(2)))
+    assert not torch.allclose(before, after, rtol=1e-3)
+    assert (after - expected).abs().amax(1).le(1e-13 * expected[:, 0]).all()
+
+
 def test_where_nothing_passes_all_singular_values_are_zero():
     network = of_family("relu-mlp", hidden=20).double()
     network.layers[0].bias.data.fill_(-100.0)
