@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from satcore.data import said
+
 LOSSES = ("cross-entropy", "margin")
 
 
@@ -24,6 +26,8 @@ class Objective:
     def __post_init__(self):
         if self.loss not in LOSSES:
             raise ValueError(f"expected a loss out of {', '.join(LOSSES)}, got {self.loss!r}")
+        if type(self.targeted) is not bool:
+            raise ValueError(f"expected whether the labels are targets, true or false, got {said(self.targeted)}")
 
     def __getitem__(self, chosen: Tensor | slice) -> "Objective":
         return Objective(self.labels[chosen], self.targeted, self.loss)

@@ -172,7 +172,9 @@ def _remove_parser(commands: Commands) -> None:
 
 def _remove(options: argparse.Namespace) -> int:
     from satcore import library
+    from satcore.evaluation import reality
 
+    reality.end(options.name)
     library.remove(options.name)
     print(f"{options.name} is no longer on your shelf")
     return 0

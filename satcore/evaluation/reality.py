@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from satcore import data, library
+from satcore import background, data, library
 from satcore.evaluation import rungs
 from satcore.evaluation.attack_checks import MEANINGS, Check, Signal, checks, masked, signals
 from satcore.evaluation.findings import Findings
@@ -248,6 +248,19 @@ def _dying(signal: Signal) -> Dying:
 def work(name: str) -> str:
     """The key of the examination of the network `name`; see `satcore.background`."""
     return f"examine-{library.describe(name).sha256}"
+
+
+def end(name: str) -> bool:
+    """Stop at once whoever examines the network `name`, which is to go: nobody could see it, or stop it, afterwards.
+
+    False, and nothing is stopped, where it is also the examination of another network on the shelves, the same one.
+    """
+    cards = library.catalogue().cards
+    if name in cards:
+        if any(other != name and card.sha256 == cards[name].sha256 for other, card in cards.items()):
+            return False
+        background.stop(work(name), at_once=True)
+    return True
 
 
 def save(name: str, found: Reality, *, ship: bool = False) -> None:

@@ -335,6 +335,11 @@ def test_another_loss_is_refused(tiny, examples):
         fgsm(tiny, *examples, loss="hinge")
 
 
+def test_a_loss_in_place_of_whether_labels_are_targets_is_refused(tiny, examples):
+    with pytest.raises(ValueError, match="expected whether the labels are targets, true or false, got 'margin'"):
+        fgsm(tiny, *examples, targeted="margin")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype, other", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
 def test_images_of_another_dtype_than_the_networks_are_attacked_and_keep_theirs(kind, dtype, other):

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
 from satcore import background, checkpoints, data, evaluation, library, networks
+from satcore.__main__ import main
 from satcore.dashboard.networks import downloads, words
 from satcore.dashboard.networks.run import Measuring
 from satcore.dashboard.networks.upload import keep
@@ -188,7 +189,8 @@ with background.at_work(sys.argv[1]):
 """
 
 
-def test_whoever_examines_a_network_that_is_taken_away_is_stopped():
+@pytest.mark.parametrize("where", ["on the page", "on the command line"])
+def test_whoever_examines_a_network_that_is_taken_away_is_stopped(where):
     own, other = own_mlp(), own_cnn()
     works = [
         subprocess.Popen([sys.executable, "-c", WORKS, reality.work(name)], stdout=subprocess.PIPE, text=True)
@@ -196,7 +198,10 @@ def test_whoever_examines_a_network_that_is_taken_away_is_stopped():
     ]
     try:
         assert [process.stdout and process.stdout.readline() for process in works] == ["begun\n"] * 2
-        opened(shelf="your own").button(key=f"delete {own}").click().run()
+        if where == "on the page":
+            opened(shelf="your own").button(key=f"delete {own}").click().run()
+        else:
+            assert main(["remove", own]) == 0
         assert works[0].wait(10) != 0 and own not in library.names()
         assert works[1].poll() is None and background.report(reality.work(other))
     finally:

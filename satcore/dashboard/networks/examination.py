@@ -5,7 +5,7 @@ import subprocess
 
 import streamlit as st
 
-from satcore import background, library
+from satcore import background
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.evaluation import reality
 
@@ -21,16 +21,14 @@ def examination(name: str) -> None:
 
 
 def end(name: str) -> None:
-    """Stop at once whoever examines the network `name`, which is to go: nobody could see it, or stop it, afterwards."""
+    """Stop at once whoever examines the network `name`, which is to go."""
     with contextlib.suppress(ValueError):  # a damaged one, which nobody examines
-        key, card = reality.work(name), library.describe(name)
-        if any(other.sha256 == card.sha256 for other in library.catalogue().cards.values() if other.name != name):
-            return  # the examination is of that one as well, and its card has a Stop
-        process: subprocess.Popen | None = st.session_state.get(BEGUN, {}).pop(key, None)
-        if process:
+        key = reality.work(name)
+        process: subprocess.Popen | None = st.session_state.get(BEGUN, {}).get(key)
+        if reality.end(name) and process:
+            del st.session_state[BEGUN][key]
             process.kill()  # which may not have come so far that it has said who it is
             process.wait()
-        background.stop(key, at_once=True)
 
 
 def _as_it_goes(name: str, key: str, going: bool) -> None:
