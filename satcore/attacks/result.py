@@ -90,28 +90,48 @@ class Step:
 
 @dataclass(frozen=True)
 class Sent:
-    """N images, those at `index` (n,) moved to `there` (n, 1, 28, 28) since; put together where one asks."""
+    """N images, those at `index` (n,) moved to `there` (n, 1, 28, 28) since, but for some `rows` (m,) of these, which
+    `stayed` (m, 1, 28, 28) where they were; put together where one asks, as copying all of them is a part of a step
+    that counts.
+    """
 
     before: Tensor
     index: Tensor | None = None
     there: Tensor | None = None
+    rows: Tensor | None = None
+    stayed: Tensor | None = None
 
     @cached_property
     def together(self) -> Tensor:
         """(N, 1, 28, 28)."""
-        if self.index is None or self.there is None:
+        if self.index is None:
             return self.before
-        return self.before.index_copy(0, self.index, self.there)
+        moved = self.at(self.index)
+        return moved if len(moved) == len(self.before) else self.before.index_copy(0, self.index, moved)
 
     def at(self, index: Tensor) -> Tensor:
         """Those at `index`."""
-        return self.there if self.there is not None and index is self.index else self.together[index]
+        if self.there is None or index is not self.index:
+            return self.together[index]
+        if self.rows is None or self.stayed is None:
+            return self.there
+        return self.there.index_copy(0, self.rows, self.stayed)
 
-    def put(self, index: Tensor, there: Tensor) -> "Sent":
-        """With `there` in place of those at `index`."""
-        if len(index) == len(self.before):
-            return Sent(there)
-        return Sent(self.before if index is self.index else self.together, index, there)
+    def few_at(self, index: Tensor, rows: Tensor) -> Tensor:
+        """Those at `index[rows]`."""
+        if self.there is None or index is not self.index:
+            return self.together[index[rows]]
+        found = self.there[rows]
+        if self.rows is not None and self.stayed is not None:
+            number = torch.full_like(index, -1)
+            number[self.rows] = torch.arange(len(self.rows), device=index.device)
+            number = number[rows]
+            found[number >= 0] = self.stayed[number[number >= 0]]
+        return found
+
+    def put(self, index: Tensor, there: Tensor, rows: Tensor | None = None, stayed: Tensor | None = None) -> "Sent":
+        """With `there` in place of those at `index`, but for the ones at `index[rows]`, which `stayed`."""
+        return Sent(self.before if index is self.index else self.together, index, there, rows, stayed)
 
 
 @dataclass(frozen=True)
@@ -174,12 +194,13 @@ class Standing:
         values, reached = objective.values(logits), objective.reached(logits)
         better = ~before & (reached | (values < lowest))
         there = {"logits": logits, "reached": before | reached, "lowest": torch.where(better, values, lowest)}
-        kept = self.kept
-        if bool(better.all()):
+        kept, taken, worse = self.kept, better.nonzero().flatten(), (~better).nonzero().flatten()
+        if not len(worse):
             kept = kept.put(index, images)
-        elif bool(better.any()):
-            worse = (~better).nonzero().flatten()
-            kept = kept.put(index, images.index_copy(0, worse, kept.at(index)[worse]))
+        elif len(worse) < len(taken):
+            kept = kept.put(index, images, worse, kept.few_at(index, worse))
+        elif len(taken):
+            kept = kept.put(index, kept.at(index).index_copy(0, taken, images[taken]))
         return replace(self._with(index, **there), now=self.now.put(index, images), kept=kept)
 
     def counted(self, index: Tensor, steps: int | Tensor = 1) -> "Standing":

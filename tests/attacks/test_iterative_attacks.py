@@ -59,6 +59,22 @@ def test_pgd_is_the_literal_loop(tiny, examples):
             np.testing.assert_allclose(found.images.numpy(), x.numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [0.004, 0.012, 0.02])  # the larger, the more images are worse after a step
+def test_what_was_never_fooled_is_returned_as_its_best_iterate(size):
+    network = load("relu-mlp/adversarial")
+    images, labels = (part[:200] for part in data.load("test"))
+    trail, values, worse = [], [], []
+    objective = Objective(labels)
+    for step in attacks.pgd_steps(network, images, labels, epsilon=0.02, steps=12, step_size=size):
+        trail.append(step.images.clone())
+        values.append(objective.values(step.logits))
+        worse.append((values[-1] > torch.stack(values).amin(0)).float().mean())
+    best = torch.stack(values).min(0).indices
+    standing = (~step.result.success).nonzero().flatten()
+    assert len(standing) > 100 and max(worse) > 0.01
+    assert torch.equal(step.result.images[standing], torch.stack(trail)[best[standing], standing])
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     epsilon=st.floats(0, 1),
