@@ -4,7 +4,9 @@ Run `python docs/pictures.py` from the repository root, with Playwright (`requir
 names take some: `python docs/pictures.py live grid`.
 """
 
+import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +24,14 @@ PATIENCE = 180_000  # milliseconds
 @dataclass(frozen=True)
 class Picture:
     """What is taken: at which address, once what is there, of which part of the page (""; a screen of it), and after
-    which button was pressed and had its say.
+    which button was pressed, until which words say that it has done its work.
     """
 
     address: str
     there: str
     part: str = ""
     pressed: str = ""
+    until: str = ""
 
 
 PICTURES = {
@@ -42,7 +45,9 @@ PICTURES = {
         "section[data-network] canvas",
         ".st-key-figure-attack",
         "▶ Play",
+        "▶ Play",
     ),
+    "train": Picture("train?hide=navigation", "figure svg text", "", "▶ Start", "Trained, and on every page"),
     "grid": Picture(
         "attack_grid?networks=sigmoid-mlp/vanilla&networks=sigmoid-mlp/saturated&hide=navigation",
         "section canvas",
@@ -59,7 +64,7 @@ def take(page: Page, address: str, picture: Picture, path: Path) -> None:
     if picture.pressed:
         page.get_by_role("button", name=picture.pressed).click()
         page.get_by_role("button", name="Pause").wait_for()
-        page.get_by_role("button", name=picture.pressed).wait_for()
+        page.get_by_text(picture.until).wait_for()
         _settled(page, picture)
     if picture.part:
         page.locator(picture.part).screenshot(path=path)
@@ -78,12 +83,14 @@ def main() -> None:
     names = sys.argv[1:] or list(PICTURES)
     if unknown := [name for name in names if name not in PICTURES]:
         sys.exit(f"expected names out of {', '.join(PICTURES)}, got {', '.join(unknown)}")
-    with served() as address, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as shelf, sync_playwright() as playwright:
+        os.environ["SATCORE_SHELF"] = shelf  # on which there is nothing of one's own
         browser = playwright.chromium.launch(executable_path=installed_chromium(), args=["--no-sandbox"])
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(PATIENCE)
-        for name in names:
-            take(page, address, PICTURES[name], HERE / f"{name}.png")
+        with served() as address:
+            for name in names:
+                take(page, address, PICTURES[name], HERE / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ RUN, STATE = "run.json", "state.safetensors"
 KIND = "train"
 MOST = 1 << 20  # bytes, of a recipe
 PATH, POINTS = (3, 8), 41  # from which digit to which, in how many points
+STOPS = 100  # epochs that one looks back at, of a longer training
 LOOKED_AT, BINS = 200, 61  # test images whose pre-activations are counted, in how many bins
 PAUSE = 0.2  # seconds between two looks at the files
 
@@ -90,10 +91,16 @@ class Finished:
     def keep(self, *, ship: bool = False, label: str = "") -> str:
         """Put the network on the user's shelf, or on the one that ships, measured; the name that it has there.
 
-        It is called by its training and seed unless a `label` is given. On the user's shelf none is kept twice.
+        It is called by its training and seed unless a `label` is given. None is kept twice on the user's shelf: of one
+        that is on a shelf already, bit for bit, the epochs are kept, where nothing is known of them.
         """
         recipe, seed, known = self.run.recipe, self.run.seed, {each.identity for each in RECIPES.values()}
-        if not ship and (there := library.same_as(self.network)):
+        there = library.same_as(self.network)
+        if there and (library.describe(there).shipped or not ship):
+            if not library.kept(there, RECORDS).exists():
+                every = self.lines.splitlines(keepends=True)
+                looked_at = b"".join(every[epoch] for epoch in stops(len(every)))
+                write_whole(library.place(there, RECORDS, ship=ship), looked_at)
             return there
         return library.add(
             self.network,
@@ -110,6 +117,13 @@ class Finished:
             records=self.lines,
             shelf=library.SHIPPED if ship else None,
         )
+
+
+def stops(count: int) -> list[int]:
+    """Which of so many epochs one looks back at, counted from 0: each of a few, else `STOPS`, evenly, from the first to
+    the last.
+    """
+    return [round(k * (count - 1) / (STOPS - 1)) for k in range(STOPS)] if count > STOPS else list(range(count))
 
 
 def trained(run: Run, *, shipped: bool | None = None) -> str | None:
