@@ -88,6 +88,38 @@ def test_what_is_trained_again_is_not_kept_twice(quick):
     assert runs.carry_out(RUN).keep() == runs.carry_out(RUN).keep() == NAME
 
 
+def test_a_network_that_is_trained_again_bit_for_bit_gets_the_record_of_its_epochs_once(quick, monkeypatch):
+    monkeypatch.setattr(runs, "STOPS", 3)
+    finished = runs.carry_out(RUN)
+    library.add(finished.network, "from elsewhere", training="saturated")
+    record = library.kept("mine/from-elsewhere", library.RECORDS)
+    assert not record.exists() and finished.keep() == "mine/from-elsewhere"
+    assert [line["epoch"] for line in runs.records(record)] == [1, 3, 5]
+    before = record.read_bytes()
+    assert dataclasses.replace(finished, lines=b"").keep() == "mine/from-elsewhere" and record.read_bytes() == before
+
+
+def test_a_network_that_ships_gets_its_record_where_it_ships_only_if_that_is_asked_for(quick, monkeypatch, tmp_path):
+    monkeypatch.setattr(library, "SHIPPED", tmp_path)
+    finished = runs.carry_out(RUN)
+    assert finished.keep(ship=True) == "relu-mlp/saturated-seed-3"
+    record = tmp_path / "relu-mlp/saturated-seed-3" / library.RECORDS
+    record.unlink()
+    assert finished.keep() == "relu-mlp/saturated-seed-3" and not record.exists()
+    of_ones_own = library.kept("relu-mlp/saturated-seed-3", library.RECORDS)
+    assert of_ones_own.is_relative_to(library.user_shelf()) and len(runs.records(of_ones_own)) == 5
+    of_ones_own.unlink()
+    assert finished.keep(ship=True) == "relu-mlp/saturated-seed-3" and len(runs.records(record)) == 5
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 99, 100, 101, 420, 1806])
+def test_one_looks_back_at_the_first_and_the_last_epoch_and_evenly_between(count):
+    there = runs.stops(count)
+    assert len(there) == min(count, 100) and there[:1] == [0][:count] and there[-1:] == [count - 1][:count]
+    apart = [b - a for a, b in zip(there, there[1:], strict=False)]
+    assert not apart or 1 <= min(apart) <= max(apart) <= min(apart) + 1
+
+
 def test_nobody_else_can_be_at_a_run_before_its_network_is_kept(quick):
     def keep(finished: runs.Finished) -> None:
         with pytest.raises(ValueError, match="under way in another process"):
