@@ -1,6 +1,8 @@
 """The page on training, run without a browser: what can be asked for, what is refused, what is drawn of a record."""
 
+import csv
 import dataclasses
+import io
 import itertools
 import json
 from typing import Any
@@ -201,6 +203,15 @@ def test_who_forgets_a_training_is_not_shown_anothers_as_if_it_were_theirs():
         assert page.query_params["run"] == others
 
 
+def test_which_epoch_is_looked_back_at_is_not_kept_where_another_training_is_shown():
+    mine, others = (put_down(Run(SMALL, seed), 2) for seed in (0, 1))
+    page = opened(run=mine, epoch="1")
+    page.button(key=f"show {mine}").click().run()
+    assert page.query_params["run"] == mine and page.query_params["epoch"] == "1"
+    page.button(key=f"show {others}").click().run()
+    assert page.query_params["run"] == others and "epoch" not in page.query_params
+
+
 @pytest.mark.parametrize("whoever", ["this session", "another one"])
 def test_that_a_training_was_forgotten_is_said_whoever_did_it(whoever):
     mine, others = (put_down(Run(SMALL, seed), 2) for seed in (0, 1))
@@ -313,6 +324,7 @@ def test_start_begins_the_run_that_the_settings_say_and_puts_it_in_the_address(m
     button(page, "Start").click().run()
     assert not page.exception and begun == [Run(SMALL, 3)]
     assert page.query_params["run"] == begun[0].key and button(page, "Pause")
+    assert told(page, "beside")["called"] == beside(begun[0], {}).called  # until there is an epoch to draw
 
 
 def test_why_a_run_ended_badly_is_one_line():
@@ -425,6 +437,16 @@ def test_a_row_of_the_table_of_phases_is_the_phase(name):
     for phase in RECIPES[name].phases:
         row = controls._row(phase) | (controls._of_bounds(phase) if name.endswith("dendritic") else {})
         assert controls._phase(phase, row) == phase
+
+
+def test_the_csv_has_a_row_an_epoch_and_a_column_a_layer_empty_where_nothing_is_known():
+    put_down(Run(SMALL), 2)
+    first, second = record(Run(SMALL).folder / library.RECORDS).epochs()
+    epochs = [first._replace(kurtosis=(None, 1.5, -0.25)), second]
+    there, _ = csv.DictReader(io.StringIO(downloads.of_training(Run(SMALL), epochs).data["epochs.csv"]()))
+    assert (there["epoch"], there["lam"], there["fgsm_accuracy"], there["seconds"]) == ("1", "1e-07", "0.75", "2.0")
+    assert [there[f"saturation_{layer}"] for layer in (1, 2, 3)] == ["0.5"] * 3
+    assert [there[f"kurtosis_{layer}"] for layer in (1, 2, 3)] == ["", "1.5", "-0.25"]
 
 
 def test_the_python_that_is_offered_trains_the_same_network(capsys, monkeypatch):

@@ -8,12 +8,24 @@ from satcore.dashboard.train.records import Epoch
 from satcore.runs import Run
 
 COLUMNS = ("epoch", "lam", "loss", "penalty", "accuracy", "fgsm_accuracy", "zero_gradient", "seconds")
+BY_LAYER = ("saturation", "kurtosis")
 
 
 def of_training(run: Run, epochs: Sequence[Epoch]) -> TakeAway:
     """A row an epoch of the `run`."""
-    data = {"epochs.csv": lambda: csv_of(COLUMNS, ([getattr(epoch, name) for name in COLUMNS] for epoch in epochs))}
+    data = {"epochs.csv": lambda: _csv(epochs)}
     return TakeAway(run.recipe.training or "training", training_code(run), data if epochs else {})
+
+
+def _csv(epochs: Sequence[Epoch]) -> str:
+    layers = range(1, len(epochs[0].saturation) + 1)
+    header = [*COLUMNS, *(f"{name}_{layer}" for name in BY_LAYER for layer in layers)]
+    return csv_of(header, (_row(epoch) for epoch in epochs))
+
+
+def _row(epoch: Epoch) -> list[object]:
+    by_layer = [value for name in BY_LAYER for value in getattr(epoch, name)]
+    return [*(getattr(epoch, name) for name in COLUMNS), *by_layer]
 
 
 def training_code(run: Run) -> str:

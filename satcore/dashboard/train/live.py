@@ -15,7 +15,8 @@ from satcore.dashboard.train.records import Beside, Epoch, Training, called, rec
 from satcore.dashboard.train.training_view import training_view
 from satcore.runs import Run
 
-SHOWN, BEGUN = "run", "trainings begun"  # in the address; of the session's state: processes, by the key of their run
+SHOWN, EPOCH = "run", "epoch"  # in the address; the latter is the view's own
+BEGUN = "trainings begun"  # of the session's state: processes, by the key of their run
 LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
 PAGES = {
@@ -129,8 +130,9 @@ def follow(training: Training, beside: Beside | None) -> None:
     if epochs:
         with figure("training", downloads.of_training(run, epochs)):
             training_view(run, epochs, beside, COLOURS[run.recipe.training], words.caption(epochs, run.recipe, beside))
-    elif training.name:
-        st.caption(words.NO_RECORD)
+    else:
+        if training.name:
+            st.caption(words.NO_RECORD)
         before(run, beside)
 
 
@@ -183,6 +185,8 @@ def _cancel(run: Run) -> None:
 
 
 def _show(key: str) -> None:
+    if st.query_params.get(SHOWN) != key:
+        st.query_params.pop(EPOCH, None)  # which is another training's
     st.query_params[SHOWN] = key
     st.session_state.pop(ALONE, None)
     st.rerun()
