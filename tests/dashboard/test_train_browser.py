@@ -16,6 +16,8 @@ pytestmark = pytest.mark.browser
 
 COURSE, LAYER_1 = "[data-key=course] > svg", "[data-key='weights 0'] > svg"
 MARKUP = "figures => figures.map(({ outerHTML }) => outerHTML)"
+COUNT_OBSERVED = """() => { window.observed = 0; window.ResizeObserver = class extends ResizeObserver {
+    observe(element) { window.observed += element.matches(".view"); super.observe(element) } } }"""
 TINY = "/train?train_widths=16&train_batch_size=6000"
 
 
@@ -86,10 +88,12 @@ def test_figures_are_drawn_anew_once_there_is_another_epoch_without_a_gap_and_wh
         looks, an_epoch = sum(came), 4_000  # bytes, at least
         assert 0 < looks < 5 * an_epoch
         there = course.element_handle()
+        page.evaluate(COUNT_OBSERVED)
         put_down(run, 2)
         expect(course).to_have_attribute("aria-label", re.compile("After epoch 2:"), timeout=PATIENCE)
         expect(page.get_by_text("Epoch 2 of 3 · ")).to_be_visible()
         assert there.evaluate("figure => figure.isConnected")  # it is the same one
+        assert page.evaluate("observed") == 0  # else, once its size changes, it is drawn as often as there were epochs
         assert sum(came) > looks + an_epoch
         expect(page.get_by_label("Epochs", exact=True).first).to_have_value("55")
     expect(page.get_by_role("button", name="▶ Resume")).to_be_visible(timeout=PATIENCE)

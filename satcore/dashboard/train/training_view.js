@@ -1,12 +1,12 @@
 // A training, epoch by epoch: its course, and what the network looked like after the epoch at which the cursor stands,
-// in pixels of a laptop's screen: on stage figures grow with what is written.
+// in pixels of a laptop's screen: figures grow with what is written, and that with the window.
 
 const LEFT = 70, RIGHT = 12, TOP = 8, FOOT = 46  // around a figure's axes, in pixels
 const STRIP = 40, ABOVE_STRIP = 14  // of λ's axis, below the course
 const TALL = 196, NARROW = 250
 const PLAY_SECONDS = 12
 const GREY = "#888888", PARAMETER = "epoch"
-const DECADES = 8, LEAST = 1e-290  // of the length element; below the latter float64 has no decades left to draw
+const DECADES = 8  // of the length element
 const DASHES = ["", "10 6", "2 5", "10 5 2 5"]
 const SHARES = [  // of the course; hatched where the gradient is exactly zero, as in Table 1
   { field: "zero_gradient", name: "zero gradient", width: 1.5, dash: "2 4", mark: "cross", hatched: true },
@@ -27,13 +27,13 @@ export default function ({ data, parentElement }) {
   if (state.shape !== shape) built(root, state, figures)  // else what is being dragged stays
   state.shape = shape
   state.figures = figures
-  root.querySelector(".caption").textContent = data.caption
-  const draw = () => drawn(root, state)
-  draw()
-  if (state.frame) play(root, state)
-  const observer = new ResizeObserver(draw)
-  observer.observe(root)
-  return () => { observer.disconnect(); cancelAnimationFrame(state.frame) }
+  root.querySelector(".caption").innerHTML = safe(data.caption).replaceAll("φ_c", "φ<sub>c</sub>")
+  drawn(root, state)
+  if (!state.observer) {  // one for all epochs: this runs again with each of them, and what it returns at the end alone
+    state.observer = new ResizeObserver(() => drawn(root, state))
+    state.observer.observe(root)
+  }
+  return () => { state.observer.disconnect(); cancelAnimationFrame(state.frame) }
 }
 
 // ---- what there is
@@ -69,15 +69,15 @@ function epochIntoAddress(epoch) {
 
 function figuresOf(training) {
   const curves = training.curves.map((curve) => nonlinearity(training, curve)), { saturation, kurtosis } = training
-  const layers = (values) => values.map((y, k) => (
-    { name: `layer ${k + 1}`, y, width: 3, dash: DASHES[k % 4], mark: MARKS[k % 4] }))
-  const loss = [{ name: "", y: training.losses.loss, width: 3, dash: "", mark: "circle" }]
-  const penalty = [{ name: "", y: training.losses.penalty, width: 3, dash: "", mark: "circle" }]
+  const { loss, penalty } = training.losses
+  const layers = (values) => values.map((y, k) => ({ name: `layer ${k + 1}`, y, width: 3, mark: MARKS[k % 4],
+    dash: DASHES[(k + Math.floor(k / 4)) % 4] }))  // the fifth's is not the first's
   return [course(training), ...curves, element(training),
-    overEpochs(training, "loss", "Loss", "mean of an epoch", loss, logarithmic(...rangeOf([training.losses.loss]))),
-    overEpochs(training, "penalty", "Penalty", "without its λ", penalty, roomy(...rangeOf([training.losses.penalty]))),
-    overEpochs(training, "saturated", "Saturated units", "%", layers(saturation), shares()),
-    overEpochs(training, "kurtosis", "Kurtosis of the weights", "excess", layers(kurtosis), roomy(...rangeOf(kurtosis))),
+    single(training, "loss", "Loss", "mean of an epoch", loss, logarithmic(...rangeOf([loss]))),
+    single(training, "penalty", "Penalty", "without its λ", penalty, roomy(...rangeOf([penalty]))),
+    overEpochs(training, "saturated", "Saturated units in %", "% of units", layers(saturation), shares()),
+    overEpochs(training, "kurtosis", "Kurtosis of the weights", "excess", layers(kurtosis),
+      roomy(...rangeOf(kurtosis))),
     ...training.weights.map((_, layer) => weightsOf(training, layer))]
 }
 
@@ -88,15 +88,21 @@ function rangeOf(curves) {
   return known.length ? [Math.min(...known), Math.max(...known)] : [0, 1]
 }
 
-function linear(low, high, count = 4) {
-  return { of: (y) => (y - low) / (high - low), ticks: linearTicks(low, high, count).map((y) => [y, brief(y)]) }
+// Numbers at one axis are written alike.
+function linear(low, high) {
+  const count = 5, ticks = linearTicks(low, high, count), most = Math.max(...ticks.map(Math.abs))
+  const decimals = { maximumFractionDigits: Math.max(0, Math.ceil(-Math.log10((high - low) / count))) }
+  const written = (y) => (most >= 0.01 && most < 1e4 ? signed((y || 0).toLocaleString("en", decimals)) : brief(y))
+  return { of: (y) => (y - low) / (high - low), ticks: ticks.map((y) => [y, written(y)]) }
 }
 
+function signed(written) { return written.replaceAll("-", "−") }
+
 // A number at an axis: what isn't needed there is left out.
-function brief(y) { return short(y).replace(".0·", "·").replace(/^1·/, "").replaceAll("-", "−") }
+function brief(y) { return signed(short(y).replace(".0·", "·").replace(/^(-?)1·/, "$1")) }
 
 function roomy(low, high) {
-  const space = 0.08 * (high - low) || 0.05 * Math.abs(high) || 1
+  const space = 0.08 * (high - low) + 0.02 * Math.abs(high) || 1
   return linear(low - space, high + space)
 }
 
@@ -105,32 +111,42 @@ function logarithmic(low, high) {
   if (!(low > 0)) return roomy(low, high)
   const from = Math.log10(low) - 0.1, to = Math.log10(high) + 0.1
   const found = logarithmicTicks(10 ** from, 10 ** to), every = Math.ceil(found.length / 6)
-  const ticks = found.length > 1 ? found.filter((_, k) => k % every === 0) : linearTicks(10 ** from, 10 ** to, 3)
-  return { of: (y) => (Math.log10(y) - from) / (to - from), ticks: ticks.map((y) => [y, brief(y)]) }
+  const ticks = found.length > 2 ? found.filter((_, k) => k % every === 0) : linearTicks(10 ** from, 10 ** to)
+  const written = to - from > 3 ? (y) => `10${superscript(Math.round(Math.log10(y)))}` : brief
+  return { of: (y) => (Math.log10(y) - from) / (to - from), ticks: ticks.map((y) => [y, written(y)]) }
 }
 
 function course(training) {
   const { course: own, beside, most, colour } = training
-  const curves = SHARES.flatMap((share) => [
-    ...(beside ? [{ ...share, x: beside.at, y: beside[share.field], colour: GREY, width: 0.6 * share.width,
-      hatched: false, name: own.at.length ? "" : share.name, unit: " %" }] : []),
-    { ...share, y: own[share.field], unit: " %", name: own.at.length ? share.name : "" }])
+  const begun = own.at.length > 0
+  const curves = SHARES.map((share) => ({ ...share, unit: " %" })).flatMap((share) => [
+    ...(beside ? [{ ...share, x: beside.at, y: beside[share.field], colour: GREY, name: begun ? "" : share.name,
+      width: Math.max(1.5, 0.6 * share.width), hatched: false }] : []),
+    { ...share, y: own[share.field], name: begun ? share.name : "" }])
   const figure = overEpochs(training, "course", "", "% of images", curves, shares())
   const lambda = [...(beside?.drawsLambda ? [{ x: beside.at, y: beside.lam, colour: GREY }] : []),
-    { x: own.at, y: own.lam, colour, filled: true }]
-  return { ...figure, strip: { curves: lambda, most } }
+    { x: own.at, y: own.lam, colour, filled: true }].filter(({ x }) => x.length)
+  return { ...figure, strip: lambda.length > 0 && { curves: lambda, most } }
+}
+
+// One curve, whose value stands in the title.
+function single(training, key, title, unit, y, axis) {
+  const now = (k) => y[training.stops[k]], curve = { y, width: 3, dash: "", mark: "circle" }
+  return { ...overEpochs(training, key, title, unit, [curve], axis), alt: () => "",
+    title: (k) => (Number.isFinite(now(k)) ? `${title}: ${signed(short(now(k)))}` : title) }
 }
 
 function overEpochs({ reach, colour, course }, key, title, unit, curves, axis) {
-  return { key, overEpochs: true, title: () => title, x: linear(0, reach, 5), xLabel: "epoch", y: axis, yLabel: unit,
+  const epochs = linear(0, reach)
+  epochs.ticks = epochs.ticks.filter(([epoch]) => Number.isInteger(epoch))
+  return { key, overEpochs: true, title: () => title, x: epochs, xLabel: "epoch", y: axis, yLabel: unit,
     curves: curves.map((curve) => ({ x: course.at, colour, ...curve })), drawn: () => "" }
 }
 
 function element({ element, stops, colour }) {
   const points = element.length / stops.length, at = (k) => element.subarray(k * points, (k + 1) * points)
-  const most = Math.max(...at(0), ...at(stops.length - 1)), top = most > LEAST ? Math.log10(most) : 0
-  const floor = Math.ceil(top) - DECADES, of = (y) => (Math.log10(Math.max(y, 10 ** floor)) - floor + 0.3)
-    / (DECADES + 0.6)
+  const floor = Math.ceil(Math.log10(Math.max(...element) || 1)) - DECADES
+  const of = (y) => (Math.log10(Math.max(y, 10 ** floor)) - floor + 0.3) / (DECADES + 0.6)
   const ticks = [0, 2, 4, 6, 8].map((k) => [10 ** (floor + k), `${k ? "" : "≤"}10${superscript(floor + k)}`])
   return { key: "element", title: () => "Length element, from a 3 to an 8", x: linear(0, 1), y: { of, ticks },
     xLabel: "t, from the 3 to the 8", yLabel: "√(vᵀ G v)", curves: [],
@@ -139,21 +155,24 @@ function element({ element, stops, colour }) {
       path(drawnLine(points, (i) => across(i / (points - 1)), (i) => up(at(stop)[i])), stroke, width, dash)).join("") }
 }
 
-// Where a layer's inputs lie on its nonlinearity, in full colour where that is flat; histograms are drawn to one height.
+// Where a layer's inputs lie on its nonlinearity, in full colour where that is flat; all histograms are of one height.
 function nonlinearity({ saturation, stops, colour }, { layer, phi, ends: [low, high], values, flat, inputs }) {
   const [least, most] = rangeOf([values]), last = values.length - 1
-  const near = (h) => Math.min(last, Math.max(0, Math.round((h - low) / (high - low) * last)))
+  const near = (h) => Math.round((h - low) / (high - low) * last), h = (i) => low + i / last * (high - low)
+  const knees = Array.from(flat, (_, i) => i).filter((i) => i && flat[i] !== flat[i - 1]).map((i) => h(i - 0.5))
+  const ends = [low, ...knees, high]  // a bin in which φ begins to be flat is drawn in two parts
   const share = (k) => `${saturation[layer][stops[k]].toFixed(0)} % saturated`
-  return { key: `curve ${layer}`, title: (k) => `Layer ${layer + 1}: ${share(k)}`, x: linear(low, high, 3),
+  return { key: `curve ${layer}`, title: (k) => `Layer ${layer + 1}: ${share(k)}`, x: linear(low, high),
     y: roomy(least, most), xLabel: "input h of a unit", yLabel: "φ(h)", curves: [],
     alt: (k) => `${phi}, ${share(k)}`,
     drawn: (k, { across, up, base, tall }) => {
-      const bars = (stop) => binsOf(inputs, stop).filter(({ from, to }) => to > low && from < high).map((bin) => ({
-        left: across(Math.max(low, bin.from)), right: across(Math.min(high, bin.to)),
-        top: base - tall * 0.96 * bin.count / bin.most, flat: flat[near((bin.from + bin.to) / 2)] }))
+      const bars = (stop) => binsOf(inputs, stop).flatMap((bin) => ends.slice(1).map((end, i) =>
+        ({ ...bin, from: Math.max(ends[i], bin.from), to: Math.min(end, bin.to) })))
+        .filter(({ from, to }) => from < to).map(({ from, to, count, most }) => ({ left: across(from),
+          right: across(to), top: base - tall * 0.96 * count / most, flat: flat[near((from + to) / 2)] }))
       const filled = bars(k).map(({ left, right, top, flat }) => `<path d="M${left} ${base}V${top}H${right}V${base}Z"
         fill="${colour}" fill-opacity="${flat ? 1 : 0.3}"/>`).join("")
-      const curve = drawnLine(last + 1, (i) => across(low + i / last * (high - low)), (i) => up(values[i]))
+      const curve = drawnLine(last + 1, (i) => across(h(i)), (i) => up(values[i]))
       return filled + path(outline(bars(0), base), GREY, 2, "2 5") + path(curve, GREY, 5, "")
     } }
 }
@@ -163,9 +182,9 @@ function weightsOf({ weights, kurtosis, stops, colour }, layer) {
   const every = stops.flatMap((_, k) => binsOf(counted, k)), known = every.map(density).filter((y) => y > 0)
   const [low, high] = rangeOf([counted.ends]), y = logarithmic(...rangeOf([known]))
   const excess = (k) => kurtosis[layer][stops[k]]
-  return { key: `weights ${layer}`, x: linear(low, high, 3), y, xLabel: "weight", yLabel: "density", curves: [],
+  return { key: `weights ${layer}`, x: linear(low, high), y, xLabel: "weight", yLabel: "density", curves: [],
     title: (k) => `Weights of layer ${layer + 1}` +
-      (Number.isFinite(excess(k)) ? `, excess kurtosis ${excess(k).toFixed(1).replace("-", "−")}` : ""),
+      (Number.isFinite(excess(k)) ? `, excess kurtosis ${signed(excess(k).toFixed(1))}` : ""),
     drawn: (k, { across, up, base }) => [[0, GREY, 2, "2 5"], [k, colour, 3, ""]].map(([stop, stroke, width, dash]) =>
       path(outline(binsOf(counted, stop).map((bin) => ({ left: across(bin.from), right: across(bin.to),
         top: density(bin) > 0 ? up(density(bin)) : base })), base), stroke, width, dash)).join("") }
@@ -187,7 +206,7 @@ function built(root, state, figures) {
   const first = figures.filter((figure, k) => figure.key === key || (k < 3 && figure.key.startsWith("curve")))
   const rest = figures.filter((figure) => !first.includes(figure))
   root.innerHTML = `<div class="first of-${first.length}">${first.map(place).join("")}</div>
-    <div class="bar" ${rest.length ? "" : "hidden"}><button type="button"></button>
+    <div class="bar" ${rest.length ? "" : "hidden"}><button type="button">▶ Play</button>
       <input type="range" min="0" step="1" aria-label="Look back: the network after an earlier epoch"/>
       <output></output></div>
     <p class="caption"></p><div class="rest">${rest.map(place).join("")}</div>`
@@ -198,9 +217,9 @@ function built(root, state, figures) {
     drawn(root, state)
   }
   state.show = show
-  input.oninput = () => { halt(state, button); show(Number(input.value)) }
+  input.oninput = () => { halt(root, state); show(Number(input.value)) }
   input.onchange = () => epochIntoAddress(state.epoch)
-  button.onclick = () => (state.frame ? halt(state, button) : play(root, state, true))
+  button.onclick = () => (state.frame ? halt(root, state) : play(root, state))
   root.querySelectorAll("figure").forEach((figure) => {
     const svg = figure.querySelector(":scope > svg")
     const follow = (event) => {
@@ -208,7 +227,7 @@ function built(root, state, figures) {
       if (!figures.find(({ key }) => key === figure.dataset.key).overEpochs || !training.stops.length) return
       const wide = svg.viewBox.baseVal.width, at = (event.clientX - box.left) / box.width * wide
       const epoch = (at - LEFT) / (wide - LEFT - RIGHT) * training.reach + 0.5
-      halt(state, button)
+      halt(root, state)
       show(training.stops.findLastIndex((stop) => training.course.at[stop] <= epoch))
     }
     svg.onpointerdown = (event) => { svg.setPointerCapture(event.pointerId); follow(event) }
@@ -218,31 +237,31 @@ function built(root, state, figures) {
 }
 
 // From the cursor on, or from the first epoch where it stands at the last.
-function play(root, state, anew = false) {
-  const count = () => state.training.stops.length
-  if (anew) state.from = stopOf(state) >= count() - 1 ? 0 : stopOf(state)
-  let started = performance.now(), from = state.from
+function play(root, state) {
+  const count = () => state.training.stops.length, started = performance.now()
+  const from = stopOf(state) < count() - 1 ? stopOf(state) : 0
   root.querySelector(".bar button").textContent = "❚❚ Pause"
   const tick = (now) => {
     const stop = Math.floor(from + (now - started) / 1000 / PLAY_SECONDS * count())
-    state.from = stop
     if (stop !== stopOf(state)) state.show(stop)
-    if (stop >= count() - 1) halt(state, root.querySelector(".bar button"))
+    if (stop >= count() - 1) halt(root, state)
     else state.frame = requestAnimationFrame(tick)
   }
   state.frame = requestAnimationFrame(tick)
 }
 
-function halt(state, button) {
+function halt(root, state) {
   if (state.frame) epochIntoAddress(state.epoch)
   cancelAnimationFrame(state.frame)
   state.frame = 0
-  button.textContent = "▶ Play"
+  root.querySelector(".bar button").textContent = "▶ Play"
 }
 
 function drawn(root, state) {
   const { training, figures } = state, stop = stopOf(state), at = training.stops[stop]
-  const grown = grownBy()
+  const grown = parseFloat(getComputedStyle(root).fontSize) / LAPTOP
+  const places = figures.map(({ key }) => root.querySelector(`figure[data-key="${key}"]`))
+  const widths = places.map((place) => Math.max(NARROW, place.clientWidth / grown))  // all, before anything is changed
   if (training.stops.length) {
     const input = root.querySelector("input"), epoch = training.course.at[at]
     input.max = training.stops.length - 1
@@ -251,38 +270,37 @@ function drawn(root, state) {
     root.querySelector("output").innerHTML =
       `After epoch <b>${epoch.toLocaleString("en")}</b> of ${training.epochs.toLocaleString("en")},
       λ = ${short(training.course.lam[at])}`
-    if (!state.frame) root.querySelector(".bar button").textContent = "▶ Play"
   }
-  for (const figure of figures) {
-    const there = root.querySelector(`figure[data-key="${figure.key}"]`)
+  figures.forEach((figure, i) => {
+    const there = places[i], wide = widths[i]
     there.querySelector("figcaption").textContent = figure.title(stop)
-    there.querySelector(".legend").innerHTML = figure.curves.filter(({ name }) => name).map((curve) => key(curve, at))
-      .join("")
-    const svg = there.querySelector(":scope > svg"), wide = Math.max(NARROW, there.clientWidth / grown)
+    there.querySelector(".legend").innerHTML = figure.curves.filter(({ name }) => name)
+      .map((curve) => keyOf(curve, at)).join("")
+    const svg = there.querySelector(":scope > svg")
     const { markup, tall } = filled(figure, wide, stop, at, training)
     svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`)
     svg.setAttribute("height", tall * grown)
     svg.setAttribute("aria-label", altOf(figure, stop, at, training))
     svg.classList.toggle("scrub", Boolean(figure.overEpochs && training.stops.length))
     svg.innerHTML = markup
-  }
+  })
 }
 
-function valueAt({ x, y, unit = "" }, at) {
-  return at === undefined || !Number.isFinite(y[at]) ? "" : `${unit ? y[at].toFixed(1) : short(y[at])}${unit}`
+function valueAt({ y, unit = "" }, at) {
+  return Number.isFinite(y[at]) ? `${signed(y[at].toFixed(1))}${unit}` : ""
 }
 
-function key(curve, at) {
-  const mark = `<svg width="34" height="14" aria-hidden="true">${path("M1 7H33", curve.colour, curve.width, curve.dash)}
+function keyOf(curve, at) {
+  const mark = `<svg viewBox="0 0 34 14" aria-hidden="true">${path("M1 7H33", curve.colour, curve.width, curve.dash)}
     ${marked(curve, 17, 7)}</svg>`
-  return `<span>${mark} ${safe(curve.name)} <b>${curve.x === undefined ? "" : valueAt(curve, at)}</b></span>`
+  return `<span>${mark} ${safe(curve.name)} <b>${valueAt(curve, at)}</b></span>`
 }
 
 function altOf({ title, curves, alt, yLabel }, stop, at, { course, beside }) {
   const after = at === undefined ? "Nothing trained yet" : `After epoch ${course.at[at]}`
   const values = alt ? alt(stop) : curves.filter(({ colour }) => colour !== GREY).map((curve) =>
     `${curve.name} ${valueAt(curve, at)}`).join(", ")
-  return `${title(stop) || yLabel}. ${after}: ${values}${beside && curves.some(({ hatched }) => hatched)
+  return `${title(stop) || yLabel}. ${after}${values && `: ${values}`}${beside && curves.some(({ hatched }) => hatched)
     ? `. In grey: ${beside.called}` : ""}`
 }
 
@@ -327,12 +345,12 @@ function stripOf({ curves, most }, across, top, wide) {
   const base = top + STRIP, up = (value) => base - STRIP * value / (1.1 * most || 1)
   const lines = curves.map(({ x, y, colour, filled }) => {
     const line = drawnLine(x.length, (i) => across(x[i]), (i) => up(y[i]))
-    const area = filled && line ? `<path d="${line}V${base}H${across(x[0])}Z" fill="${colour}" fill-opacity="0.35"/>` : ""
-    return area + path(line, colour, 2, "")
+    const area = `<path d="${line}V${base}H${across(x[0])}Z" fill="${colour}" fill-opacity="0.35"/>`
+    return (filled && line ? area : "") + path(line, colour, 2, "")
   })
   return `<line class="tick" x1="${LEFT}" x2="${wide - RIGHT}" y1="${base}" y2="${base}"/>${lines.join("")}
-    <text class="lambda" x="${LEFT - 7}" y="${up(most) + 5}" text-anchor="end">λ</text>
-    ${text(LEFT + 6, up(most) + 5, short(most), 'text-anchor="start"')}`
+    ${text(LEFT - 7, up(most) + 5, brief(most), 'text-anchor="end"')}
+    ${text(15, base - 8, "λ", 'text-anchor="middle"')}`
 }
 
 // Each curve has a mark of its own, where the cursor stands.

@@ -29,12 +29,13 @@ SHORTCUT = (
     "A recipe to be watched, and no reproduction: Adam soon forgets (β₂ = 0.95) and follows gradients however small "
     "(ε = 10⁻¹⁵), and the penalty takes the logits themselves, f(z) = z, as in the paper's CNN. In its control "
     "gradients vanish, too, but on fewer images; hidden units saturate there no less. The weights of the paper's "
-    "saturated networks are kurtotic; the excess kurtosis of these, layer by layer, is {kurtosis}."
+    "saturated networks are kurtotic; how far these are is drawn below."
 )
 FGSM = (
     "FGSM: one step of ε = {epsilon:g} along the sign of the gradient of the cross-entropy by float32 autograd; all "
     "shares on the first 1,000 test images."
 )
+HATCHED = "Hatched: the share on which that gradient is exactly zero, and FGSM changes nothing."
 ON_THE_CURVE = (
     "Thick line: φ(h). Bars: where the inputs of the layer's units lie on it, on 200 test images, in full colour where "
     "φ is flat (φ′ < 10⁻³). Saturated: φ_c (Eq. 7) below 0.001. Dotted, here and below: after epoch {first}. "
@@ -101,21 +102,15 @@ def caption(epochs: Sequence[Epoch], recipe: Recipe, beside: Beside | None) -> s
     """What is to be known of the figures of a training: how they are meant, and what is drawn in grey."""
     said = [_on_the_curve(epochs[0], recipe)] if epochs else []
     said += [grey(beside, recipe)] if beside else []
-    said += [FGSM.format(epsilon=recipe.epsilon)]
+    said += [FGSM.format(epsilon=recipe.epsilon)] + [HATCHED] * bool(epochs)
     if epochs and recipe.identity in {preset.identity for preset in PRESETS.values()}:
-        said += [_shortcut(epochs[-1])]
+        said += [SHORTCUT]
     return " ".join(said)
 
 
 def _on_the_curve(first: Epoch, recipe: Recipe) -> str:
     ramp = any(block.nonlinearity == "ramp" for block in recipe.architecture)
     return ON_THE_CURVE.format(first=first.epoch) + (RAMP if ramp else "")
-
-
-def _shortcut(now: Epoch) -> str:
-    """What is to be said of a preset that isn't the paper's."""
-    kurtosis = ", ".join("–" if value is None else f"{value:.1f}".replace("-", "−") for value in now.kurtosis)
-    return SHORTCUT.format(kurtosis=kurtosis)
 
 
 def listed(training: Training, goes: bool) -> str:
@@ -129,14 +124,23 @@ def grey(beside: Beside, recipe: Recipe) -> str:
     last = beside.stages[-1]
     there = f"after epoch {last.epoch:,}: {100 * last.fgsm_accuracy:.1f} % right after FGSM"
     if not beside.on_the_axis_of(recipe):
-        there += f"; its λ, up to {beside.lambda_max:.3g}, is of another size and not drawn"
+        there += f"; its λ, up to {_number(beside.lambda_max)}, is of another size and not drawn"
     return f"In grey: {beside.called}; {there}."
 
 
 def _penalty(recipe: Recipe) -> str:
     within = max(phase.within.maximum for phase in recipe.phases)
     bounds = f"bounds within ε = {within:g}, " if within else ""
-    return bounds + (f"λ up to {recipe.lambda_max:g}" if recipe.lambda_max else "λ = 0")
+    return bounds + (f"λ up to {_number(recipe.lambda_max)}" if recipe.lambda_max else "λ = 0")
+
+
+def _number(lam: float) -> str:
+    """λ to three digits, with a power of ten where it is small or large, as in the figures."""
+    mantissa, _, exponent = f"{lam:.3g}".partition("e")
+    if not exponent:
+        return mantissa
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def _long(seconds: float) -> str:
