@@ -139,21 +139,26 @@ def trained(run: Run, *, shipped: bool | None = None) -> str | None:
     return None
 
 
-def begin(run: Run, *, in_turn: bool = True, ship: bool = False, device: str | None = None) -> subprocess.Popen:
+def begin(
+    run: Run, *, in_turn: bool = True, ship: bool = False, device: str | None = None, precision: str | None = None
+) -> subprocess.Popen:
     """Start the run, or go on with it, in a process of its own, which survives this one.
 
-    `in_turn`: only once no other run of this shelf is under way. Raises OSError where it can't be begun.
+    `in_turn`: only once no other run of this shelf is under way; `precision` as in `put_down`. Raises OSError where it
+    can't be begun.
     """
-    put_down(run)
+    put_down(run, precision)
     options = [*(["--ship"] if ship else []), *(["--device", device] if device else [])]
     return background.start(run.key, ["run", run.key, *options], in_turn=in_turn)
 
 
-def put_down(run: Run) -> None:
-    """Make the run's folder, with what it is, where there is none."""
+def put_down(run: Run, precision: str | None = None) -> None:
+    """Make the run's folder, with what it is, where there is none; without a `precision` it is yet to be measured which
+    one is the faster.
+    """
     sweep(background.folder(""))
     if not (run.folder / RUN).exists():
-        write_whole(run.folder / RUN, _described(run, None))
+        write_whole(run.folder / RUN, _described(run, precision))
 
 
 def pause(run: Run) -> None:

@@ -164,6 +164,12 @@ def test_the_precision_is_measured_once(quick, monkeypatch):
     assert runs.carry_out(RUN).precision == "bfloat16" and measured == [RECIPE]
 
 
+def test_a_precision_that_is_asked_for_is_not_measured(quick, monkeypatch):
+    monkeypatch.setattr(runs, "faster", lambda recipe, device: pytest.fail("it was measured"))
+    runs.put_down(RUN, "bfloat16")
+    assert runs.carry_out(RUN).precision == "bfloat16"
+
+
 def test_what_can_be_seen_of_a_network_is_what_it_is(quick):
     network = build(RECIPE.architecture, 1)
     seen = runs.looks(network)

@@ -3,6 +3,8 @@
 import argparse
 import functools
 import os
+import subprocess
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from satcore.commands.terminal import COLUMN, Commands, add_device, add_in_turn, add_ship, percent_bar, usable_device
@@ -33,6 +35,12 @@ def _train_parser(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the initial weights and the order of examples (default 0)"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="in which products are made (default: the faster one here, by measurement). In that on its card a network "
+        "comes out again bit for bit, on the same kind of processor",
+    )
     add_device(parser)
     add_ship(parser)
     parser.set_defaults(command=_train, interrupted="the same command goes on where it was")
@@ -60,13 +68,14 @@ def _train(options: argparse.Namespace) -> int:
             print(f"{name}: trained with this recipe and seed already, kept as {there} (--again trains it anew)")
         else:
             wanted.append(run)
+    asked = {"ship": options.ship, "device": device, "precision": options.precision}
     if wanted:
-        _follow(wanted, device, ship=options.ship)
+        _follow(wanted, functools.partial(runs.begin, in_turn=False, **asked), ship=options.ship)
     return 0
 
 
-def _follow(wanted: list["Run"], device: str, *, ship: bool) -> None:
-    """Begin the runs, one a core, with a bar each, and say under which name each network was kept."""
+def _follow(wanted: list["Run"], begin: Callable[["Run"], subprocess.Popen], *, ship: bool) -> None:
+    """Have the runs begun, one a core, with a bar each, and say under which name each network was kept."""
     from tqdm import tqdm
 
     from satcore import runs
@@ -75,7 +84,6 @@ def _follow(wanted: list["Run"], device: str, *, ship: bool) -> None:
         run: tqdm(desc=run.recipe.name, total=run.recipe.epochs, unit="epoch", position=position)
         for position, run in enumerate(wanted)
     }
-    begin = functools.partial(runs.begin, in_turn=False, ship=ship, device=device)
     try:
         for run, epochs in runs.follow(wanted, begin, os.cpu_count() or 1):
             if bars[run].n == 0:  # the rate counts from here: it may have been taken up again, or have waited
