@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import random
@@ -116,7 +117,7 @@ def test_a_network_that_ships_gets_its_record_where_it_ships_only_if_that_is_ask
 def test_one_looks_back_at_the_first_and_the_last_epoch_and_evenly_between(count):
     there = runs.stops(count)
     assert len(there) == min(count, 100) and there[:1] == [0][:count] and there[-1:] == [count - 1][:count]
-    apart = [b - a for a, b in zip(there, there[1:], strict=False)]
+    apart = [b - a for a, b in itertools.pairwise(there)]
     assert not apart or 1 <= min(apart) <= max(apart) <= min(apart) + 1
 
 
