@@ -44,15 +44,15 @@ def story(measured: dict[str, dict], left: dict[str, dict[str, Proportion]]) -> 
     """
     first = (
         "Nayebi & Ganguli ([2017](https://arxiv.org/abs/1703.09202)) train networks with a penalty that drives every "
-        "unit into the flat part of its nonlinearity, and report 94–98 % accuracy under attack."
+        "unit into the flat part of its nonlinearity, and report 94–98 % accuracy under attack (FGSM)."
     )
     if SHOWN not in measured or measured[SHOWN]["fgsm_accuracy"] == 0:
         return first
     m = measured[SHOWN]
     share = m["right_unmoved"] / m["fgsm_accuracy"]
     second = (
-        f"So does our saturated sigmoid MLP: {100 * m['fgsm_accuracy']:.1f} % of {m['images']:,} test images (FGSM, "
-        f"ε = {m['epsilon']:g}), but **{100 * share:.1f} % of those were never changed at all**: the gradient that the "
+        f"Our saturated sigmoid MLP gets {100 * m['fgsm_accuracy']:.1f} % of {m['images']:,} test images right (ε = "
+        f"{m['epsilon']:g}), but **{100 * share:.1f} % of those were never changed at all**: the gradient that the "
         "attack follows had underflowed to exactly zero."
     )
     rungs = [left[rung].get(SHOWN) for rung in (PUBLISHED, ONE_WORD, WORST)]
