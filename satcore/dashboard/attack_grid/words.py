@@ -33,7 +33,7 @@ def lines(shown: dict[str, dict[str, Grid]], missing: list[str], setting: Settin
         found.append(f"\n{' and '.join(there)}: {NOTHING_PASSES}")
     if _as_in_the_paper(setting) and all(grid.done == 1 for there in shown.values() for grid in there.values()):
         found.append(
-            "\nThe paper: vanilla always fooled; saturated "
+            "\nThe paper, of its sigmoid MLPs: vanilla always fooled; saturated "
             + (
                 "in only 5 cases from the most confident images."
                 if setting.source == "most confident"

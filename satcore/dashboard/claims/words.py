@@ -10,8 +10,8 @@ HOW = (
     "together at that ε, of the random sample of the [reality check](reality_check). A network's name leads to the "
     "screen that shows it. In the figures a line across a bar is the paper's. The verdicts are those of one seed a "
     "network; where all four trainings of a family have others, and a rule rests on what is measured of them, it says "
-    "how many of these come to which verdict. Adam ran 100,000 iterations; of those that would follow, up to the "
-    "paper's 30 million, it is proven what they can do, where it can be."
+    "how many of these come to which verdict. Adam ran 100,000 iterations; what the others, up to the paper's 30 "
+    "million, can do is proven where it can be."
 )
 NOT_ON_TRIAL = (
     "Not on trial, as each would take many trainings: that annealing λ is essential, that the penalty does best on "

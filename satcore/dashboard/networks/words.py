@@ -12,7 +12,7 @@ INTRODUCTION = (
 MEASURED = (
     "*Right*: test images classified correctly. *After FGSM*: the same after FGSM as published, one step of ε along "
     "the sign of the gradient of the cross-entropy that float32 autograd gives. *Before and after*: without the images "
-    "that were wrong and that FGSM puts right. *Zero gradient*: it was exactly zero, and nothing was changed. "
+    "that were wrong and that FGSM puts right. *Zero gradient*: that one is exactly zero, and nothing is changed. "
     "*Excess kurtosis*: of the weights, layer by layer."
 )
 UPLOAD = (

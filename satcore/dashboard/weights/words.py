@@ -142,7 +142,7 @@ def own_ratios(means: Mapping[str, np.ndarray], styles: Mapping[str, Style]) -> 
             *lines,
             "",
             "The paper: “the scaled ratio can increase by as much as 300 %” from a vanilla to the saturated network. "
-            "Whether that means to 300 % or by 300 %, it doesn't say; we read it as to 300 %. "
+            "Whether that means to 300 % or by 300 %, it doesn't say; we read it as to 300 %, the smaller claim. "
             + about_the_control(styles),
         )
     )
