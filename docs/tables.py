@@ -74,12 +74,12 @@ def headline(there: Stored) -> str:
     )
     return _items(
         f"The paper reports {min(reported):.0f}–{max(reported):.0f} % accuracy under attack (FGSM, ε = 0.25), without "
-        f"adversarial training. Ours keep {_shares(saturated, 'fgsm_accuracy')} %.",
+        f"adversarial training. Ours keep {_shares(saturated, 'fgsm_accuracy')} % (of all 10,000 test images).",
         "Change one word of that attack, its loss, from cross-entropy to margin, and the same float32 autograd leaves "
         f"{_left_after(there, saturated, ONE_WORD)} %, not {_left_after(there, saturated, PUBLISHED)} % "
         f"({_samples(there)}).",
-        f"On {_shares(saturated, 'zero_gradient')} % of the test images that attack changes nothing at all: its "
-        "float32 gradient has underflowed to exactly zero.",
+        f"On {_shares(saturated, 'zero_gradient')} % of the test images the published attack changes nothing at all: "
+        "its float32 gradient has underflowed to exactly zero.",
         f"Under attacks that don't stumble over that, or ask for no gradient at all, {nothing} (of the same).",
     )
 

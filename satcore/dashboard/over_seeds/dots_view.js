@@ -30,9 +30,7 @@ export default function ({ data, parentElement }) {
     input.onchange = () => stageIntoAddress(stops, stage)  // a redraw finds it there
     show(stage)
   }
-  const observer = new ResizeObserver(draw)
-  observer.observe(root)
-  return () => observer.disconnect()
+  return onResize(root, draw)
 }
 
 function bold(text) { return safe(text).replace(/\*\*(.+?)\*\*/g, "<b>$1</b>") }

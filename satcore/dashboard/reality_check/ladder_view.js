@@ -11,7 +11,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     <div class="reads"><span aria-live="polite">${INVITES}</span>
       <button type="button" class="anew" hidden>Compute it anew</button></div>`
   const scroll = root.querySelector(".scroll")
-  new ResizeObserver(() => root.classList.toggle("overflows", scroll.scrollWidth > scroll.clientWidth)).observe(scroll)
   const says = root.querySelector(".reads span"), anew = root.querySelector(".anew")
   let chosen = null
   const show = (cell) => {
@@ -35,6 +34,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const below = document.querySelector(".st-key-anew")  // where the page computes it
     below?.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" })
   }
+  return onResize(root, () => root.classList.toggle("overflows", scroll.scrollWidth > scroll.clientWidth))
 }
 
 function figure(data, cell) { return data.rows[cell.dataset.row].cells[cell.dataset.column] }

@@ -25,6 +25,17 @@ function short(x) {
 
 function withArticle(digit) { return digit === 8 ? "an 8" : `a ${digit}` }
 
+const observers = new WeakMap()
+
+// Has `draw` called when the size of `root` changes, and no more what it was drawn by before: a component's script runs
+// again whenever it is told something else.
+function onResize(root, draw) {
+  observers.get(root)?.disconnect()
+  observers.set(root, new ResizeObserver(draw))
+  observers.get(root).observe(root)
+  return () => observers.get(root).disconnect()
+}
+
 // ---- figures
 
 const LAPTOP = 17  // what is written on stage, in pixels, where nothing has grown
@@ -55,7 +66,8 @@ function drawnLine(count, xOf, yOf) {
   let d = "", lastX = -1, lastY = -1
   for (let i = 0; i < count; i++) {
     const x = xOf(i), y = yOf(i)
-    if (!Number.isFinite(x) || !Number.isFinite(y) || (i < count - 1 && Math.abs(x - lastX) + Math.abs(y - lastY) < 0.25)) continue
+    const near = i < count - 1 && Math.abs(x - lastX) + Math.abs(y - lastY) < 0.25
+    if (!Number.isFinite(x) || !Number.isFinite(y) || near) continue
     d += `${d ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(1)}`
     lastX = x
     lastY = y

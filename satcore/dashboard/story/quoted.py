@@ -1,6 +1,6 @@
 """The figures that the story quotes, as its sentences write them: each computed from what is stored."""
 
-from satcore import library
+from satcore import library, runs
 from satcore.evaluation import certificates, reality
 from satcore.evaluation.rungs import ONE_WORD, PUBLISHED
 from satcore.library import Card
@@ -31,7 +31,7 @@ def quoted() -> dict[str, str]:
     figures |= {f"{name} published": _number(after) for name, (_, after) in TABLE_1.items()}
     for name in TOLD_OF:
         if name in cards:
-            figures |= _measured(cards[name]) | _found_out(name)
+            figures |= _measured(cards[name]) | _found_out(name) | _recorded(name)
     papers = [name for name, card in cards.items() if card.shipped and card.training != BOUNDED]
     if left := [share for name in papers if (share := left_of(name, "worst case"))]:
         figures["most left by all"] = percent(max(share.share for share in left))
@@ -56,6 +56,12 @@ def _measured(card: Card) -> dict[str, str]:
     }
     there = {f"{card.name} {name}": percent(card.measurements[key]) for name, key in measured.items()}
     return there | {f"{card.name} images": f"{card.measurements['images']:,}"} if card.measurements else {}
+
+
+def _recorded(name: str) -> dict[str, str]:
+    """How long a network was trained for, where its epochs are on record."""
+    epochs = runs.records(library.kept(name, library.RECORDS))
+    return {f"{name} epochs": f"{epochs[-1]['epoch']:,}"} if epochs else {}
 
 
 def _found_out(name: str) -> dict[str, str]:

@@ -69,6 +69,21 @@ SCENES = (
         settings={"networks": [VANILLA, SATURATED, CONTROL]},
     ),
     Scene(
+        title="How a network comes to saturate",
+        says="A ReLU network's {relu-mlp/saturated epochs} epochs: as λ rises, ever more is right after FGSM, "
+        "{relu-mlp/saturated after FGSM} in the end, and on {relu-mlp/saturated zero gradients} its gradient is zero, "
+        "exactly (cross-entropy, float32 autograd).",
+        look="the thick curve, with the hatching under it: where one is, the other follows. Beside them the units' "
+        "inputs, as they move out.",
+        notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, another seed of the "
+        "recipe in grey. What the penalty has to do with it is another question: the control, without it, comes to "
+        "much the same, in a scene of its own.",
+        page="train",
+        part="course",
+        settings={"train_start": "ReLU MLP", "train_which": "saturated"},
+        figure=("relu-mlp/saturated", TABLE_1),
+    ),
+    Scene(
         title="Between a 3 and a 7",
         says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
         "jumps.",
@@ -133,7 +148,7 @@ SCENES = (
     Scene(
         title="Nothing is left",
         says="Under all attacks together the saturated network gets {sigmoid-mlp/saturated left by all} right, and "
-        "none of the paper's more than {most left by all}.",
+        "none of the paper's, as trained here, and no control more than {most left by all}.",
         look="the same attack by another loss, by another gradient, column by column; then the last one.",
         notes="All at the paper's ε. Square asks for no gradient at all, and transfer takes another network's: neither "
         "can stumble over an underflow. Point at a figure for its interval. Networks that are made to be proven right "

@@ -11,7 +11,7 @@ from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
 from satcore.dashboard.shared.take_away import figure
 from satcore.dashboard.train import downloads, words
-from satcore.dashboard.train.records import Beside, Epoch, Training, called, record
+from satcore.dashboard.train.records import Beside, Epoch, Training, called, record, seconds_an_epoch
 from satcore.dashboard.train.training_view import training_view
 from satcore.runs import Run
 
@@ -71,6 +71,25 @@ def start(run: Run, known: Mapping[str, Training]) -> None:
     busy = any(map(_under_way, known.values()))
     if st.button("▶ Queue" if busy else "▶ Start", key="start", type="primary", help=words.QUEUE if busy else None):
         _begin(run)
+
+
+def heading(run: Run | None, training: Training | None, known: Mapping[str, Training]) -> None:
+    """What the settings' `run` will come to, where it is yet to be begun; and which `training` is shown, what became of
+    it, or what pauses and cancels it.
+    """
+    if run and run.key not in known:
+        st.caption(words.will_be(run, seconds_an_epoch(run.recipe, known)))
+    if training:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(words.heading(training), width="content")
+            if not training.name:
+                controls(training)
+    elif run:
+        st.markdown(words.INTRODUCTION)
+    if training and training.name:
+        with st.container(horizontal=True, vertical_alignment="center", gap=None):
+            st.markdown(words.done(training), width="content")
+            links(training)
 
 
 def others(known: Mapping[str, Training]) -> None:

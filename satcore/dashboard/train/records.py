@@ -1,8 +1,9 @@
 """Which trainings there are on this machine, and what their epochs came to."""
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,19 +136,25 @@ class Beside(NamedTuple):
 
 
 def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
-    """What a training is to be compared with: another seed of its recipe, where the stages of one are on record; else,
-    where it was trained here, the same recipe with the penalty or without it; else a seed on record of the recipe by
-    whose name it goes, as of the paper's beside the quick ones. The networks that ship are of a seed of which mostly no
-    stages are.
+    """What a training is to be compared with: another seed of its recipe, one that ships if its epochs are on record;
+    else, where it was trained here, the same recipe with the penalty or without it; else what ships by the recipe whose
+    name it goes by, as the paper's beside the quick ones, or another seed of that.
     """
     measured, _ = _on_record()
-    staged = [one for one in measured if one.history]
-    found = [
-        *(_of_seeds(one) for one in staged if one.identity == run.recipe.identity and one.seed != run.seed),
-        *_counterparts(run, known),
-        *(_of_seeds(one) for one in staged if one.recipe == run.recipe.name and not one.settings),
-    ]
-    return next(iter(found), None)
+    staged, recipe = [one for one in measured if one.history], run.recipe
+    others = [other for other in known.values() if other.run.key != run.key]
+    found = itertools.chain(
+        _recorded(other for other in others if other.run.recipe.identity == recipe.identity and _ships(other)),
+        (_of_seeds(one) for one in staged if one.identity == recipe.identity and one.seed != run.seed),
+        _recorded(_counterparts(run, others)),
+        _recorded(other for other in others if other.name == recipe.name),
+        (_of_seeds(one) for one in staged if one.recipe == recipe.name and not one.settings),
+    )
+    return next(found, None)
+
+
+def _ships(training: Training) -> bool:
+    return bool(training.name) and not training.name.startswith(f"{library.OWN}/")
 
 
 def _of_seeds(trained: seeds.Trained) -> Beside:
@@ -155,17 +162,22 @@ def _of_seeds(trained: seeds.Trained) -> Beside:
     return Beside(f"{trained.recipe}, seed {trained.seed}", trained.history)
 
 
-def _counterparts(run: Run, known: Mapping[str, Training]) -> Iterator[Beside]:
-    """Trainings here that differ in the penalty alone, one of the same seed first."""
+def _counterparts(run: Run, others: Sequence[Training]) -> list[Training]:
+    """Trainings that differ in the penalty alone, one of the same seed first."""
     alike = [
         other
-        for other in known.values()
+        for other in others
         if control(other.run.recipe).identity == control(run.recipe).identity
         and other.run.recipe.identity != run.recipe.identity
     ]
-    for other in sorted(alike, key=lambda other: other.run.seed != run.seed):
-        if stages := record(other.path).epochs():
-            yield Beside(called(other.run), stages)
+    return sorted(alike, key=lambda other: other.run.seed != run.seed)
+
+
+def _recorded(trainings: Iterable[Training]) -> Iterator[Beside]:
+    """Those of the `trainings` whose epochs are on record."""
+    for training in trainings:
+        if stages := record(training.path).epochs():
+            yield Beside(called(training.run), stages)
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)

@@ -4,6 +4,7 @@
 const LEFT = 70, RIGHT = 12, TOP = 8, FOOT = 46  // around a figure's axes, in pixels
 const STRIP = 40, ABOVE_STRIP = 14  // of λ's axis, below the course
 const TALL = 196, NARROW = 250
+const SCENE = 430  // what stands above and below the axes in a scene, in pixels of a laptop's screen
 const PLAY_SECONDS = 12
 const GREY = "#888888", PARAMETER = "epoch"
 const DECADES = 8  // of the length element
@@ -28,7 +29,10 @@ export default function ({ data, parentElement }) {
   state.shape = shape
   state.figures = figures
   root.querySelector(".caption").innerHTML = safe(data.caption).replaceAll("φ_c", "φ<sub>c</sub>")
+  root.classList.toggle("scene", data.scene)
   drawn(root, state)
+  const moves = data.scene && state.training.stops.length > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches
+  if (!state.observer && moves && state.epoch === null) play(root, state)
   if (!state.observer) {  // one for all epochs: this runs again with each of them, and what it returns at the end alone
     state.observer = new ResizeObserver(() => drawn(root, state))
     state.observer.observe(root)
@@ -260,6 +264,7 @@ function halt(root, state) {
 function drawn(root, state) {
   const { training, figures } = state, stop = stopOf(state), at = training.stops[stop]
   const grown = parseFloat(getComputedStyle(root).fontSize) / LAPTOP
+  const high = training.scene ? Math.max(TALL, innerHeight / grown - SCENE) : TALL
   const places = figures.map(({ key }) => root.querySelector(`figure[data-key="${key}"]`))
   const widths = places.map((place) => Math.max(NARROW, place.clientWidth / grown))  // all, before anything is changed
   if (training.stops.length) {
@@ -277,7 +282,7 @@ function drawn(root, state) {
     there.querySelector(".legend").innerHTML = figure.curves.filter(({ name }) => name)
       .map((curve) => keyOf(curve, at)).join("")
     const svg = there.querySelector(":scope > svg")
-    const { markup, tall } = filled(figure, wide, stop, at, training)
+    const { markup, tall } = filled(figure, wide, high, stop, at, training)
     svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`)
     svg.setAttribute("height", tall * grown)
     svg.setAttribute("aria-label", altOf(figure, stop, at, training))
@@ -306,8 +311,8 @@ function altOf({ title, curves, alt, yLabel }, stop, at, { course, beside }) {
 
 // ---- a figure
 
-function filled(figure, wide, stop, at, training) {
-  const { x, y, curves, strip } = figure, tall = strip ? TALL - STRIP + 10 : TALL, base = TOP + tall
+function filled(figure, wide, high, stop, at, training) {
+  const { x, y, curves, strip } = figure, tall = strip ? high - STRIP + 10 : high, base = TOP + tall
   const across = (value) => LEFT + x.of(value) * (wide - LEFT - RIGHT)
   const within = (value) => (x.of(value) <= 1 ? across(value) : NaN)  // what is beside may go on for longer
   const up = (value) => TOP + (1 - y.of(value)) * tall

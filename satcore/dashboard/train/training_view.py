@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from satcore import nonlinearities
+from satcore import nonlinearities, runs
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.component import component, float32
 from satcore.dashboard.train.records import Beside, Counts, Epoch
 from satcore.evaluation.seeds import Stage
 from satcore.runs import Run
 
-STOPS = 100  # epochs that can be looked back at: of a longer training so many, evenly
 FLAT = 1e-3  # φ is called flat where φ′ is below
 MIDDLE = 0.99  # share of the inputs that a curve of φ shows
 SHARES = ("accuracy", "fgsm_accuracy", "zero_gradient")
@@ -25,13 +25,15 @@ def training_view(run: Run, epochs: Sequence[Epoch], beside: Beside | None, colo
     the course of what is beside alone.
 
     One looks back at a stop, an epoch of which all is drawn that can be seen of a network; the last one is the latest.
+    In a scene the first row fills the screen, and plays as soon as it is there.
     """
-    _component(key=f"training {run.key}", data=_told(run, epochs, beside, colour) | {"caption": caption})
+    told = _told(run, epochs, beside, colour) | {"caption": caption, "scene": stage.on_stage()}
+    _component(key=f"training {run.key}", data=told)
 
 
 def _told(run: Run, epochs: Sequence[Epoch], beside: Beside | None, colour: str) -> dict[str, Any]:
     comparable = beside is not None and beside.on_the_axis_of(run.recipe)
-    stops = np.linspace(0, len(epochs) - 1, min(len(epochs), STOPS)).round().astype(int) if epochs else []
+    stops = runs.stops(len(epochs))
     return {
         "colour": colour,
         "epochs": run.recipe.epochs,
@@ -42,7 +44,7 @@ def _told(run: Run, epochs: Sequence[Epoch], beside: Beside | None, colour: str)
         "losses": {name: float32([getattr(epoch, name) for epoch in epochs]) for name in ("loss", "penalty")},
         "saturation": [float32(100 * share) for share in _by_layer(epochs, "saturation")],
         "kurtosis": [float32(values) for values in _by_layer(epochs, "kurtosis")],
-        "stops": [int(stop) for stop in stops],
+        "stops": stops,
         "curves": _curves(run, [epochs[stop] for stop in stops]),
         "weights": _counted([epochs[stop].weights for stop in stops]),
         "element": float32([epochs[stop].element for stop in stops]),
