@@ -290,7 +290,7 @@ def _check_history(stages: Sequence[Stage]) -> None:
         raise ValueError("expected ascending epochs, got others")
     for stage in stages:
         _check("λ", stage.lam, 0)
-        _check("a loss", stage.loss, 0)
+        _check("a loss", stage.loss, -math.inf)  # below 0 where the penalty takes the logits themselves
         for share in (stage.accuracy, stage.fgsm_accuracy, stage.zero_gradient):
             _check("a share", share, 0, 1)
 

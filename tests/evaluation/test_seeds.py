@@ -138,6 +138,8 @@ def test_what_is_kept_is_what_is_read():
         made_up(SATURATED, 1),
         made_up("cnn/vanilla", 2**32 - 1, **four),
         made_up(SATURATED, 1, {"widths": [16, 16]}),
+        # Where the penalty takes the logits themselves, f(z) = z, the objective goes below 0.
+        dataclasses.replace(made_up(SATURATED, 2), history=(Stage(1, 1e-5, 0.99, 0.9, 0.8, -0.00104783),)),
     ]
     for one in kept:
         seeds.append(one)
