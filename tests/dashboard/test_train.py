@@ -324,7 +324,7 @@ def test_start_begins_the_run_that_the_settings_say_and_puts_it_in_the_address(m
     button(page, "Start").click().run()
     assert not page.exception and begun == [Run(SMALL, 3)]
     assert page.query_params["run"] == begun[0].key and button(page, "Pause")
-    assert told(page, "beside")["called"] == beside(begun[0], {}).called  # until there is an epoch to draw
+    assert told(page, "beside")["called"] == beside(begun[0], trainings()).called  # until there is an epoch to draw
 
 
 def test_why_a_run_ended_badly_is_one_line():
@@ -345,6 +345,14 @@ def test_beside_a_recipe_that_ships_stands_another_seed_of_it():
             and found.called == f"{recipe.name}, seed {other}"
             and f"In grey: {found.called}" in words.grey(found, recipe)
         )
+
+
+def test_beside_another_seed_of_a_recipe_stands_the_network_that_ships_with_its_own_record():
+    recipe = RECIPES["relu-mlp/saturated"]
+    found = beside(Run(recipe, 7), trainings())
+    assert found and found.called == f"{recipe.name}, seed 0" and found.stages[-1].epoch == recipe.epochs
+    measured = library.describe(recipe.name).measurements
+    assert found.stages[-1].fgsm_accuracy == pytest.approx(measured["fgsm_accuracy"], abs=0.02)  # of 1,000 images
 
 
 def test_beside_a_quick_preset_stands_the_papers_recipe_whose_name_it_has_and_its_lambda_where_it_can_be_read():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from satcore import background, library, runs
+from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
@@ -148,7 +149,10 @@ def follow(training: Training, beside: Beside | None) -> None:
         st.warning(words.nothing_learned(epochs[-1]), icon=":material/info:")
     if epochs:
         with figure("training", downloads.of_training(run, epochs)):
-            training_view(run, epochs, beside, COLOURS[run.recipe.training], words.caption(epochs, run.recipe, beside))
+            caption = words.caption(epochs, run.recipe, beside)
+            if stage.on_stage():
+                caption = words.grey(beside, run.recipe) if beside else ""
+            training_view(run, epochs, beside, COLOURS[run.recipe.training], caption)
     else:
         if training.name:
             st.caption(words.NO_RECORD)
