@@ -17,12 +17,14 @@ STORY = story()
 FIGURES = {  # by part of a page: what is there when a scene of it is
     "Table 1": ".js-plotly-plot .barlayer",
     "Saturation": ".js-plotly-plot .barlayer",
+    "course": "[data-key=course] > svg path",
     "Line": "section[data-network] svg path",
     "attack": "section[data-network] canvas, canvas[aria-label='Draw a digit here']",
     "ladder": "td button",
     "dots": "figure svg circle",
     "proof": "figure canvas",
 }
+STEP = next(number for number, scene in enumerate(STORY, 1) if scene.title.startswith("One step fools"))
 HIGH = "(text) => text.getBoundingClientRect().height"
 FRAME = """(main) => document.activeElement === main && main.matches(":focus-visible") &&
     [getComputedStyle(main).outlineStyle, getComputedStyle(main, "::before").boxShadow].join()"""
@@ -80,8 +82,8 @@ def test_the_whole_talk_is_given_with_one_key(visit):
         still = time.monotonic() - pressed
         print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].title}")
         whole(page, number)
-        if STORY[number - 1].part == "dots":
-            grows(page, number, "figure svg text")
+        if STORY[number - 1].part in ("dots", "course"):
+            grows(page, number, "figure > svg text")
     page.keyboard.press("PageDown")
     page.wait_for_timeout(500)
     whole(page, len(STORY))
@@ -138,8 +140,8 @@ def test_a_scene_whose_request_is_lost_is_asked_for_again(visit):
 
 
 def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
-    page = visit(f"/{STORY[3].address(4)}", viewport=LAPTOP)
-    whole(page, 4)
+    page = visit(f"/{STORY[STEP - 1].address(STEP)}", viewport=LAPTOP)
+    whole(page, STEP)
     expect(page.get_by_text("Which image")).to_be_hidden()
     page.mouse.click(700, 640)  # a blank spot
     page.keyboard.press("Shift")
@@ -149,9 +151,9 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
     page.get_by_role("radio", name="autograd").click()
     page.keyboard.press("ArrowRight")  # which on a whole page is the control's
     page.keyboard.press("Space")
-    expect(page).to_have_url(re.compile("gradient=exact.*scene=4"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(f"gradient=exact.*scene={STEP}"), timeout=PATIENCE)
     page.get_by_role("button", name="Back to the scene").click()
-    whole(page, 4, "The objection: FGSM, cross-entropy, exact")
+    whole(page, STEP, "The objection: FGSM, cross-entropy, exact")
     expect(page).to_have_url(re.compile("gradient=exact"))
     page.get_by_role("button", name="Leave", exact=True).click()
     expect(page.get_by_role("heading", name="Watch an attack try")).to_be_visible(timeout=PATIENCE)
@@ -159,8 +161,8 @@ def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
 
 
 def test_the_objection_changes_way_and_loss(visit):
-    page = visit(f"/{STORY[4].address(5)}", viewport=LAPTOP)
-    whole(page, 5)
+    page = visit(f"/{STORY[STEP].address(STEP + 1)}", viewport=LAPTOP)
+    whole(page, STEP + 1)
     for address, aim in (
         ("gradient=exact", "cross-entropy, exact"),
         ("gradient=softened", "cross-entropy, softened"),
@@ -168,7 +170,7 @@ def test_the_objection_changes_way_and_loss(visit):
     ):
         page.keyboard.press("x")
         expect(page).to_have_url(re.compile(address), timeout=PATIENCE)
-        whole(page, 5, f"The objection: FGSM, {aim}")
+        whole(page, STEP + 1, f"The objection: FGSM, {aim}")
         expect(page.locator(".badge")).to_contain_text(f"FGSM, {aim} leaves")
     expect(page).not_to_have_url(re.compile("gradient"))
     proof, drawn = len(STORY) - 1, len(STORY)

@@ -7,9 +7,11 @@ import pytest
 import segno
 from playwright.sync_api import Page, expect
 
+from satcore.dashboard.story import scenes
 from tests.browser import LAPTOP, PATIENCE, saved
 
 pytestmark = pytest.mark.browser
+LADDER = next(number for number, scene in enumerate(scenes.story(), 1) if scene.part == "ladder")
 FAMILY = ["vanilla", "adversarial", "saturated", "control"]
 
 
@@ -28,7 +30,7 @@ def words(drawing: ElementTree.Element) -> list[str]:
 
 
 def test_a_scene_hands_out_its_picture_and_a_link_to_this_very_screen(visit):
-    page = visit("/reality_check?scene=8&within=0.1", viewport=LAPTOP, scheme="dark")
+    page = visit(f"/reality_check?scene={LADDER}&within=0.1", viewport=LAPTOP, scheme="dark")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     expect(page.locator("td button").first).to_be_visible(timeout=PATIENCE)
     shown = page.locator("td button").all_inner_texts
