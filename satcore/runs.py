@@ -24,7 +24,7 @@ from satcore.evaluation import measure
 from satcore.files import part_of, read_whole, sweep, write_whole, written
 from satcore.library import RECORDS
 from satcore.networks import Network
-from satcore.recipes import RECIPES, Recipe
+from satcore.recipes import RECIPES, WATCHED, Recipe
 from satcore.training import EpochRecord, faster, train
 
 RUN, STATE = "run.json", "state.safetensors"
@@ -94,7 +94,7 @@ class Finished:
         It is called by its training and seed unless a `label` is given. None is kept twice on the user's shelf: of one
         that is on a shelf already, bit for bit, the epochs are kept, where nothing is known of them.
         """
-        recipe, seed, known = self.run.recipe, self.run.seed, {each.identity for each in RECIPES.values()}
+        recipe, seed, known = self.run.recipe, self.run.seed, {each.identity for each in (RECIPES | WATCHED).values()}
         there = library.same_as(self.network)
         if there and (library.describe(there).shipped or not ship):
             if not library.kept(there, RECORDS).exists():

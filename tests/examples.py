@@ -22,10 +22,14 @@ from satcore.networks import (
     cnn,
     mlp,
 )
-from satcore.recipes import FAMILIES, PAPER_TRAININGS, RECIPES
+from satcore.recipes import FAMILIES, PAPER_TRAININGS, RECIPES, WATCHED
 
 SHIPPED = [f"{family}/{training}" for family in FAMILIES for training in PAPER_TRAININGS]  # the paper's
-ALL = [*RECIPES, *sorted(f"factorial/{called(factors)}" for factors in SHOWN)]
+ALL = [
+    *RECIPES,
+    *sorted(f"factorial/{called(factors)}" for factors in SHOWN),
+    *sorted(f"{name}-seed-1" for name in WATCHED),
+]
 EVERY = list(nonlinearities.BY_NAME)
 SMOOTH = [name for name, kind in nonlinearities.BY_NAME.items() if not kind.piecewise_linear]
 

@@ -19,7 +19,7 @@ from satcore.evaluation import grids, measure, reality
 from satcore.evaluation.reality import Progress
 from satcore.networks import Network, build, mlp
 from satcore.paper import TABLE_1
-from satcore.recipes import RECIPES, Phase
+from satcore.recipes import RECIPES, WATCHED, Phase
 from satcore.runs import Run
 from tests.examples import ALL
 from tests.faults import contents, disk_full
@@ -179,13 +179,13 @@ def test_the_usage_comes_without_waiting_for_torch():
 @pytest.mark.parametrize(
     "arguments, message",
     {
-        ("train", "relu-mlp/other"): f"expected a network out of {', '.join(RECIPES)}, got 'relu-mlp/other'",
+        ("train", "relu-mlp/other"): f"expected a network out of {', '.join(RECIPES | WATCHED)}, got 'relu-mlp/other'",
         ("train", NAME, "--all"): "expected the names of the networks to train, or --all, got both",
         ("train",): "expected the names of the networks to train, or --all, got neither",
         ("train", NAME, "--seed", "-1"): "expected a seed from 0 to 2³²−1, got -1",
         ("train", NAME, "--seed", str(2**32)): f"expected a seed from 0 to 2³²−1, got {2**32}",
         ("list", "--shelf", ""): "expected a folder after --shelf, got none",
-        ("list", "--group", "none"): "expected a group out of cnn, factorial, relu-mlp, sigmoid-mlp, got 'none'",
+        ("list", "--group", "none"): "expected a group out of cnn, factorial, quick, relu-mlp, sigmoid-mlp, got 'none'",
         ("remove", NAME): f"expected a network on your own shelf, got {NAME}, which ships and is left as it is",
     }.items(),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -28,7 +28,7 @@ def _train_parser(commands: Commands) -> None:
         "interrupted, however rudely, goes on where it was when given again.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as relu-mlp/saturated")
-    parser.add_argument("--all", action="store_true", help="all that there are recipes of")
+    parser.add_argument("--all", action="store_true", help="all of the paper's and the dendritic ones")
     parser.add_argument(
         "--again", action="store_true", help="also those that this recipe and seed have trained already"
     )
@@ -49,11 +49,12 @@ def _train_parser(commands: Commands) -> None:
 def _train(options: argparse.Namespace) -> int:
     from satcore import library, runs
     from satcore.files import check_writable
-    from satcore.recipes import RECIPES
+    from satcore.recipes import RECIPES, WATCHED
 
+    known = RECIPES | WATCHED
     for name in options.names:
-        if name not in RECIPES:
-            raise ValueError(f"expected a network out of {', '.join(RECIPES)}, got {name!r}")
+        if name not in known:
+            raise ValueError(f"expected a network out of {', '.join(known)}, got {name!r}")
     if options.all == bool(options.names):
         raise ValueError(
             f"expected the names of the networks to train, or --all, got {'both' if options.all else 'neither'}"
@@ -62,7 +63,7 @@ def _train(options: argparse.Namespace) -> int:
     check_writable(library.SHIPPED if options.ship else library.user_shelf() / library.OWN)
     wanted = []
     for name in RECIPES if options.all else dict.fromkeys(options.names):
-        run = runs.Run(RECIPES[name], options.seed)
+        run = runs.Run(known[name], options.seed)
         there = None if options.again else runs.trained(run, shipped=options.ship or None)
         if there:
             print(f"{name}: trained with this recipe and seed already, kept as {there} (--again trains it anew)")

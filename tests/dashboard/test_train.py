@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from satcore import background, library, networks, nonlinearities, runs
+from satcore import background, data, library, networks, nonlinearities, runs
+from satcore.attacks import fgsm
 from satcore.dashboard.train import controls, downloads, live, training_view, words
-from satcore.dashboard.train.presets import PRESETS, QUICK, STARTS, recipe_of
+from satcore.dashboard.train.presets import PRESETS, STARTS, recipe_of
 from satcore.dashboard.train.records import Beside, Record, Training, beside, record, seconds_an_epoch, trainings
 from satcore.evaluation import seeds
-from satcore.recipes import RECIPES, Phase, changed, control
+from satcore.recipes import RECIPES, WATCHED, Phase, changed, control
 from satcore.runs import Run
 from satcore.training import loop, train
 from tests.dashboard.pages import button, numbers, told
 from tests.dashboard.pages import opened as opened_page
 
+QUICK = WATCHED["quick/saturated"]
 SMALL = changed(QUICK, {"widths": (16, 16), "epochs": 3})
 
 
@@ -222,7 +224,7 @@ def test_that_a_training_was_forgotten_is_said_whoever_did_it(whoever):
         else:
             runs.cancel(Run(SMALL))
         said = [there.value for there in page.run().info]
-        assert said == ["**relu-mlp/saturated, changed, seed 0** is forgotten, with all that it had come to."]
+        assert said == ["**quick/saturated, changed, seed 0** is forgotten, with all that it had come to."]
         assert "run" not in page.query_params and not page.run().info
 
 
@@ -297,7 +299,7 @@ def test_what_has_been_trained_is_not_trained_again_but_shown_and_linked_to():
     assert not [there for there in page.button if "Start" in there.label] and layers(page) == (2, 3)
     assert any(name in there.value for there in page.markdown)
     links = [there.proto.query_string for there in page.get("page_link")]
-    assert links and all("mine%2Ftrained" in query and "relu-mlp%2Fcontrol" in query for query in links)
+    assert links and all("mine%2Ftrained" in query and "quick%2Fcontrol-seed-1" in query for query in links)
 
 
 def test_what_ships_is_linked_to_and_not_trained_again():
@@ -347,18 +349,16 @@ def test_beside_a_recipe_that_ships_stands_another_seed_of_it():
         )
 
 
-def test_beside_another_seed_of_a_recipe_stands_the_network_that_ships_with_its_own_record():
-    recipe = RECIPES["relu-mlp/saturated"]
-    found = beside(Run(recipe, 7), trainings())
-    assert found and found.called == f"{recipe.name}, seed 0" and found.stages[-1].epoch == recipe.epochs
-    measured = library.describe(recipe.name).measurements
-    assert found.stages[-1].fgsm_accuracy == pytest.approx(measured["fgsm_accuracy"], abs=0.02)  # of 1,000 images
-
-
-def test_beside_a_quick_preset_stands_the_papers_recipe_whose_name_it_has_and_its_lambda_where_it_can_be_read():
-    for preset, readable in zip(PRESETS.values(), (False, True), strict=True):
-        found = beside(Run(preset), {})
-        assert found.called.startswith(f"{preset.name}, seed") and found.on_the_axis_of(preset) == readable
+def test_beside_a_quick_preset_stands_the_network_that_ships_with_its_own_record():
+    for name, preset in WATCHED.items():
+        found = beside(Run(preset), trainings())
+        attack = fgsm(library.load(f"{name}-seed-1"), *(part[:1_000] for part in data.load("test")), epsilon=0.25)
+        assert found and found.called.endswith("seed 1") and [stage.epoch for stage in found.stages] == [*range(1, 61)]
+        assert found.stages[-1].fgsm_accuracy == pytest.approx(1 - float(attack.success.float().mean()))
+        assert found.on_the_axis_of(preset)
+        assert beside(Run(changed(preset, {"epochs": 30})), trainings()) == found
+    vanish, without = (Run(preset, 1) for preset in WATCHED.values())  # which have been trained: one beside the other
+    assert beside(vanish, trainings()).stages == beside(Run(without.recipe), trainings()).stages
 
 
 @pytest.mark.parametrize(("factor", "readable"), [(5, True), (1000, False), (0.001, False), (0, True)])

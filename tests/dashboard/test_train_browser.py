@@ -142,7 +142,7 @@ def test_what_has_been_trained_is_on_every_page(visit):
     press(page, "▶ Start", until="Cancel")
     expect(page.get_by_text("Trained, and on every page")).to_be_visible(timeout=PATIENCE)
     page.get_by_test_id("stMain").get_by_role("link", name="Interpolation").click()
-    expect(page.locator("section[data-network='mine/relu-mlp-saturated-seed-1']")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("section[data-network='mine/quick-saturated-seed-1']")).to_be_visible(timeout=PATIENCE)
     assert page.asked_elsewhere == []
 
 

@@ -8,8 +8,9 @@ from satcore.paper import TABLE_1
 from satcore.proportions import Proportion
 
 SIGMOID, RELU = "sigmoid-mlp", "relu-mlp"
-TOLD_OF = tuple(
-    f"{family}/{training}" for family in (SIGMOID, RELU) for training in ("vanilla", "saturated", "control")
+TOLD_OF = (
+    *(f"{family}/{training}" for family in (SIGMOID, RELU) for training in ("vanilla", "saturated", "control")),
+    *(f"quick/{training}-seed-1" for training in ("saturated", "control")),
 )
 LEFT = {  # by rung of the ladder: the name that sentences give to what it leaves
     PUBLISHED: "left",

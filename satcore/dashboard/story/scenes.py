@@ -69,19 +69,19 @@ SCENES = (
         settings={"networks": [VANILLA, SATURATED, CONTROL]},
     ),
     Scene(
-        title="How a network comes to saturate",
-        says="A ReLU network's {relu-mlp/saturated epochs} epochs: as λ rises, ever more is right after FGSM, "
-        "{relu-mlp/saturated after FGSM} in the end, and on {relu-mlp/saturated zero gradients} its gradient is zero, "
-        "exactly (cross-entropy, float32 autograd).",
-        look="the thick curve, with the hatching under it: where one is, the other follows. Beside them the units' "
-        "inputs, as they move out.",
-        notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, another seed of the "
-        "recipe in grey. What the penalty has to do with it is another question: the control, without it, comes to "
-        "much the same, in a scene of its own.",
+        title="How gradients vanish",
+        says="{quick/saturated-seed-1 epochs} epochs with a penalty that rises: ever more is right after FGSM, "
+        "{quick/saturated-seed-1 after FGSM} in the end, {quick/control-seed-1 after FGSM} without it; and on "
+        "{quick/saturated-seed-1 zero gradients} the gradient is exactly zero (cross-entropy, float32 autograd).",
+        look="the thick curve and the hatching below it: where one goes, the other follows.",
+        notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, and in grey the "
+        "control, without the penalty. A recipe to be watched, and no reproduction: an MLP whose penalty takes the "
+        "logits themselves, as in the paper's CNN, and an Adam that follows however small a gradient. P, another seed "
+        "and Start: one is trained before the room's eyes, in a minute or two.",
         page="train",
         part="course",
-        settings={"train_start": "ReLU MLP", "train_which": "saturated"},
-        figure=("relu-mlp/saturated", TABLE_1),
+        settings={"train_start": "Gradients vanish in two minutes", "train_seed": "1"},
+        figure=("quick/saturated-seed-1", TABLE_1),
     ),
     Scene(
         title="Between a 3 and a 7",

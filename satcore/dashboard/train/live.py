@@ -20,6 +20,7 @@ SHOWN, EPOCH = "run", "epoch"  # in the address; the latter is the view's own
 BEGUN = "trainings begun"  # of the session's state: processes, by the key of their run
 LOOKED_AT, ALONE = "training last shown", "no training but one's own"  # of the session's state
 OFTEN, SELDOM = 1.0, 4.0  # seconds between two looks at a training that is under way, and at one that isn't
+BESIDE = ("vanilla", "saturated", "control")  # trainings whose networks stand beside a new one on other pages
 PAGES = {
     "interpolation": "Interpolation",
     "representations": "Representations",
@@ -125,8 +126,12 @@ def controls(training: Training) -> None:
 
 def links(training: Training) -> None:
     """The network that came of a training, on other pages, beside those of its family that ship."""
-    family = [f"{training.run.recipe.family}/{other}" for other in ("vanilla", "saturated", "control")]
-    line_up = [training.name, *[name for name in library.names() if name in family and name != training.name]]
+    family = [
+        name
+        for name, card in library.catalogue().cards.items()
+        if card.shipped and card.group == training.run.recipe.family and card.training in BESIDE
+    ]
+    line_up = [training.name, *[name for name in family if name != training.name]]
     for page, title in PAGES.items():
         st.page_link(f"pages/{page}.py", label=title, query_params={LINE_UP: line_up}, width="content")
 
@@ -149,9 +154,8 @@ def follow(training: Training, beside: Beside | None) -> None:
         st.warning(words.nothing_learned(epochs[-1]), icon=":material/info:")
     if epochs:
         with figure("training", downloads.of_training(run, epochs)):
-            caption = words.caption(epochs, run.recipe, beside)
-            if stage.on_stage():
-                caption = words.grey(beside, run.recipe) if beside else ""
+            explained = [] if stage.on_stage() else epochs  # in a scene no more than what FGSM is, and what is grey
+            caption = words.caption(explained, run.recipe, beside)
             training_view(run, epochs, beside, COLOURS[run.recipe.training], caption)
     else:
         if training.name:

@@ -147,7 +147,7 @@ def beside(run: Run, known: Mapping[str, Training]) -> Beside | None:
         _recorded(other for other in others if other.run.recipe.identity == recipe.identity and _ships(other)),
         (_of_seeds(one) for one in staged if one.identity == recipe.identity and one.seed != run.seed),
         _recorded(_counterparts(run, others)),
-        _recorded(other for other in others if other.name == recipe.name),
+        _recorded(other for other in others if other.run.recipe.name == recipe.name and _ships(other)),
         (_of_seeds(one) for one in staged if one.recipe == recipe.name and not one.settings),
     )
     return next(found, None)
