@@ -82,8 +82,10 @@ def test_the_whole_talk_is_given_with_one_key(visit):
         still = time.monotonic() - pressed
         print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].title}")
         whole(page, number)
-        if STORY[number - 1].part in ("dots", "course"):
-            grows(page, number, "figure > svg text")
+        if STORY[number - 1].part == "dots":
+            grows(page, number, "figure svg text")
+        if STORY[number - 1].part == "course":
+            grows(page, number, "[data-key='curve 0'] figcaption")
     page.keyboard.press("PageDown")
     page.wait_for_timeout(500)
     whole(page, len(STORY))

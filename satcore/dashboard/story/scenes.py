@@ -70,10 +70,10 @@ SCENES = (
     ),
     Scene(
         title="How gradients vanish",
-        says="{quick/saturated-seed-1 epochs} epochs with a penalty that rises: ever more is right after FGSM, "
-        "{quick/saturated-seed-1 after FGSM} in the end, {quick/control-seed-1 after FGSM} without it; and on "
-        "{quick/saturated-seed-1 zero gradients} the gradient is exactly zero (cross-entropy, float32 autograd).",
-        look="the thick curve and the hatching below it: where one goes, the other follows.",
+        says="{quick/saturated-seed-1 epochs} epochs as the penalty rises: after FGSM (cross-entropy, float32 "
+        "autograd) {quick/saturated-seed-1 after FGSM} are right, without it {quick/control-seed-1 after FGSM}.",
+        look="the thick curve, right after FGSM, and the hatching, a gradient that is exactly zero: one follows the "
+        "other.",
         notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, and in grey the "
         "control, without the penalty. A recipe to be watched, and no reproduction: an MLP whose penalty takes the "
         "logits themselves, as in the paper's CNN, and an Adam that follows however small a gradient. P, another seed "
