@@ -56,6 +56,7 @@ def _network(name: str, colour: str, path: Path) -> dict:
         "name": name,
         "colour": colour,
         "transition": path.transition,
+        "converged": path.converged,
         "figures": [[label, values[label], _help(label, path)] for label in FIGURES],
         "nodes": float32(path.nodes),
         "probabilities": float32(path.probabilities_at_nodes),
