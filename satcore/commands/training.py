@@ -39,7 +39,7 @@ def _train_parser(commands: Commands) -> None:
         "--precision",
         choices=("float32", "bfloat16"),
         help="in which products are made (default: the faster one here, by measurement). In that on its card a network "
-        "comes out again bit for bit, on the same kind of processor",
+        "may come out again bit for bit, where the processor rounds alike",
     )
     add_device(parser)
     add_ship(parser)

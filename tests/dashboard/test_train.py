@@ -357,6 +357,7 @@ def test_beside_a_quick_preset_stands_the_network_that_ships_with_its_own_record
         assert found.stages[-1].fgsm_accuracy == pytest.approx(1 - float(attack.success.float().mean()))
         assert found.on_the_axis_of(preset)
         assert beside(Run(changed(preset, {"epochs": 30})), trainings()) == found
+        assert seconds_an_epoch(preset, trainings()) is None  # it was trained elsewhere
     vanish, without = (Run(preset, 1) for preset in WATCHED.values())  # which have been trained: one beside the other
     assert beside(vanish, trainings()).stages == beside(Run(without.recipe), trainings()).stages
 

@@ -197,7 +197,7 @@ def seconds_an_epoch(recipe: Recipe, known: Mapping[str, Training]) -> float | N
     None where there was none.
     """
     for other in known.values():
-        alike = other.run.recipe.architecture == recipe.architecture
+        alike = not _ships(other) and other.run.recipe.architecture == recipe.architecture
         if alike and _batch(other.run.recipe) == _batch(recipe) and (epochs := record(other.path).epochs()):
             return epochs[-1].seconds / epochs[-1].epoch
     return None
