@@ -7,18 +7,19 @@ gradients underflow.
 """
 
 import statistics
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch.nn.functional import cross_entropy
 
-from benchmarks.training import hardware, seconds
+from benchmarks import seconds, table
 from satcore import attacks, checkpoints, data
 from satcore.evaluation.grids import PAIRS
 
-CPU = torch.device("cpu")
 TURNS, STEPS, EPSILON = 5, 40, 0.25
+PEERS = "foolbox", "torchattacks"
 NETWORKS = {"sigmoid-mlp/vanilla": 1000, "sigmoid-mlp/saturated": 1000, "relu-mlp/adversarial": 1000, "cnn/vanilla": 50}
 FROM_EVERY_DIGIT = ("sigmoid-mlp/vanilla", "relu-mlp/vanilla", "sigmoid-mlp/adversarial", "sigmoid-mlp/saturated")
 
@@ -27,7 +28,6 @@ def fast_gradients(network, images, labels) -> dict:
     """FGSM by name: each gives the attacked images."""
     found = {
         "ours": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON).images,
-        "ours, exact": lambda: attacks.fgsm(network, images, labels, epsilon=EPSILON, gradient="exact").images,
     }
     if foolbox := _peer("foolbox"):
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
@@ -69,24 +69,31 @@ def _and_success(network, labels, attack):
     return attacked
 
 
-def compare(what: str, name: str, functions: dict, network, labels) -> None:
-    """Time all contenders; with the accuracy each leaves."""
+def compare(what: str, name: str, functions: dict, network, labels) -> list[str]:
+    """Time all contenders, a row; with the accuracy each leaves."""
     results = {contender: function() for contender, function in functions.items()}
     turns = {contender: [] for contender in functions}
     for _ in range(TURNS):
         for contender, function in functions.items():
-            turns[contender].append(seconds(function, CPU))
+            turns[contender].append(seconds(function))
     medians = {contender: statistics.median(times) for contender, times in turns.items()}
-    for contender, median in medians.items():
-        right = (network(results[contender]).argmax(1) == labels).float().mean()
-        print(
-            f"{what:22} {name:24} {contender:13} {1e3 * median:9.1f} ms   {median / medians['ours']:6.2f} x ours"
-            f"   leaves {100 * right:5.1f} % right",
-            flush=True,
-        )
+    left = (f"{100 * (network(there).argmax(1) == labels).float().mean():.1f}" for there in results.values())
+    ratios = (f"{medians[peer] / medians['ours']:.2f}" if peer in medians else "–" for peer in PEERS)
+    return [f"{what}, {name}", f"{len(labels)}", f"{1e3 * medians['ours']:.1f}", *ratios, ", ".join(left)]
 
 
-def from_every_digit(name: str, steps: int = 1000) -> None:
+def gradients() -> Iterator[list[str]]:
+    """A row an attack by gradients and network."""
+    for name, count in NETWORKS.items():
+        network = checkpoints.load(name)
+        images, labels = (tensor[:count] for tensor in data.load("test"))
+        yield compare("FGSM", name, fast_gradients(network, images, labels), network, labels)
+        for epsilon in (EPSILON, 0.01):  # at 0.01 hardly any image stops early
+            functions = projected_gradients(network, images, labels, epsilon)
+            yield compare(f"PGD, ε = {epsilon}", name, functions, network, labels)
+
+
+def from_every_digit(name: str, steps: int = 1000) -> list[str]:
     """L-BFGS on the 90 pairs in float64, to success, ours at once and scipy's one after another; and how often each
     looks at a loss, which bounds what batching can save: a pair's looks come one after another.
     """
@@ -105,29 +112,19 @@ def from_every_digit(name: str, steps: int = 1000) -> None:
         found["ours"] = attacks.lbfgs(network, images, targets, steps=steps)
 
     ours()
-    time, peers = statistics.median(seconds(ours, CPU) for _ in range(3)), seconds(scipys, CPU)
+    took, theirs_took = statistics.median(seconds(ours) for _ in range(3)), seconds(scipys)
     result, (theirs, looks) = found["ours"], zip(*found["scipy"], strict=True)
     running = [int(step.running.sum()) for step in attacks.lbfgs_steps(network, images, targets, steps=steps)]
     fooled = torch.tensor(
         [bool(network(image[None]).argmax() == target) for image, target in zip(theirs, targets, strict=True)]
     )
-    losses = [
-        [
-            float(cross_entropy(network(image[None]), target[None]))
-            for image, target in zip(found_images, targets, strict=True)
-        ]
-        for found_images in (result.images, theirs)
+    return [
+        name,
+        *(f"{each:.2f}" for each in (took, theirs_took, theirs_took / took)),
+        f"{int(result.success.sum())}, {int(fooled.sum())}; {int((fooled == result.success).sum())}",
+        f"{len(running)}, {running.count(1)}",
+        f"{sum(looks)}, {max(looks)}",
     ]
-    apart = np.abs(np.subtract(losses[0], losses[1])) / np.maximum(losses[1], 1e-12)
-    alike = int((fooled == result.success).sum())
-    print(
-        f"L-BFGS on 90 pairs     {name:24} ours {time:6.2f} s   scipy {peers:6.2f} s   {peers / time:6.2f} x ours   "
-        f"fooled {int(result.success.sum())} and {int(fooled.sum())}, alike on {alike}; "
-        f"median relative difference of the loss {np.median(apart):.1e}\n"
-        f"    looks at a loss: ours {len(running)} at all pairs that are left, {running.count(1)} of them at one; "
-        f"scipy {sum(looks)}, {max(looks)} of them at one pair",
-        flush=True,
-    )
 
 
 def _one_loss(network, target):
@@ -179,16 +176,19 @@ def _peer(name: str):
 
 
 def main() -> None:
-    """Print the figures."""
-    print(hardware(CPU))
-    for name in FROM_EVERY_DIGIT:
-        from_every_digit(name)
-    for name, count in NETWORKS.items():
-        network = checkpoints.load(name)
-        images, labels = (tensor[:count] for tensor in data.load("test"))
-        compare("FGSM", name, fast_gradients(network, images, labels), network, labels)
-        for epsilon in (EPSILON, 0.01):  # at 0.01 hardly any image stops early
-            compare(f"PGD, ε = {epsilon}", name, projected_gradients(network, images, labels, epsilon), network, labels)
+    """Print the figures, and keep them."""
+    header = (
+        "L-BFGS on 90 pairs",
+        "ours (s)",
+        "scipy (s)",
+        "scipy / ours",
+        "fooled: ours, scipy; alike on",
+        "looks: ours, of them at one pair",
+        "scipy, at most at one pair",
+    )
+    table("attacks-lbfgs", header, map(from_every_digit, FROM_EVERY_DIGIT))
+    peers = (f"{peer} / ours" for peer in PEERS)
+    table("attacks", ("attack, network", "images", "ours (ms)", *peers, "left right by each (%)"), gradients())
 
 
 if __name__ == "__main__":

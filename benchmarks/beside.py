@@ -12,9 +12,7 @@ import statistics
 import tempfile
 import time
 
-import torch
-
-from benchmarks.training import hardware
+from benchmarks import table
 from benchmarks.viewers import PAGES, Viewer, connected
 from satcore import background, runs
 from satcore.recipes import RECIPES
@@ -53,16 +51,16 @@ async def rounds(address: str) -> tuple[list[dict[str, float]], list[dict[str, f
 
 
 def main() -> None:
-    """Print the figures."""
-    print(hardware(torch.device("cpu")))
+    """Print the figures, and keep them."""
     with tempfile.TemporaryDirectory() as shelf:
         os.environ["SATCORE_SHELF"] = shelf
         with served() as address:
             alone, beside = asyncio.run(rounds(address))
-    print(f"\n{'page':16}{'alone (s)':>12}{'beside (s)':>12}{'ratio':>8}   medians of {ROUNDS}")
+    rows = []
     for page in PAGES:
         without, with_it = (statistics.median(there[page] for there in each) for each in (alone, beside))
-        print(f"{page or 'home':16}{without:12.3f}{with_it:12.3f}{with_it / without:8.2f}")
+        rows.append([page or "home", f"{without:.3f}", f"{with_it:.3f}", f"{with_it / without:.2f}"])
+    table("beside", ("page", "alone (s)", "beside a training (s)", "ratio"), rows)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What a siege leaves standing: trainings that are killed, files that are damaged, links of garbage, deserted attacks.
 
 Run `python -m benchmarks.endurance` from the repository root: an hour or so on two idle cores; `--kills 0` and the
-like leave a part out. It prints figures, and exits 1 where something was lost, half-written, not refused in a sentence,
-or another network came out.
+like leave a part out. It exits 1 where something was lost, half-written, not refused in a sentence, or another network
+came out.
 
 1. A process that goes on with a run of training is killed (SIGKILL) a random time after its start, from before its
    first epoch to after its last; then another one goes on. Whenever the network is done it is held, bit by bit, against
@@ -24,12 +24,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 
+from benchmarks import table
 from benchmarks.viewers import PAGES, Viewer, connected, serving
 from satcore import library, runs
 from satcore.evaluation import beyond, certificates, grids, reality
@@ -222,36 +223,47 @@ WRONG = (
 )
 
 
-def told(what: str, began: float, found: Counter) -> bool:
-    """Print what was found; whether some of it ought not to be."""
-    print(
-        f"{what}, {time.monotonic() - began:.0f} s: {', '.join(f'{count} {of}' for of, count in sorted(found.items()))}"
-    )
-    return any(count for of, count in found.items() if of.endswith(WRONG))
+def sieges(asked: argparse.Namespace) -> Iterator[tuple[str, float, Counter]]:
+    """What was besieged, for how many seconds, and what was found, one after the other."""
+    chance = random.Random(0)
+
+    def timed(what: str, siege: Callable[[], Counter]) -> tuple[str, float, Counter]:
+        began = time.monotonic()
+        found = siege()
+        return what, time.monotonic() - began, found
+
+    if asked.kills:
+        yield timed("trainings, killed", lambda: killed(asked.kills, chance))
+    if asked.links or asked.attacks:
+        with served() as address:
+            server = next(serving(address))
+            yield timed("links of garbage", lambda: asyncio.run(garbage(address, asked.links, chance)))
+            yield timed("attacks, deserted", lambda: asyncio.run(deserted(address, server, asked.attacks, chance)))
+    if asked.files:
+        yield timed("files, damaged", lambda: damaged(asked.files, chance))
 
 
 def main() -> int:
-    """Print what was found."""
+    """Print what was found, and keep it where nothing was left out; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--files", type=int, default=1_000, help="damaged ones of each kind")
     parser.add_argument("--links", type=int, default=300, help="of garbage to each page")
     parser.add_argument("--attacks", type=int, default=300, help="that are deserted")
     asked = parser.parse_args()
-    shelf = tempfile.mkdtemp()
-    os.environ["SATCORE_SHELF"], os.environ["OMP_NUM_THREADS"] = shelf, "1"
-    wrong, chance = False, random.Random(0)
-    if asked.kills:
-        wrong |= told("training", time.monotonic(), killed(asked.kills, chance))
-    if asked.links or asked.attacks:
-        with served() as address:
-            server = next(serving(address))
-            wrong |= told("links", time.monotonic(), asyncio.run(garbage(address, asked.links, chance)))
-            wrong |= told("attacks", time.monotonic(), asyncio.run(deserted(address, server, asked.attacks, chance)))
-    if asked.files:
-        wrong |= told("files", time.monotonic(), damaged(asked.files, chance))
-    shutil.rmtree(shelf, ignore_errors=True)
-    return int(wrong)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    wrong = []
+
+    def rows() -> Iterator[list[str]]:
+        for what, took, found in sieges(asked):
+            wrong.extend(of for of, count in found.items() if count and of.endswith(WRONG))
+            yield [what, f"{took:.0f}", ", ".join(f"{count:,} {of}" for of, count in sorted(found.items()))]
+
+    with tempfile.TemporaryDirectory() as shelf:
+        os.environ["SATCORE_SHELF"] = shelf
+        whole = asked == parser.parse_args([])
+        table("endurance", ("a siege", "seconds", "what was found"), rows(), keep=whole)
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

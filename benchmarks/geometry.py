@@ -1,13 +1,13 @@
 """Speed of the geometry: against autograd point by point, against its bare products, in the number of points.
 
 Run `python -m benchmarks.geometry` from the repository root: some two minutes on idle cores, always on the CPU, with
-one thread but for part 4. It prints figures, and fails in the end where autograd and ours disagreed.
+one thread but for part 4. It keeps what it prints, and fails in the end where autograd and ours disagreed.
 
 1. Probabilities, length elements and spectra at 201 points of the line between two test images, three ways:
    - autograd: at one image after another, `torch.autograd.functional.jacobian` of a float64 network, `svdvals` of it,
      and dl = √(vᵀJᵀ(diag p − ppᵀ)Jv) with that J;
    - ours: the same three arrays; and `geometry.path` as a user calls it, which also refines the length on more nodes;
-   - bare: every product of matrices and every convolution that ours makes, on random operands of the same shapes,
+   - products: every product of matrices and every convolution that ours makes, on random operands of the same shapes,
      without all the rest.
    Before that, how far autograd and ours are apart: in p absolutely, in dl relative to the line's largest, in the
    singular values relative to the largest of the same point. More than 1e-6 is a failure, but in dl and the singular
@@ -34,7 +34,7 @@ import functools
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ from torch import Tensor
 from torch.autograd import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.training import hardware
+from benchmarks import table
 from satcore import checkpoints, data, geometry, memory
 from satcore.dashboard.interpolation import compute
 from satcore.dashboard.shared import digits
@@ -52,7 +52,6 @@ from satcore.geometry.metric import Affine
 from satcore.networks import Network
 from satcore.recipes import FAMILIES
 
-CPU = torch.device("cpu")
 POINTS = 201
 TURNS = 5
 IMAGES = 0, 1  # in the test set: where the line begins and ends
@@ -61,7 +60,6 @@ AGREEMENT = 1e-6
 PRODUCTS = torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.convolution
 CNNS = [f"cnn/{training}" for training in ("vanilla", "adversarial", "saturated", "control")]
 PAIRS = (2, 7), (30, 41), (5, 8)  # of test images
-ROW = "{:22}{:>9}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>7}{:>8}{:>9}{:>8}{:>8}"
 
 
 def autograd(network: Network, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -140,53 +138,47 @@ def shortest(contenders: dict[str, Callable[[], object]], once: frozenset[str] =
     return {name: min(each if name in once else each[1:]) for name, each in times.items()}
 
 
-def compare(name: str, source: Tensor, target: Tensor) -> bool:
-    """Part 1 for the network `name`: prints a row of the table, and tells whether autograd and ours agree."""
+def compare(name: str, source: Tensor, target: Tensor, apart: dict[str, list[float]]) -> list[str]:
+    """Part 1 for the network `name`: a row of the table; notes how far `apart` autograd and ours are."""
     network = checkpoints.load(name)
     double = copy.deepcopy(network).double()
     source, target = source.double(), target.double()
-    apart = distances(autograd(double, source, target), ours(network, source, target))
+    apart[name] = distances(autograd(double, source, target), ours(network, source, target))
     products = bare_products(network, source, target)
     took = shortest(
         {
             "autograd": lambda: autograd(double, source, target),
             "ours": lambda: ours(network, source, target),
             "path": lambda: geometry.path(network, source, target, POINTS),
-            "bare": lambda: [product() for product in products],
+            "products": lambda: [product() for product in products],
         },
         once=frozenset({"autograd"} if name.startswith("cnn") else ()),
     )
-    path = geometry.path(network, source, target, POINTS)
-    print(
-        ROW.format(
-            name,
-            f"{took['autograd']:.3g}",
-            f"{took['ours']:.3g}",
-            f"{took['autograd'] / took['ours']:.1f}",
-            f"{took['bare']:.3g}",
-            f"{took['ours'] / took['bare']:.2f}",
-            f"{took['path']:.3g}",
-            f"{took['autograd'] / took['path']:.1f}",
-            len(path.nodes),
-            f"{path.length:.3f}",
-            *(f"{distance:.0e}" for distance in apart),
-        ),
-        flush=True,
-    )
-    judged = apart[:1] if name == "sigmoid-mlp/saturated" else apart
-    return all(distance <= AGREEMENT for distance in judged)
+    return [
+        name,
+        *(f"{took[who]:.3g}" for who in ("autograd", "ours", "products")),
+        f"{took['autograd'] / took['ours']:.1f}",
+        f"{took['autograd'] / took['products']:.1f}",
+        f"{took['ours'] / took['products']:.2f}",
+        f"{took['path']:.3g}",
+        f"{len(geometry.path(network, source, target, POINTS).nodes)}",
+        *(f"{distance:.0e}" for distance in apart[name]),
+    ]
 
 
-def lengthen(name: str, source: Tensor, target: Tensor) -> None:
-    """Part 2: prints what `geometry.path` takes with more and more points."""
+def agree(name: str, apart: list[float]) -> bool:
+    """Whether autograd and ours came to the same, as far as autograd can."""
+    return all(distance <= AGREEMENT for distance in (apart[:1] if name == "sigmoid-mlp/saturated" else apart))
+
+
+def lengthen(name: str, source: Tensor, target: Tensor) -> Iterator[list[str]]:
+    """Part 2: what `geometry.path` takes with more and more points."""
     network = checkpoints.load(name)
     contenders: dict[str, Any] = {
         str(points): functools.partial(geometry.path, network, source, target, points) for points in (201, 1001, 5001)
     }
-    print(f"\ngeometry.path on {name}\n{'points':>8}{'nodes':>8}{'seconds':>10}{'µs a point':>12}")
     for points, took in shortest(contenders).items():
-        nodes = len(contenders[points]().nodes)
-        print(f"{points:>8}{nodes:>8}{took:>10.3g}{took / int(points) * 1e6:>12.3g}")
+        yield [points, f"{len(contenders[points]().nodes)}", f"{took:.3g}", f"{took / int(points) * 1e6:.3g}"]
 
 
 def planted() -> Tensor:
@@ -201,89 +193,69 @@ def by_gram(matrices: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(matrices @ matrices.mT).clamp(min=0).sqrt().flip(1)
 
 
-def routes() -> None:
-    """Part 3: prints what each route to the singular values takes, and by how much it errs."""
+def routes() -> Iterator[list[str]]:
+    """Part 3: what each route to the singular values takes, and by how much it errs."""
     matrices = planted()
     contenders = {
         "svdvals(M)": functools.partial(torch.linalg.svdvals, matrices),
         "eigvalsh(MMᵀ)": functools.partial(by_gram, matrices),
         "ours: svdvals(R), Mᵀ = QR": functools.partial(geometry.singular_values, matrices),
     }
-    print(
-        f"\nSingular values of {POINTS} matrices 10×784, from {SPECTRUM[0]:.0e} to {SPECTRUM[-1]:.0e}\n"
-        f"{'':28}{'seconds':>10}{'worst relative error':>24}"
-    )
     for route, took in shortest(contenders).items():
         error = float((contenders[route]() / SPECTRUM - 1).abs().max())
-        print(f"{route:28}{took:>10.3g}{error:>24.1e}")
+        yield [route, f"{1e3 * took:.3g}", f"{error:.0e}"]
 
 
-def page() -> None:
-    """Part 4: prints how soon the first and all lines of four CNNs are there, by pair of test images.
+def lines_of_pairs() -> Iterator[list[str]]:
+    """Part 4: a row a pair of test images: how soon the first and all lines of four CNNs are there.
 
     With malloc and threads as the server has them, and nothing kept from before.
     """
     memory.share()
     torch.set_num_threads(os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory() as shelf:
-        os.environ["SATCORE_SHELF"] = shelf
-        lines_of_pairs()
-
-
-def lines_of_pairs() -> None:
-    """Prints a line a pair."""
     for name in CNNS:
         digits.network(name)
-    print("\nLines of four CNNs at 51 points: seconds until the first and until all are there, the processor's; nodes")
     for source, target in PAIRS:
         begun, clock = time.perf_counter(), time.process_time()
         compute.paths(CNNS[:1], source, target, 51)
-        first, first_clock = time.perf_counter() - begun, time.process_time() - clock
+        took = [time.perf_counter() - begun]
         lines: dict[str, geometry.Path] = {}
         while len(lines) < len(CNNS):
             lines = compute.paths(CNNS, source, target, 51)
-        last, last_clock = time.perf_counter() - begun, time.process_time() - clock
-        print(
-            f"{source:>5} to {target:<5}{first:>8.2f}{last:>8.2f}{first_clock:>8.2f}{last_clock:>8.2f}  ",
-            *(len(line.nodes) for line in lines.values()),
-        )
+        took += [time.perf_counter() - begun, time.process_time() - clock]
+        yield [f"{source} to {target}", *(f"{each:.2f}" for each in took)]
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print the figures, and keep them."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    print(hardware(CPU))
     source, target = (data.example("test", index).images for index in IMAGES)
-
-    print(
-        f"\n{POINTS} points between the test images {IMAGES[0]} and {IMAGES[1]}: the processor's seconds; "
-        "how many times ours and path() go into autograd, bare into ours"
-    )
-    print(
-        ROW.format(
-            "network",
-            "autograd",
-            "ours",
-            "ratio",
-            "bare",
-            "ratio",
-            "path()",
-            "ratio",
-            "nodes",
-            "length",
-            "apart: p",
-            "dl",
-            "σ",
-        )
-    )
     names = [f"{family}/{training}" for family in FAMILIES for training in ("vanilla", "saturated")]
-    apart = [name for name in names if not compare(name, source, target)]
-    lengthen("sigmoid-mlp/vanilla", source, target)
-    routes()
-    page()
-    if apart:
-        raise SystemExit(f"\nAutograd and ours are more than {AGREEMENT:.0e} apart on {', '.join(apart)}")
+    apart: dict[str, list[float]] = {}
+    table(
+        "geometry",
+        (
+            f"{POINTS} points",
+            *(f"{who} (s)" for who in ("autograd", "ours", "products")),
+            "autograd / ours",
+            "autograd / products",
+            "ours / products",
+            "path (s)",
+            "nodes",
+            *(f"apart: {what}" for what in ("p", "dl", "σ")),
+        ),
+        (compare(name, source, target, apart) for name in names),
+    )
+    header = ("points", "nodes", "seconds", "µs a point")
+    table("geometry-points", header, lengthen("sigmoid-mlp/vanilla", source, target))
+    table("geometry-routes", (f"singular values of {POINTS} matrices", "ms", "worst relative error"), routes())
+    with tempfile.TemporaryDirectory() as shelf:
+        os.environ["SATCORE_SHELF"] = shelf
+        header = ("between test images", "first line (s)", "all four (s)", "the processor's (s)")
+        table("geometry-page", header, lines_of_pairs())
+    if failed := [name for name, distances in apart.items() if not agree(name, distances)]:
+        raise SystemExit(f"\nAutograd and ours are more than {AGREEMENT:.0e} apart on {', '.join(failed)}")
 
 
 if __name__ == "__main__":

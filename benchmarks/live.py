@@ -5,11 +5,11 @@ Measured is when pictures arrive in the browser, over eight seconds or until the
 """
 
 import time
+from collections.abc import Iterator
 
-import torch
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from benchmarks.training import hardware
+from benchmarks import table
 from tests.browser import chromium, served
 
 SECONDS, PICTURES = 8, 5_000  # the bytes from which on a message holds pictures
@@ -23,14 +23,17 @@ ATTACKS = {
 
 
 def main() -> None:
-    """Print the figures."""
-    print(hardware(torch.device("cpu")))
+    """Print the figures, and keep them."""
     with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        for name, settings in ATTACKS.items():
-            first, *_, last = arrivals = played(browser, f"{address}/live_attack?pick=by+index&index=30&{settings}")
-            rate = (len(arrivals) - 1) / (last - first)
-            print(f"{name:28} first after {1e3 * first:4.0f} ms, then {rate:4.1f} updates a second", flush=True)
+        table("live", ("attacked", "first picture (ms)", "updates a second"), measured(browser, address))
+
+
+def measured(browser: Browser, address: str) -> Iterator[list[str]]:
+    """A row an attack."""
+    for name, settings in ATTACKS.items():
+        first, *_, last = arrivals = played(browser, f"{address}/live_attack?pick=by+index&index=30&{settings}")
+        yield [name, f"{1e3 * first:.0f}", f"{(len(arrivals) - 1) / (last - first):.1f}"]
 
 
 def played(browser: Browser, page_address: str) -> list[float]:

@@ -18,14 +18,14 @@ import argparse
 import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.training import hardware
+from benchmarks import table
 from satcore import attacks, checkpoints, data, library, outside
 from satcore.evaluation import worst_case, zero_gradients
 from satcore.evaluation.rungs import still_right
@@ -46,9 +46,10 @@ def main() -> None:
     parser.add_argument("--instances", type=Path, help="a folder with strangers' networks and instances")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    print(hardware(torch.device("cpu")))
     if not chosen.worst_case:
-        beside_foolbox_and_art(chosen.networks)
+        header = ("network", "images", "FGSM", "foolbox's", "PGD", "foolbox's", "zero gradients", "ART's")
+        rows = beside_foolbox_and_art(chosen.networks)
+        table("reality-peers", header, rows, keep=chosen.networks == checkpoints.names())
     print("\nThe worst case beside AutoAttack")
     there = {(line["sha256"], line["epsilon"]) for line in known()}
     for epsilon in chosen.epsilons:
@@ -63,9 +64,8 @@ def main() -> None:
             print(violated(path), flush=True)
 
 
-def beside_foolbox_and_art(names: list[str]) -> None:
-    """Print what is right after FGSM and PGD, and where gradients are zero."""
-    print("\nRight after FGSM and PGD (ε = 0.25), and gradients that are exactly zero; ours / theirs, in %")
+def beside_foolbox_and_art(names: list[str]) -> Iterator[list[str]]:
+    """A row a network: what is right after FGSM and PGD, and where gradients are zero, by ours and by theirs, in %."""
     for name in names:
         network, images, labels = _attacked(name)
         fgsm, pgd = (
@@ -76,16 +76,15 @@ def beside_foolbox_and_art(names: list[str]) -> None:
             )
         )
         pgd |= network(images).argmax(1) != labels  # which ours leaves as they are, and theirs may put right again
-        figures = {
-            "FGSM": (still_right(attacks.fgsm, network, images, labels, epsilon=EPSILON), _left(fgsm)),
-            "PGD": (still_right(attacks.pgd, network, images, labels, epsilon=EPSILON, steps=STEPS), _left(pgd)),
-            "zero gradients": (zero_gradients(network, images, labels), _art(network, images, labels)),
-        }
-        print(
-            f"{name:24}"
-            + "   ".join(f"{what} {100 * ours:5.1f} / {100 * theirs:5.1f}" for what, (ours, theirs) in figures.items()),
-            flush=True,
+        figures = (
+            still_right(attacks.fgsm, network, images, labels, epsilon=EPSILON),
+            _left(fgsm),
+            still_right(attacks.pgd, network, images, labels, epsilon=EPSILON, steps=STEPS),
+            _left(pgd),
+            zero_gradients(network, images, labels),
+            _art(network, images, labels),
         )
+        yield [name, f"{len(images)}", *(f"{100 * figure:.1f}" for figure in figures)]
 
 
 def known() -> list[dict]:

@@ -8,15 +8,16 @@ do without. The last figures are the page's work: all layers of two networks, fr
 """
 
 import importlib
+import itertools
 import statistics
+from collections.abc import Iterator
 
 import torch
 from scipy.spatial.distance import pdist, squareform
 
-from benchmarks.training import hardware, seconds
+from benchmarks import seconds, table
 from satcore import checkpoints, data, representations
 
-CPU = torch.device("cpu")
 TURNS = 9
 SHAPES = ((1000, 784), (1000, 6272))
 PAIRS = (("sigmoid-mlp/vanilla", "sigmoid-mlp/saturated"), ("cnn/vanilla", "cnn/saturated"))
@@ -40,8 +41,8 @@ def contenders(activations: torch.Tensor) -> dict:
     }
 
 
-def compare(shape: tuple[int, int]) -> None:
-    """Time all contenders on activations of `shape`, and hold them against each other."""
+def compare(shape: tuple[int, int]) -> Iterator[list[str]]:
+    """Time all contenders on activations of `shape`, and hold them against each other; a row each."""
     activations = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     functions = contenders(activations)
     ours = squareform(functions["ours"](), checks=False)
@@ -54,13 +55,13 @@ def compare(shape: tuple[int, int]) -> None:
     turns = {name: [] for name in functions}
     for _ in range(TURNS + 1):
         for name, function in functions.items():
-            turns[name].append(seconds(function, CPU))
+            turns[name].append(seconds(function))
     medians = {name: statistics.median(times[1:]) for name, times in turns.items()}
     for name, median in medians.items():
-        print(f"{shape[0]} x {shape[1]:5}  {name:12} {1e3 * median:9.1f} ms   {median / medians['ours']:6.2f} x ours")
+        yield [f"{shape[0]} × {shape[1]}, {name}", f"{1e3 * median:.1f}", f"{median / medians['ours']:.2f}"]
 
 
-def page(pair: tuple[str, str]) -> None:
+def page(pair: tuple[str, str]) -> list[str]:
     """Time all layers' activations and matrices of two networks, the networks loaded."""
     images = data.load("test").images[representations.sample("test")]
     networks = [checkpoints.load(name) for name in pair]
@@ -70,16 +71,14 @@ def page(pair: tuple[str, str]) -> None:
             for activations in representations.layers(network, images).values():
                 representations.rdm(activations)
 
-    print(f"all layers of {' and '.join(pair)}: {1e3 * statistics.median(seconds(work, CPU) for _ in range(5)):.0f} ms")
+    return [" and ".join(pair), f"{1e3 * statistics.median(seconds(work) for _ in range(5)):.0f}"]
 
 
 def main() -> None:
-    """Print the figures."""
-    print(hardware(CPU))
-    for shape in SHAPES:
-        compare(shape)
-    for pair in PAIRS:
-        page(pair)
+    """Print the figures, and keep them."""
+    matrices = itertools.chain.from_iterable(map(compare, SHAPES))
+    table("representations", ("activations", "ms", "times ours"), matrices)
+    table("representations-page", ("all layers of", "ms"), map(page, PAIRS))
 
 
 if __name__ == "__main__":

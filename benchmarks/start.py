@@ -11,14 +11,12 @@ import statistics
 import tempfile
 import time
 
-import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.training import hardware
+from benchmarks import table
 from tests.browser import chromium, served
 
 STARTS = 5
-ROW = "{:40}{:>9}{:>9}{:>9}"
 
 
 def opened(browser: Browser, address: str) -> tuple[float, float]:
@@ -44,9 +42,7 @@ def started(browser: Browser) -> list[tuple[float, ...]]:
 
 
 def main() -> None:
-    """Print the figures."""
-    print(hardware(torch.device("cpu")))
-    print(ROW.format("seconds, medians", "answers", "heading", "settled"))
+    """Print the figures, and keep them."""
     found: dict[str, list[tuple[float, ...]]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -56,8 +52,14 @@ def main() -> None:
                 for kept in ("an empty shelf", "the same shelf again"):
                     for session, times in zip(("first", "second"), started(browser), strict=True):
                         found.setdefault(f"{kept}, {session} session", []).append(times)
-    for what, times in found.items():
-        print(ROW.format(what, *(f"{statistics.median(each):.2f}" for each in zip(*times, strict=True))))
+    table(
+        "start",
+        ("seconds", "server answers", "first heading", "home page settled"),
+        (
+            [what, *(f"{statistics.median(each):.2f}" for each in zip(*times, strict=True))]
+            for what, times in found.items()
+        ),
+    )
 
 
 if __name__ == "__main__":

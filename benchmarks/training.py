@@ -1,7 +1,8 @@
 """Training speed: our loop against a plain PyTorch loop, and against the CNN's bare convolutions.
 
 Run `python -m benchmarks.training [--recipes relu-mlp/vanilla …]` from the repository root: some five minutes on two
-idle cores, on the GPU where there is one. It prints figures and asserts nothing.
+idle cores, on the GPU where there is one. It prints figures, keeps them where all
+recipes are timed, and asserts nothing.
 
 1. Epochs a second of `satcore.training.train` and of a plain loop after PyTorch's MNIST example (eager, float32,
    default Adam, DataLoader without workers), with the same first weights, batch size, objective and threads: each
@@ -27,12 +28,8 @@ import argparse
 import dataclasses
 import functools
 import itertools
-import platform
-import re
 import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -41,13 +38,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import seconds, table
 from satcore import data
 from satcore.networks import build
 from satcore.recipes import FAMILIES, RECIPES, TRAINING_IMAGES, Phase, Recipe
 from satcore.training import faster, penalty, train
 from satcore.training.loop import PRECISIONS
 
-ROW = "{:22}{:>6}{:>10}{:>12}{:>8}{:>12}{:>8}  {}"
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CNN = "cnn/vanilla"
 TIMED = [*(f"{family}/vanilla" for family in FAMILIES), "sigmoid-mlp/saturated", "relu-mlp/saturated"]
 BATCHES, BLOCKS = 10, 5  # of the bare layers: so many batches between two readings of the clock, so many times
@@ -91,16 +89,6 @@ def plain(recipe: Recipe, device: torch.device) -> Iterator[None]:
         yield
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """How long one call takes, until the device is done with it."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
-    started = time.perf_counter()
-    work()
-    wait()
-    return time.perf_counter() - started
-
-
 def epoch_seconds(recipe: Recipe, phase: Phase, device: torch.device) -> dict[str, float]:
     """Seconds an epoch of `phase`, begun from an untrained network: medians, by contender."""
     warm_up, timed = (0, 1) if recipe.family == "cnn" and device.type == "cpu" else (1, 3)
@@ -140,48 +128,35 @@ def _passes(layer: nn.Module, x: Tensor, wanted: list[Tensor], gradient: Tensor)
         torch.autograd.grad(layer(x), wanted, gradient)
 
 
-def hardware(device: torch.device) -> str:
-    """What this runs on, in words."""
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    cpu = model[1] if model else platform.processor() or platform.machine()
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "the CPU"
-    return f"{cpu}; torch {torch.__version__}, {torch.get_num_threads()} threads; device: {name}"
-
-
-def epochs_a_second(names: Sequence[str], device: torch.device) -> dict[str, dict[str, float]]:
-    """Print a line a recipe, of its longest phase; seconds an epoch, by recipe and contender."""
-    print("\nEpochs a second, and how many times the plain loop's")
-    print(ROW.format("recipe", "batch", "plain", "float32", "ratio", "bfloat16", "ratio", "chosen by measurement"))
-    times = {}
+def epochs_a_second(names: Sequence[str], times: dict[str, dict[str, float]]) -> Iterator[list[str]]:
+    """A row a recipe, of its longest phase; notes in `times` its seconds an epoch, by contender."""
     for recipe in (RECIPES[name] for name in names):
         phase = max(recipe.phases, key=lambda phase: phase.epochs)
-        took = times[recipe.name] = epoch_seconds(recipe, phase, device)
-        rates = [f"{1 / took['plain']:.3g}"]
-        for name in PRECISIONS:
-            rates += [f"{1 / took[name]:.3g}", f"{took['plain'] / took[name]:.2f}"]
-        print(ROW.format(recipe.name, phase.batch_size, *rates, faster(recipe, device.type)), flush=True)
-    return times
+        took = times[recipe.name] = epoch_seconds(recipe, phase, DEVICE)
+        chosen = faster(recipe, DEVICE.type)
+        rates = (f"{1 / took[contender]:.3g}" for contender in ("plain", *PRECISIONS))
+        yield [recipe.name, f"{phase.batch_size}", *rates, chosen, f"{took['plain'] / took[chosen]:.2f}"]
+
+
+def beside_bare(took: dict[str, float], bare: Sequence[float]) -> Iterator[list[str]]:
+    """A row a precision: an epoch of the CNN, and its layers' passes alone."""
+    convolutions, dense = sum(bare[:2]), sum(bare[2:])
+    for precision in PRECISIONS:
+        alone = (f"{each:.3g}" for each in (took[precision], convolutions, dense))
+        yield [precision, *alone, f"{took[precision] / convolutions:.2f}"]
 
 
 def main(names: Sequence[str]) -> None:
-    """Print the figures of these recipes."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(hardware(device))
+    """Print the figures of these recipes, and keep them where none is left out."""
     for split in ("train", "test"):  # our loop's data, loaded outside the clock like the plain loop's
         data.load(split)
-    bare = bare_seconds(RECIPES[CNN], device) if CNN in names else []
-    times = epochs_a_second(names, device)
-    if not bare:
-        return
-    convolutions, dense = sum(bare[:2]), sum(bare[2:])
-    print(
-        f"\nThe CNN, seconds an epoch: bare convolutions {convolutions:.3g} ({bare[0]:.3g} and {bare[1]:.3g}), "
-        f"bare dense layers {dense:.3g}"
-    )
-    for precision in PRECISIONS:
-        took = times[CNN][precision]
-        print(f"our whole epoch, {precision}: {took:.3g}, {took / convolutions:.2f} times the bare convolutions")
+    bare = bare_seconds(RECIPES[CNN], DEVICE) if CNN in names else []
+    times: dict[str, dict[str, float]] = {}
+    header = ("epochs a second", "batch", "plain loop", *(f"ours, {each}" for each in PRECISIONS), "chosen", "ratio")
+    table("training", header, epochs_a_second(names, times), keep=set(TIMED) <= set(names))
+    if bare:
+        header = ("an epoch of the CNN (s)", "ours", "convolutions alone", "dense layers alone", "ours / convolutions")
+        table("training-cnn", header, beside_bare(times[CNN], bare))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ One viewer comes first, on a server with a shelf of its own, then twenty on anot
 counted. What somebody has asked for already is known to the server from then on: of that the twenty have more than
 the one.
 
-Of the one viewer it is also said what a click to a page costs: the seconds that the server's process was at work, on
-whichever processor, until the next click.
+By page it is also said what a click costs: the seconds that the server's process was at work, on whichever processor,
+until the viewer's next click, for whomever; so that it is the one viewer's whose costs are told apart.
 """
 
 import argparse
@@ -26,16 +26,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psutil
-import torch
 import websockets
 from google.protobuf.message import Message
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection
 
-from benchmarks.training import hardware
+from benchmarks import table
 from tests.browser import served
 
+VIEWERS, THINK = 20, 5.0  # so many, who click so many seconds apart
 PATIENCE = 300.0  # seconds until a page counts as hanging
 LARGEST = 2**30  # bytes of a message
 PAGES = (
@@ -65,17 +65,20 @@ class Waits:
     megabytes: list[float] = field(default_factory=list)
     processor: float = 0.0
 
-    def said(self) -> str:
-        """Median, 95th percentile and worst, and the memory at a few moments."""
+    def figures(self) -> list[str]:
+        """Of how many clicks: median, 95th percentile and worst, in seconds; what one costs; memory."""
         waits = sorted(wait for there in self.seconds.values() for wait in there)
-        median, late, worst = statistics.median(waits), waits[int(0.95 * (len(waits) - 1))], waits[-1]
-        moments = [self.megabytes[at * (len(self.megabytes) - 1) // 4] for at in range(5)]
-        return (
-            f"{len(waits)} clicks: median {median:.2f} s, 95th percentile {late:.2f} s, worst {worst:.2f} s; "
-            f"{self.processor / len(waits):.2f} s of a processor a click; "
-            f"memory {' → '.join(f'{megabytes:.0f}' for megabytes in moments)} MB, at most "
-            f"{max(self.megabytes):.0f}; tracebacks {dict(self.tracebacks) or 'none'}"
-        )
+        took = statistics.median(waits), waits[int(0.95 * (len(waits) - 1))], waits[-1], self.processor / len(waits)
+        quarters = [self.megabytes[at * (len(self.megabytes) - 1) // 4] for at in range(1, 5)]
+        memory = ", ".join(f"{megabytes:.0f}" for megabytes in quarters)
+        return [f"{len(waits)}", *(f"{each:.2f}" for each in took), memory, f"{max(self.megabytes):.0f}"]
+
+    def pages(self) -> Iterator[list[str]]:
+        """The same, page by page."""
+        for page, seconds in sorted(self.seconds.items()):
+            work = self.work[page]
+            figures = statistics.median(seconds), max(seconds), statistics.mean(work), max(work)
+            yield [page or "home", f"{len(seconds)}", *(f"{each:.2f}" for each in figures)]
 
 
 class Viewer:
@@ -211,27 +214,41 @@ def serving(address: str) -> Iterator[psutil.Process]:
             yield child
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--viewers", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--think", type=float, default=5.0, help="seconds between clicks, in the mean")
-    asked = parser.parse_args()
-    print(hardware(torch.device("cpu")))
+def crowds(asked: argparse.Namespace) -> Iterator[list[str]]:
+    """A row for one viewer, and one for many; of each crowd also a table by page."""
     for viewers in (1, asked.viewers):
         with tempfile.TemporaryDirectory() as shelf:
             os.environ["SATCORE_SHELF"] = shelf  # on which nothing is kept from another server
             with served() as address:
                 waits = asyncio.run(crowd(address, next(serving(address)), viewers, asked.minutes, asked.think))
-        print(f"\n{viewers} of them, {waits.said()}", flush=True)
-        for page, seconds in sorted(waits.seconds.items()):
-            work = waits.work[page]
-            of_a_processor = f"; {statistics.mean(work):.2f} s of a processor, at most {max(work):.2f}"
-            print(
-                f"  {page or 'home':16}{len(seconds):5} clicks, median {statistics.median(seconds):6.2f} s, worst "
-                f"{max(seconds):6.2f} s{of_a_processor if viewers == 1 else ''}"
-            )
+        header = ("page", "clicks", "median (s)", "worst (s)", "processor until the next click (s)", "at most (s)")
+        table("viewers-by-page", header, waits.pages(), keep=False)
+        if waits.tracebacks:
+            raise SystemExit(f"expected no traceback, got {dict(waits.tracebacks)}")
+        yield [f"{viewers}", f"{asked.minutes:g}", f"{asked.think:g}", *waits.figures()]
+
+
+def main() -> None:
+    """Print the figures, and keep them where it was twenty who took their time."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--viewers", type=int, default=VIEWERS)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--think", type=float, default=THINK, help="seconds between clicks, in the mean")
+    asked = parser.parse_args()
+    header = (
+        "viewers",
+        "minutes",
+        "think (s)",
+        "clicks",
+        "median (s)",
+        "95th percentile (s)",
+        "worst (s)",
+        "processor a click (s)",
+        "memory at each quarter (MB)",
+        "at most (MB)",
+    )
+    rows = list(crowds(asked))
+    table("viewers", header, rows, keep=(asked.viewers, asked.think) == (VIEWERS, THINK))
 
 
 if __name__ == "__main__":
