@@ -44,6 +44,20 @@ def test_a_network_is_brought_along_opened_and_taken_away_again(visit):
     assert page.asked_elsewhere == []
 
 
+def test_who_begins_an_examination_sees_how_far_it_gets(visit):
+    page = visit("/networks?shelf=your+own")
+    upload(page, "Examined.onnx", onnx_file())
+    mine = card(page, "mine/examined")
+    expect(mine).to_contain_text("10,000 test images", timeout=PATIENCE)  # measured: nothing else runs the page again
+    mine.get_by_role("button", name="Examine it").click(timeout=PATIENCE)
+    expect(mine).to_contain_text(re.compile(r"Examined by attacks and proofs: \d+ %"), timeout=PATIENCE)
+    mine.get_by_role("button", name="Stop").click()
+    expect(mine.get_by_role("button", name=re.compile("xamin"))).to_be_visible(timeout=PATIENCE)
+    mine.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("heading", name="mine/examined")).to_have_count(0, timeout=PATIENCE)
+
+
 def test_what_is_no_network_is_refused_in_one_sentence(visit):
     page = visit("/networks")
     upload(page, "bad.onnx", b"hello")

@@ -34,12 +34,13 @@ def end(name: str) -> None:
 def _as_it_goes(name: str, key: str, going: bool) -> None:
     with one_sentence():
         found, report = reality.load(name), background.report(key)
-        if report is None and going and not _begins(key):
-            st.rerun()  # it has ended: nothing is to be looked at again and again
+        under_way = report is not None or _begins(key)
+        if under_way != going:
+            st.rerun()  # it has begun or ended: from now on it is looked at every second, or no longer
         if found is not None and found.right:
             said = reality.verdict(found)
             st.markdown(f"{said[0].upper()}{said[1:]}.")
-        if report is not None or _begins(key):
+        if under_way:
             said = f"{100 * report.done:.0f} %, {report.says}" if report else "it begins"
             st.progress(report.done if report else 0.0, text=f"Examined by attacks and proofs: {said}")
             st.button("Stop", key=f"stop {key}", on_click=background.stop, args=(key,))
