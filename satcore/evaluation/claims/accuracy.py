@@ -150,13 +150,13 @@ def _stabilised(there: There) -> Found:
         saturated, control = family.saturated, family.control
         outcomes[family.name] = outcome(
             saturated.stabilised <= FEW,
-            f"{tenths(saturated.stabilised)} (control {tenths(control.stabilised)}); FGSM as published "
-            f"{tenths(saturated.fgsm)}",
+            f"{tenths(saturated.stabilised)} (control {tenths(control.stabilised)}); by autograd "
+            f"{tenths(saturated.pgd)} (control {tenths(control.pgd)})",
         )
-        for label, what in (("FGSM", "fgsm"), ("stable", "stabilised")):
+        for label, what in (("autograd", "pgd"), ("stable", "stabilised")):
             left = {training: percent(getattr(getattr(family, training), what)) for training in _TRAININGS[2:]}
             bars.append(Bars(family.name, label, left))
-    return Found(outcomes, bars, "Right after PGD with such a gradient, in percent")
+    return Found(outcomes, bars, "Right after PGD on the cross-entropy, in percent")
 
 
 def _paper(training: str, column: int) -> str:
@@ -256,7 +256,8 @@ REPLIES = (
         section=REPLY,
         where="arXiv:1704.01547",
         says="With a gradient that is stabilised the attacks succeed.",
-        rule=f"PGD within ε = {EPSILON:g}, its gradient exact or softened, leaves at most {100 * FEW:.0f} %.",
+        rule=f"PGD on the cross-entropy within ε = {EPSILON:g}, its gradient exact or softened, leaves at most "
+        f"{100 * FEW:.0f} %.",
         find=_stabilised,
     ),
 )

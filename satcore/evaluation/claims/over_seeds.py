@@ -64,6 +64,7 @@ def _evidence(figures: Figures) -> Evidence:
         fgsm=figures["fgsm_accuracy"],
         unmoved=nothing_known,
         worst=standing.interval[1],  # at most
+        pgd=nothing_known,
         stabilised=nothing_known,
         kurtosis=[nothing_known if there is None else there for there in figures["kurtosis"]],
         within=list(figures["within"]),
