@@ -9,6 +9,7 @@ from satcore.dashboard.shared.style import COLOURS, Style
 from satcore.dashboard.shared.take_away import figure
 from satcore.evaluation import claims, seeds
 from satcore.evaluation.claims.over_seeds import over_seeds
+from satcore.recipes import PAPER_TRAININGS
 
 if not st.session_state.pop("through the front door", False):  # a first deep link, past app.py
     import app
@@ -25,7 +26,7 @@ with one_readable_line():
         with filters:
             shown = controls.filtered(found)
         with colours:
-            legend({training: Style(colour, "solid", training) for training, colour in COLOURS.items()})
+            legend({training: Style(COLOURS[training], "solid", training) for training in PAPER_TRAININGS})
     with figure("claims", downloads.of_claims(found)):
         claims_view(shown, over_seeds(seeds.load()[0]), key="claims")
     st.caption(words.HOW)

@@ -1,5 +1,6 @@
 """The page of claims in a real browser."""
 
+import itertools
 import re
 
 import pytest
@@ -23,3 +24,12 @@ def test_verdicts_are_words_and_a_network_leads_to_its_screen(visit):
     expect(page).to_have_url(re.compile(r"/representations\?"), timeout=PATIENCE)
     expect(page.get_by_text("relu-mlp/saturated").first).to_be_visible(timeout=PATIENCE)
     assert page.asked_elsewhere == []
+
+
+def test_no_label_of_a_figure_runs_into_the_next(visit):
+    page = visit("/claims?part=Fig.+4%3A+geometry+between+two+digits")
+    labels = page.locator("article[data-claim='length-at-transitions'] svg text")
+    expect(labels.filter(has_text="3→7")).to_have_count(3, timeout=PATIENCE)  # one a family
+    boxes = [label.bounding_box() for label in labels.filter(has_text="→").all()]
+    gaps = [after["x"] - before["x"] - before["width"] for before, after in itertools.pairwise(boxes)]
+    assert len(gaps) == 11 and min(gaps) > 2

@@ -31,7 +31,10 @@ function drawn({ groups, unit, logarithmic, of_what }) {
   const scale = scaleOf(all.flatMap(({ value, paper }) => (paper === null ? [value] : [value, paper])), logarithmic)
   const names = [...new Set(groups.map(({ family }) => family))]
   const wide = Math.min(28, (WIDTH - FAMILY_GAP * (names.length - 1) - GROUP_GAP * groups.length) / all.length)
-  const widthOf = ({ bars, label }) => Math.max(wide * bars.length, LETTER * label.length) + GROUP_GAP
+  const bare = ({ bars, label }) => Math.max(wide * bars.length, LETTER * label.length)
+  const taken = groups.reduce((sum, group) => sum + bare(group), FAMILY_GAP * (names.length - 1))
+  const gap = Math.min(GROUP_GAP, (WIDTH - taken) / groups.length)  // less between labels than between families
+  const widthOf = (group) => bare(group) + gap
   const of = (family) => groups.filter((group) => group.family === family)
   const natural = (family) => of(family).reduce((sum, group) => sum + widthOf(group), 0)
   const spare = (WIDTH - names.reduce((sum, family) => sum + natural(family), 0)) / names.length
