@@ -86,11 +86,10 @@ SCENES = (
     Scene(
         title="Between a 3 and a 7",
         says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
-        "jumps.",
+        "jumps; so does the control's, trained alike without the penalty.",
         look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps.",
         notes="Play it, or drag the cursor. Resting is what the paper calls robust; but there are jumps all along the "
-        "way, and the path is no shorter for them. Flat between jumps is not far from a jump. The control's rests and "
-        "jumps as well.",
+        "way, and the path is no shorter for them. Flat between jumps is not far from a jump.",
         page="interpolation",
         part="Line",
         settings={"networks": [VANILLA, SATURATED], "source": "3", "target": "7"},
