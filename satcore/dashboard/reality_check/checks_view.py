@@ -46,6 +46,8 @@ def _figures(figures: dict[str, float]) -> str:
     if len(shown) > 2:
         shown = [shown[0], shown[-1]]
     return ", ".join(
-        f"{name} {value:.3g}" if "output" in name or "logit" in name else f"{name}: {100 * value:.1f} %"
+        f"{name} {value:.3g}"
+        if "output" in name or "logit" in name
+        else f"{name}: {100 * value:.1f}\N{NO-BREAK SPACE}%"
         for name, value in shown
     )
