@@ -26,7 +26,7 @@ def opened(browser: Browser, address: str) -> tuple[float, float]:
     page.goto(address)
     page.get_by_role("heading").first.wait_for()
     heading = time.perf_counter() - begun
-    page.locator(".js-plotly-plot .barlayer").first.wait_for()
+    page.locator(".st-key-table_1 svg text").first.wait_for()
     page.locator("[data-test-script-state=notRunning]").wait_for()
     settled = time.perf_counter() - begun
     page.close()

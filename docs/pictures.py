@@ -35,7 +35,7 @@ class Picture:
 
 
 PICTURES = {
-    "home": Picture("", ".js-plotly-plot .barlayer"),
+    "home": Picture("", ".st-key-table_1 svg text"),
     "reality": Picture("reality_check", "td button"),
     "interpolation": Picture(
         "interpolation?source=6&target=9&hide=navigation", "section[data-network] svg path", ".st-key-figure-line"

@@ -1,7 +1,8 @@
 import streamlit as st
 
 from satcore import library
-from satcore.dashboard.home import cards, compute, controls, downloads, figures, objected, words
+from satcore.dashboard.home import cards, compute, controls, downloads, objected, words
+from satcore.dashboard.home.table_1_view import table_1_view
 from satcore.dashboard.shared import digits, pictures, stage
 from satcore.dashboard.shared.controls import choice_of_example
 from satcore.dashboard.shared.guard import one_readable_line, one_sentence
@@ -32,14 +33,7 @@ if measured:
     objection = stage.objected()
     shown, axis = objected.shown(measured, objection)
     with figure("table 1", downloads.of_table_1(numbers)):
-        st.plotly_chart(
-            figures.table_1(shown, TABLE_1, axis),
-            key="table_1",
-            height="stretch",
-            config={"displayModeBar": False},
-            alt="Bars: how many test images each network still gets right after FGSM, and for how many of them "
-            "only because the gradient was exactly zero",
-        )
+        table_1_view(shown, TABLE_1, axis, key="table_1")
     stage.ends("Table 1")
     st.caption(words.TABLE_1 if objection is None else words.OBJECTED)
     with st.expander("The numbers"):

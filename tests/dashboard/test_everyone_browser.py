@@ -15,7 +15,7 @@ from tests.dashboard.pages import own_mlp
 pytestmark = pytest.mark.browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PAGES = {  # what is there when the page is
-    "": ".js-plotly-plot",
+    "": ".st-key-table_1 svg text",
     "interpolation?points=51&grid=50": "section[data-network]",
     "representations": "section canvas, canvas",
     "weights": ".js-plotly-plot",
@@ -26,7 +26,7 @@ PAGES = {  # what is there when the page is
     "over_seeds": "figure svg circle",
     "train": "figure svg text",
     "networks": "[data-testid=stVerticalBlock]",
-    "?scene=1": ".js-plotly-plot",
+    "?scene=1": ".st-key-table_1 svg text",
 }
 VIEWS = {  # what else there is to see on some of them, one after the other
     "interpolation?points=51&grid=50": {"Plane": ".js-plotly-plot"},

@@ -1,18 +1,18 @@
 """The home page, run without a browser."""
 
-import json
 import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from satcore import attacks, data, library
-from satcore.dashboard.home import compute, downloads, figures, objected, words
+from satcore.dashboard.home import compute, downloads, objected, words
 from satcore.dashboard.shared import cache, controls, pictures
 from satcore.dashboard.shared.style import COLOURS
 from satcore.evaluation import reality
 from satcore.paper import TABLE_1
-from tests.dashboard.pages import MLPS, ROOT, damage, own_cnn, own_mlp
+from satcore.recipes import PAPER_TRAININGS
+from tests.dashboard.pages import MLPS, ROOT, damage, own_cnn, own_mlp, told
 from tests.dashboard.pages import opened as opened_page
 from tests.examples import SHIPPED
 
@@ -110,7 +110,7 @@ def test_says_how_to_train_where_there_are_no_networks(shipped):
 def test_own_networks_are_enough(shipped):
     page = opened(networks=own_mlp(), pick="by index")
     assert not page.exception and not page.error
-    assert not page.get("plotly_chart") and len(cards(page)) == 1
+    assert not page.dataframe and len(cards(page)) == 1
 
 
 def test_some_of_the_networks_are_enough_and_a_damaged_card_is_one_sentence(shipped):
@@ -140,13 +140,17 @@ def test_the_ways_to_choose_are_those_of_the_library():
 
 
 def test_the_figure_shows_what_is_right_only_for_want_of_a_gradient():
-    measured = {"cnn/saturated": {"accuracy": 0.99, "fgsm_accuracy": 0.98, "right_unmoved": 0.9}}
-    figure = figures.table_1(measured, TABLE_1, objected.AS_PUBLISHED)
-    moved, unmoved = [trace for trace in figure.data if trace.type == "bar" and trace.x[0] is not None]
-    assert moved.x[0] == pytest.approx(8) and unmoved.x[0] == pytest.approx(90)
-    assert not moved.marker.pattern.shape and unmoved.marker.pattern.shape
-    assert moved.marker.color == unmoved.marker.color == COLOURS["saturated"]
-    assert "98.0" in "".join(annotation.text for annotation in figure.layout.annotations)
+    families = told(opened(), "families")
+    assert [family["title"] for family in families] == ["Sigmoid MLP", "ReLU MLP", "CNN"]
+    for family, group in zip(families, ("sigmoid-mlp", "relu-mlp", "cnn"), strict=True):
+        assert [row["training"] for row in family["rows"]] == list(PAPER_TRAININGS)
+        for row in family["rows"]:
+            name = f"{group}/{row['training']}"
+            shares = library.describe(name).measurements
+            drawn = [row[bar] for bar in ("clean", "right", "unmoved")]
+            assert drawn == [100 * shares[share] for share in ("accuracy", "fgsm_accuracy", "right_unmoved")]
+            assert tuple(row["paper"] or ()) == TABLE_1.get(name, ()) and row["colour"] == COLOURS[row["training"]]
+            assert f"{row['right']:.2f} % right after FGSM" in row["says"]
 
 
 def test_a_perturbation_is_drawn_orange_where_raised_blue_where_lowered_and_not_where_nothing_changed():
@@ -179,15 +183,16 @@ def test_the_python_of_table_1_measures_what_the_card_says(capsys):
 
 @pytest.mark.parametrize("asked", ["margin, autograd", "margin, softened"])
 def test_an_objection_shows_what_the_ladder_has_left(asked):
-    charts = [json.loads(opened(objection=said).get("plotly_chart")[0].proto.spec) for said in (asked, "none, exact")]
-    titles = [chart["layout"]["xaxis3"]["title"]["text"] for chart in charts]
+    pages = [opened(objection=said) for said in (asked, "none, exact")]
+    titles = [told(page, "axis") for page in pages]
     assert asked.partition(", ")[0] in titles[0] and titles[1] == objected.AS_PUBLISHED
-    said = [note["text"] for note in charts[0]["layout"]["annotations"]]
-    for name in MLPS:
+    objected_to, as_published = ([row for family in told(page, "families") for row in family["rows"]] for page in pages)
+    assert len(objected_to) == 12  # softened is exact where nothing can be softened
+    assert not any(row["unmoved"] for row in objected_to) and any(row["unmoved"] for row in as_published)
+    for name, row in zip(MLPS, objected_to[:4], strict=True):
         there = reality.load(name)
         left = there and there.left(f"FGSM, {asked}")
-        assert left and f"<b>{100 * left.share:.1f}</b>" in said
-    assert len([text for text in said if text[3].isdigit()]) == 12  # softened is exact where nothing can be softened
+        assert left and row["right"] == pytest.approx(100 * left.share)
 
 
 def test_an_objection_says_so_and_is_taken_back_at_a_press():

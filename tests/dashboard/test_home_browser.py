@@ -44,7 +44,7 @@ def test_a_page_is_whole_and_asks_nothing_of_any_other_host(visit, path):
     if path == "/networks":
         expect(page.get_by_role("heading", name="cnn/control")).to_be_visible(timeout=PATIENCE)
     else:
-        expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".st-key-table_1 svg text").first).to_be_visible(timeout=PATIENCE)
         expect(cards(page)).to_have_count(4, timeout=PATIENCE)
     for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
         show_on(page, viewport, scheme)

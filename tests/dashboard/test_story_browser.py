@@ -15,7 +15,7 @@ from tests.browser import LAPTOP, PATIENCE, PHONE, show_on
 pytestmark = pytest.mark.browser
 STORY = story()
 FIGURES = {  # by part of a page: what is there when a scene of it is
-    "Table 1": ".js-plotly-plot .barlayer",
+    "Table 1": ".st-key-table_1 svg rect",
     "Saturation": ".js-plotly-plot .barlayer",
     "course": "[data-key=course] > svg path",
     "Line": "section[data-network] svg path",
@@ -91,7 +91,7 @@ def test_the_whole_talk_is_given_with_one_key(visit):
     whole(page, len(STORY))
     page.keyboard.press("Home")
     whole(page, 1)
-    grows(page, 1, ".js-plotly-plot .ytick text")
+    grows(page, 1, ".st-key-table_1 svg .title")
     page.keyboard.press("End")
     whole(page, len(STORY))
     page.keyboard.press("ArrowLeft")
