@@ -59,10 +59,21 @@ def seeds_in(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         if not (first.isdecimal() and (last.isdecimal() if dash else True)):
             raise ValueError(f'expected seeds such as "0-4" or "1,3,5", got {text[:40]!r}')
-        found += range(int(first), int(last or first) + 1)
-    if not 1 <= len(found) <= MOST:
-        raise ValueError(f"expected from 1 to {MOST:,} seeds, got {len(found):,}")
+        least, greatest = int(first), int(last or first)
+        if not 0 <= greatest - least < MOST - len(found):  # before so many numbers are written down
+            raise ValueError(f"expected from 1 to {MOST:,} seeds, counted upwards, got {text[:40]!r}")
+        found += range(least, greatest + 1)
     return list(dict.fromkeys(found))
+
+
+def settings_in(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """The settings that the `texts` name, with their values. Raises ValueError for another text, and two of one."""
+    found: dict[str, list[Any]] = {}
+    for name, values in map(setting_in, texts):
+        if name in found:
+            raise ValueError(f"expected all values of {name} in one list, such as {name}=A,B, got two lists")
+        found[name] = values
+    return found
 
 
 def setting_in(text: str) -> tuple[str, list[Any]]:

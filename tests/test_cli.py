@@ -379,7 +379,7 @@ def test_an_interrupted_command_has_its_runs_pause_and_leaves_no_half_a_network(
     {
         ("relu-mlp/other",): f"expected a network out of {', '.join(RECIPES)}, got 'relu-mlp/other'",
         (NAME, "--seeds", "0-"): 'expected seeds such as "0-4" or "1,3,5", got \'0-\'',
-        (NAME, "--seeds", "0-99999"): "expected from 1 to 10,000 seeds, got 100,000",
+        (NAME, "--seeds", "0-99999"): "expected from 1 to 10,000 seeds, counted upwards, got '0-99999'",
         (NAME, "--set", "colour=red"): "expected NAME=VALUE,… with a NAME out of widths, nonlinearity, step, ",
         (NAME, "--set", "widths=wide"): "expected a value such as 400x400 for widths, got 'wide'",
         (NAME, "--set", "lambda_max=-1"): "expected λ's maximum at least 0, got -1.0",

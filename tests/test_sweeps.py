@@ -32,10 +32,16 @@ def test_seeds_and_settings_are_read_as_they_are_written():
     assert sweeps.setting_in("epochs=3,4") == ("epochs", [3, 4])
 
 
-@pytest.mark.parametrize("text", ["", "1-", "-1", "a", "1,,2", "3-1", "0-99999", "1.5"])
+@pytest.mark.parametrize("text", ["", "1-", "-1", "a", "1,,2", "3-1", "0-99999", f"0-{10**20}", "0-9,0-9999", "1.5"])
 def test_other_seeds_are_refused(text):
     with pytest.raises(ValueError, match=r"^expected "):
         sweeps.seeds_in(text)
+
+
+def test_no_value_of_a_setting_that_is_given_twice_is_dropped_without_a_word():
+    assert sweeps.settings_in(["epochs=3,4", "step=no"]) == {"epochs": [3, 4], "step": [False]}
+    with pytest.raises(ValueError, match=r"^expected all values of epochs in one list"):
+        sweeps.settings_in(["epochs=3", "epochs=4"])
 
 
 def test_all_combinations_are_there_once():

@@ -153,7 +153,7 @@ def _sweep_parser(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE,…",
-        help="a setting and its values, such as lambda_max=0,1e-9 or widths=200x200; may be given again",
+        help="a setting and its values, such as lambda_max=0,1e-9 or widths=200x200; may be given again, for another",
     )
     parser.add_argument(
         "--on", default="local", metavar="ENGINE", help="local, one process a core, or dask://ADDRESS (default local)"
@@ -166,9 +166,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from satcore import library, sweeps
     from satcore.files import check_writable
 
-    wanted = sweeps.variations(
-        options.names, sweeps.seeds_in(options.seeds), dict(sweeps.setting_in(said) for said in options.set)
-    )
+    wanted = sweeps.variations(options.names, sweeps.seeds_in(options.seeds), sweeps.settings_in(options.set))
     check_writable(library.user_shelf())
     with percent_bar(f"{len(wanted)} networks") as bar:
         done = 0
