@@ -72,7 +72,7 @@ SCENES = (
         title="How gradients vanish",
         says="{quick/saturated-seed-1 epochs} epochs as the penalty rises: after FGSM (cross-entropy, float32 "
         "autograd) {quick/saturated-seed-1 after FGSM} of all {quick/saturated-seed-1 images} test images are right, "
-        "without it {quick/control-seed-1 after FGSM}.",
+        "without the penalty {quick/control-seed-1 after FGSM}.",
         look="the thick curve, right after FGSM, and the hatching, a gradient that is exactly zero: one follows the "
         "other.",
         notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, and in grey the "
