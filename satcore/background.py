@@ -88,8 +88,8 @@ def give_way() -> None:
 def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str], None]]:
     """While the work of this `key` is done: gives what reports the share done and what is under way.
 
-    `in_turn`: only once no other work of this kind is under way on this shelf. Raises ValueError where it is being done
-    already, and OSError where nothing can be written there.
+    `in_turn`: only once no other work of this kind is under way on this shelf, first come, first served. Raises
+    ValueError where it is being done already, and OSError where nothing can be written there.
     """
     place = folder(key)
     with written(place):
@@ -110,11 +110,36 @@ def at_work(key: str, *, in_turn: bool = False) -> Iterator[Callable[[float, str
         (place / REPORT).unlink(missing_ok=True)  # of who was killed at it: another process may have that number by now
         if in_turn:
             report(0.0, WAITS)
-            turn = place.parent / f"{key.partition('-')[0]}.{LOCK}"
-            with written(turn):
-                stack.enter_context(FileLock(turn))
+            stack.callback(_turn(key).release)
         report(0.0, "begins")
         yield report
+
+
+def _turn(key: str) -> FileLock:
+    """Wait for the turn of the work of this `key`: the lock that whoever's turn it is holds."""
+    path = folder("") / f"{_kind(key)}.{LOCK}"
+    with written(path):
+        turn = FileLock(path)
+        turn.acquire()
+        while _somebody_came_before(key):
+            turn.release()
+            time.sleep(GLANCE)  # in which they take it
+            turn.acquire()
+    return turn
+
+
+def _somebody_came_before(key: str) -> bool:
+    """Whether other work of this kind has waited for its turn for longer."""
+    since = dict[str, int]()
+    for path in folder("").glob(f"{_kind(key)}-*/{REPORT}"):
+        with contextlib.suppress(FileNotFoundError):  # it may have ended by now
+            since[path.parent.name] = path.stat().st_mtime_ns
+    before = [other for other, when in since.items() if when < since.get(key, 0)]
+    return any(there is not None and there.says == WAITS for there in map(report, before))
+
+
+def _kind(key: str) -> str:
+    return key.partition("-")[0]
 
 
 def report(key: str) -> Report | None:

@@ -62,6 +62,25 @@ def test_in_turn_one_waits_for_the_other():
     assert order == ["first", "second"]
 
 
+def test_who_came_first_has_the_first_turn():
+    order, threads = [], []
+
+    def wait(key):
+        with background.at_work(key, in_turn=True):
+            order.append(key)
+
+    with background.at_work("dig-first", in_turn=True):
+        for key in ("dig-c", "dig-a", "dig-d", "dig-b"):
+            threads.append(threading.Thread(target=wait, args=(key,)))
+            threads[-1].start()
+            while (there := background.report(key)) is None or there.says != background.WAITS:
+                assert threads[-1].is_alive()
+                time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    assert order == ["dig-c", "dig-a", "dig-d", "dig-b"]
+
+
 def test_a_damaged_report_is_none(own_shelf):
     with background.at_work("dig"):
         for content in ("", "[]", '{"done": "x"}', "[" * 9999):
