@@ -123,6 +123,7 @@ def test_another_start_sets_everything_as_it_is_there():
         ({"train_widths": "wide"}, "the widths of the hidden layers, such as 200, 200, got 'wide'"),
         ({"train_widths": ""}, "the widths of the hidden layers"),
         ({"train_learning_rate": "1.5"}, "a learning rate from 0 to 1, got 1.5"),
+        ({"train_learning_rate": "nan"}, "a learning rate from 0 to 1, got nan"),
         ({"train_clean_share": "2"}, "a clean share α from 0 to 1, got 2.0"),
         ({"train_initial_scale": "-3"}, "an initial scale at least 0, got -3.0"),
         ({"train_seed": "-1"}, "a seed from 0 to 2³²−1, got -1"),
@@ -158,11 +159,18 @@ def test_every_nonlinearity_that_can_be_trained_through_can_be_asked_for(name):
     assert not page.error and any(f"16 – 16 – 10, {name};" in there.value for there in page.caption)
 
 
-@pytest.mark.parametrize("unknown", ["train_nonlinearity", "train_start"])
-def test_a_choice_that_is_not_offered_is_left_out_of_the_address(unknown):
+@pytest.mark.parametrize("unknown", ["train_nonlinearity", "train_start", "train_step"])
+def test_a_choice_that_is_not_offered_is_left_out_of_the_address_which_is_said(unknown):
     page = opened(**{unknown: "step"})
     assert not page.error and page.selectbox(key="train_nonlinearity").value == "relu"
     assert unknown not in page.query_params
+    (said,) = page.warning
+    assert f"`{unknown}`" in said.value and not page.run().warning
+
+
+def test_of_an_address_that_asks_for_what_is_offered_nothing_is_said():
+    asked = {"train_start": "ReLU MLP", "train_which": "vanilla", "train_step": "true", "train_epochs": "3"}
+    assert not opened(**asked, train_nonlinearity="tanh").warning
 
 
 def test_the_page_is_not_drawn_anew_until_there_is_another_epoch(monkeypatch):

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 NOT_OURS = ("embed", "embed_options")  # which Streamlit keeps to itself
+TEXTS = "train_"  # what keys begin with that are no number inputs': what they ask for is read, or refused, as it is
 BEGUN_FOR = "begun anew for"  # of the session's state: the address that this run was begun anew for
 
 
@@ -36,7 +37,9 @@ def restored() -> bool:
 def forget_infinities() -> None:
     """Take numbers that aren't finite out of the address and begin anew: Streamlit's number inputs fail on them."""
     asked = st.query_params
-    kept = {key: [value for value in asked.get_all(key) if not _infinite(value)] for key in asked}
+    kept = {
+        key: [value for value in asked.get_all(key) if key.startswith(TEXTS) or not _infinite(value)] for key in asked
+    }
     if any(len(values) < len(asked.get_all(key)) for key, values in kept.items()):
         asked.from_dict({key: values for key, values in kept.items() if values})
         st.rerun()

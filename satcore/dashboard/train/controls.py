@@ -20,6 +20,7 @@ NONLINEARITIES = tuple(name for name in BY_NAME if name not in ("identity", "ste
 
 def start() -> Recipe:
     """The recipe to begin with."""
+    _say_what_is_left_out()
     begun = st.pills(
         "Begin with",
         STARTS,
@@ -43,6 +44,15 @@ def start() -> Recipe:
         width=145,
     )
     return recipe_of(begun, training)
+
+
+def _say_what_is_left_out() -> None:
+    """Of the address's choices those that aren't offered, and that Streamlit therefore takes out of it."""
+    offered = {START: STARTS, WHICH: TRAININGS, _key("nonlinearity"): NONLINEARITIES, _key("step"): ("true", "false")}
+    asked = st.query_params
+    left_out = [f"`{key}`" for key, choices in offered.items() if key in asked and asked[key] not in choices]
+    if left_out:
+        st.warning(words.LEFT_OUT.format(settings=", ".join(left_out)), icon=":material/info:")
 
 
 def run(recipe: Recipe) -> Run:

@@ -48,6 +48,7 @@ STOPS = "It pauses after the epoch that is under way."
 NO_RECORD = "Of its epochs nothing was kept. Another seed trains such a network anew."
 FORGOTTEN = "**{called}** is forgotten, with all that it had come to."
 GONE = "The training that this address asks for isn't on this machine: it has been forgotten, or was never begun here."
+LEFT_OUT = "What the address asks for isn't offered here, and is left as it would be without: {settings}."
 GUESSED = 0.2  # right by no more than this: who always names one digit is right about one time in ten
 WAITS = "It waits for its turn: one trains at a time."
 
