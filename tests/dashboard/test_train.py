@@ -241,10 +241,13 @@ def test_a_button_is_that_of_its_training_whichever_is_shown_by_then():
     assert len({button(page, label).key for page in shown for label in ("Forget it", "Resume")}) == 4
 
 
-def test_the_list_says_what_stays_true_until_it_is_drawn_again():
+def test_the_list_says_what_becomes_of_those_that_are_not_shown():
     run = Run(SMALL)
-    for report in (None, background.Report(0.0, background.WAITS, 1), background.Report(0.4, "epoch 2", 1)):
-        assert words.listed(Training(run, runs.Standing(run, report, "")), goes=True).startswith("under way · ")
+    reports = {"paused": None, "waits": background.Report(0.0, background.WAITS, 1)}
+    reports["under way"] = background.Report(0.4, "epoch 2", 1)
+    for where, report in reports.items():
+        training = Training(run, runs.Standing(run, report, ""))
+        assert words.listed(training, goes=report is not None).startswith(f"{where} · ")
 
 
 def test_the_address_says_which_training_is_shown():

@@ -12,7 +12,7 @@ from satcore.dashboard.shared.line_up import KEY as LINE_UP
 from satcore.dashboard.shared.style import COLOURS
 from satcore.dashboard.shared.take_away import figure
 from satcore.dashboard.train import downloads, words
-from satcore.dashboard.train.records import Beside, Epoch, Training, called, record, seconds_an_epoch
+from satcore.dashboard.train.records import Beside, Epoch, Training, called, record, seconds_an_epoch, trainings
 from satcore.dashboard.train.training_view import training_view
 from satcore.runs import Run
 
@@ -95,18 +95,32 @@ def heading(run: Run | None, training: Training | None, known: Mapping[str, Trai
 
 
 def others(known: Mapping[str, Training]) -> None:
-    """All trainings on this machine but those of the networks that ship, each shown at a press."""
-    own = {
-        key: training
-        for key, training in known.items()
-        if not training.name or training.name.startswith(f"{library.OWN}/")
-    }
+    """All trainings on this machine but those of the networks that ship, each shown at a press; looked at again and
+    again while any of them is under way.
+    """
+    own = _own(known)
     if own:
         st.subheader("On this machine")
+    goes = any(map(_goes, own)) and not stage.on_stage()
+    st.fragment(_listed, run_every=SELDOM if goes else None)(went=goes)
+
+
+def _listed(went: bool) -> None:
+    own = _own(trainings())
     with st.container(horizontal=True, gap="small"):
         for key, training in own.items():
             if st.button(words.listed(training, _goes(key)), key=f"show {key}", type="tertiary"):
                 _show(key)
+    if went and not any(map(_goes, own)):
+        st.rerun()  # and look no more
+
+
+def _own(known: Mapping[str, Training]) -> dict[str, Training]:
+    return {
+        key: training
+        for key, training in known.items()
+        if not training.name or training.name.startswith(f"{library.OWN}/")
+    }
 
 
 def controls(training: Training) -> None:

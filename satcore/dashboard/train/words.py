@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from satcore import networks
+from satcore import background, networks
 from satcore.dashboard.train.presets import PRESETS
 from satcore.dashboard.train.records import Beside, Epoch, Training, called
 from satcore.recipes import Recipe
@@ -115,8 +115,14 @@ def _on_the_curve(first: Epoch, recipe: Recipe) -> str:
 
 
 def listed(training: Training, goes: bool) -> str:
-    """A training in the list of all, and whether it `goes` on; not how far, as the list isn't drawn again meanwhile."""
-    where = training.name if training.standing is None else "under way" if goes else "paused"
+    """A training in the list of all, and whether it `goes` on; not how far, which is drawn where it is shown."""
+    standing = training.standing
+    if standing is None:
+        where = training.name
+    elif not goes:
+        where = "paused"
+    else:
+        where = "waits" if standing.report and standing.report.says == background.WAITS else "under way"
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
 
 
