@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/ from what is stored of the networks that ship.
+"""Write the tables of README.md and docs/ from what is stored of the networks that ship, and what benchmarks measured.
 
 `python docs/tables.py` rewrites the text between `<!-- table: NAME -->` and `<!-- end -->`; with `--check` it changes
 nothing, says which of them is out of date, and exits 1 where one is. What the user keeps doesn't count.
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the repository's root, wherever this is run from
 
@@ -30,7 +31,9 @@ from satcore.paper import TABLE_1
 from satcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
-HELD_OUT, BESIDE_AUTOATTACK = (ROOT / "benchmarks" / f"{name}.jsonl" for name in ("held_out", "reality"))
+BENCHMARKS = ROOT / "benchmarks"
+HELD_OUT, BESIDE_AUTOATTACK, BRACKETS = (BENCHMARKS / f"{name}.jsonl" for name in ("held_out", "reality", "brackets"))
+MEASURED = [path.stem for path in sorted((BENCHMARKS / "measured").glob("*.json"))]
 WIDTH = 120
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 PROVEN_AT = 0.01  # ε
@@ -360,7 +363,7 @@ def _at_the_papers(card: Card) -> Certificate:
 def held_out(_: Stored) -> str:
     """What came of the trials on which the dendritic recipes rest, on training images that weren't trained on."""
     rows = []
-    for line in map(json.loads, HELD_OUT.read_text(encoding="utf-8").splitlines()):
+    for line in _lines(HELD_OUT):
         shares = (line[name] / line["images"] for name in ("right", "intervals", "intervals_trained_on"))
         decided = (line["proven"] / line["decided"], line["open"] / line["decided"])
         figures = [f"{100 * share:.2f}" for share in (*shares, *decided)]
@@ -395,8 +398,7 @@ def on_record(_: Stored) -> str:
 def beside_autoattack(there: Stored) -> str:
     """What the worst case and AutoAttack leave of the same images of networks that ship, and how long each takes."""
     order = {card.sha256: place for place, card in enumerate(there.cards.values())}
-    lines = [json.loads(line) for line in BESIDE_AUTOATTACK.read_text(encoding="utf-8").splitlines()]
-    kept = [line for line in lines if line["sha256"] in order]
+    kept = [line for line in _lines(BESIDE_AUTOATTACK) if line["sha256"] in order]
     names = ("network", "epsilon", "images", "ours_leave", "theirs_leave", "ours_alone", "theirs_alone")
     rows = [
         [*(f"{line[name]}" for name in names), *(f"{line[f'{whose}_seconds']:.1f}" for whose in ("ours", "theirs"))]
@@ -404,6 +406,52 @@ def beside_autoattack(there: Stored) -> str:
     ]
     header = ["network", "ε", "n", *(f"{whose} {what}" for what in ("leaves", "alone", "(s)") for whose in WHOSE)]
     return _table(header, rows)
+
+
+def bracketed(there: Stored) -> str:
+    """What is proven and what isn't broken of the same images, decided one by one, of networks that ship."""
+    order = {card.sha256: place for place, card in enumerate(there.cards.values())}
+    lines = [line for line in _lines(BRACKETS) if line["sha256"] in order]
+    rows = []
+    for line in sorted(lines, key=lambda line: (line["epsilon"], order[line["sha256"]])):
+        left = line["images"] - line["broken"]
+        shares = (f"{100 * count / line['images']:.1f}" for count in (line["proven"], left, left - line["proven"]))
+        rows.append([line["network"], f"{line['epsilon']:g}", f"{line['images']}", f"{line['seconds']:g}", *shares])
+    return _table(["network", "ε", "n", "s an image", "proven (%)", "not broken (%)", "open (points)"], rows)
+
+
+def strangers(_: Stored) -> str:
+    """What branch and bound made of a stranger's instances, and in what time."""
+    rows = _measured("proofs")["rows"]
+    known = Counter(verdict for _, verdict, *_ in rows)
+    found = Counter((verdict, ours) for _, verdict, ours, *_ in rows)
+    took = [float(seconds) for *_, seconds, _ in rows]
+    return _wrapped(
+        f"Of a stranger's network (VNN-COMP 2021, 60 s an instance) {found['violated', 'broken']} of the "
+        f"{known['violated']} instances are broken that are known to be violated, {found['holds', 'proven']} of the "
+        f"{known['holds']} proven that hold, in {sum(took):.0f} s together; the longest takes {max(took):.1f} s."
+    )
+
+
+def measured(name: str) -> Callable[[Stored], str]:
+    """What a benchmark measured."""
+    return lambda _: _table(_measured(name)["header"], _measured(name)["rows"])
+
+
+def machines(_: Stored) -> str:
+    """On which machine what was measured."""
+    on: dict[str, list[str]] = {}
+    for name in MEASURED:
+        on.setdefault(_measured(name)["machine"], []).append(name)
+    return _items(*(f"{machine}: {_listed(names)}." for machine, names in on.items()))
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _measured(name: str) -> dict[str, Any]:
+    return json.loads((BENCHMARKS / "measured" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 TABLES: dict[str, Callable[[Stored], str]] = {
@@ -429,6 +477,10 @@ TABLES: dict[str, Callable[[Stored], str]] = {
     "contributions": contributions,
     "beyond": elsewhere,
     "beside-autoattack": beside_autoattack,
+    "bracketed": bracketed,
+    "strangers": strangers,
+    "machines": machines,
+    **{f"measured-{name}": measured(name) for name in MEASURED},
 }
 
 
