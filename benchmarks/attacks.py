@@ -182,9 +182,9 @@ def main() -> None:
         "ours (s)",
         "scipy (s)",
         "scipy / ours",
-        "fooled: ours, scipy; alike on",
-        "looks: ours, of them at one pair",
-        "scipy, at most at one pair",
+        "fooled, alike on",
+        "our looks, at one",
+        "scipy's, at most",
     )
     table("attacks-lbfgs", header, map(from_every_digit, FROM_EVERY_DIGIT))
     peers = (f"{peer} / ours" for peer in PEERS)

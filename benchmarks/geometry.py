@@ -160,9 +160,8 @@ def compare(name: str, source: Tensor, target: Tensor, apart: dict[str, list[flo
         f"{took['autograd'] / took['ours']:.1f}",
         f"{took['autograd'] / took['products']:.1f}",
         f"{took['ours'] / took['products']:.2f}",
-        f"{took['path']:.3g}",
-        f"{len(geometry.path(network, source, target, POINTS).nodes)}",
-        *(f"{distance:.0e}" for distance in apart[name]),
+        f"{took['path']:.3g} on {len(geometry.path(network, source, target, POINTS).nodes)}",
+        ", ".join(f"{distance:.0e}" for distance in apart[name]),
     ]
 
 
@@ -238,12 +237,11 @@ def main() -> None:
         (
             f"{POINTS} points",
             *(f"{who} (s)" for who in ("autograd", "ours", "products")),
-            "autograd / ours",
-            "autograd / products",
+            "ratio",
+            "at most",
             "ours / products",
             "path (s)",
-            "nodes",
-            *(f"apart: {what}" for what in ("p", "dl", "σ")),
+            "apart: p, dl, σ",
         ),
         (compare(name, source, target, apart) for name in names),
     )

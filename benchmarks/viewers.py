@@ -225,7 +225,7 @@ def crowds(asked: argparse.Namespace) -> Iterator[list[str]]:
         table("viewers-by-page", header, waits.pages(), keep=False)
         if waits.tracebacks:
             raise SystemExit(f"expected no traceback, got {dict(waits.tracebacks)}")
-        yield [f"{viewers}", f"{asked.minutes:g}", f"{asked.think:g}", *waits.figures()]
+        yield [f"{viewers}", f"{asked.minutes:g}", *waits.figures()]
 
 
 def main() -> None:
@@ -238,14 +238,13 @@ def main() -> None:
     header = (
         "viewers",
         "minutes",
-        "think (s)",
         "clicks",
         "median (s)",
-        "95th percentile (s)",
+        "95 % (s)",
         "worst (s)",
-        "processor a click (s)",
-        "memory at each quarter (MB)",
-        "at most (MB)",
+        "processor (s)",
+        "memory by quarters (MB)",
+        "at most",
     )
     rows = list(crowds(asked))
     table("viewers", header, rows, keep=(asked.viewers, asked.think) == (VIEWERS, THINK))
