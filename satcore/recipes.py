@@ -19,6 +19,7 @@ TRAINING_IMAGES = 60_000
 MOST_EPOCHS = 100_000
 MOST_SHIFT = 8  # pixels
 MOST_BEND = 0.5
+MOST_SCALE = 1_000.0  # of the initial weights
 
 
 def _check_number(what: str, value: Any, least: float, most: float = math.inf) -> None:
@@ -182,7 +183,7 @@ class Recipe:
             raise ValueError(f"expected a block that is trained in every phase, got all {layers} frozen")
         _check_whole("epochs in all", self.epochs, 1, MOST_EPOCHS)
         _check_number("FGSM's ε", self.epsilon, 0, 1)
-        _check_number("an initial scale", self.initial_scale, 0)
+        _check_number("an initial scale", self.initial_scale, 0, MOST_SCALE)
         if type(self.for_bounds) is not bool:
             raise ValueError(f"expected whether weights are drawn for bounds, got {self.for_bounds!r}")
 

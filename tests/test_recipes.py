@@ -172,7 +172,7 @@ def test_a_recipes_architecture_is_that_of_its_family():
         ({"architecture": cnn()}, "expected 4 complementary functions out of relu, "),
         ({"architecture": ()}, "expected from 1 to 64 blocks, got 0"),
         ({"epsilon": 2}, "expected FGSM's ε from 0 to 1, got 2"),
-        ({"initial_scale": math.nan}, "expected an initial scale at least 0, got nan"),
+        ({"initial_scale": math.nan}, "expected an initial scale from 0 to 1000, got nan"),
         ({"phases": ()}, "expected at least one phase, got none"),
     ],
 )

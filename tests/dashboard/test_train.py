@@ -125,7 +125,7 @@ def test_another_start_sets_everything_as_it_is_there():
         ({"train_learning_rate": "1.5"}, "a learning rate from 0 to 1, got 1.5"),
         ({"train_learning_rate": "nan"}, "a learning rate from 0 to 1, got nan"),
         ({"train_clean_share": "2"}, "a clean share α from 0 to 1, got 2.0"),
-        ({"train_initial_scale": "-3"}, "an initial scale at least 0, got -3.0"),
+        ({"train_initial_scale": "-3"}, "an initial scale from 0 to 1000, got -3.0"),
         ({"train_seed": "-1"}, "a seed from 0 to 2³²−1, got -1"),
         ({"train_start": "CNN", "train_widths": "16"}, "expected an MLP, whose widths can be chosen"),
     ],
@@ -248,6 +248,8 @@ def test_the_list_says_what_becomes_of_those_that_are_not_shown():
     for where, report in reports.items():
         training = Training(run, runs.Standing(run, report, ""))
         assert words.listed(training, goes=report is not None).startswith(f"{where} · ")
+    failed = Training(run, runs.Standing(run, None, "expected a loss that is a number in epoch 1, got nan"))
+    assert words.listed(failed, goes=False).startswith("ended badly · ")
 
 
 def test_the_address_says_which_training_is_shown():

@@ -120,7 +120,7 @@ def listed(training: Training, goes: bool) -> str:
     if standing is None:
         where = training.name
     elif not goes:
-        where = "paused"
+        where = "ended badly" if standing.complaint else "paused"
     else:
         where = "waits" if standing.report and standing.report.says == background.WAITS else "under way"
     return f"{where} · {called(training.run)}, {networks.described(training.run.recipe.architecture)}"
