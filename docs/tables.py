@@ -409,14 +409,13 @@ def beside_autoattack(there: Stored) -> str:
 
 
 def bracketed(there: Stored) -> str:
-    """What is proven and what isn't broken of the same images, decided one by one, of networks that ship."""
-    order = {card.sha256: place for place, card in enumerate(there.cards.values())}
-    lines = [line for line in _lines(BRACKETS) if line["sha256"] in order]
+    """What is proven and what isn't broken of the same images, decided one by one, of each network."""
     rows = []
-    for line in sorted(lines, key=lambda line: (line["epsilon"], order[line["sha256"]])):
-        left = line["images"] - line["broken"]
-        shares = (f"{100 * count / line['images']:.1f}" for count in (line["proven"], left, left - line["proven"]))
-        rows.append([line["network"], f"{line['epsilon']:g}", f"{line['images']}", f"{line['seconds']:g}", *shares])
+    for name, found in there.found.items():
+        for one in found.decided:
+            left = one.images - one.broken
+            shares = (f"{100 * count / one.images:.1f}" for count in (one.proven, left, left - one.proven))
+            rows.append([name, f"{one.epsilon:g}", f"{one.images}", f"{one.seconds:g}", *shares])
     return _table(["network", "ε", "n", "s an image", "proven (%)", "not broken (%)", "open (points)"], rows)
 
 

@@ -115,8 +115,8 @@ def _reality_parser(commands: Commands) -> None:
         "reality",
         help="find out how much of the robustness is real",
         description="Climb the ladder of attacks at every ε, on 500 random test images for an MLP and 100 for a CNN, "
-        "prove what can be proven, and keep what was found. Minutes for an MLP, half an hour for a "
-        "CNN. What is there already is left as it is.",
+        "prove what can be proven, and keep what was found. Minutes for an MLP, an hour where it is to ship, half an "
+        "hour for a CNN. What is there already is left as it is.",
     )
     _add_names(parser)
     add_in_turn(parser)
@@ -149,7 +149,7 @@ def _examine(name: str, report: Callable[[float, str], None], *, ship: bool, qui
     network, vanilla = library.load(name), library.vanilla_beside(name)
     source, found = library.load(vanilla) if vanilla else None, reality.load(name)
     with percent_bar(name, quiet=quiet) as bar:
-        for progress in reality.examine(network, source, reality.plan(network), found):
+        for progress in reality.examine(network, source, reality.plan(network, ship=ship), found):
             if progress.found != found:
                 found = progress.found
                 library.check_same(name, sha256)

@@ -50,6 +50,7 @@ MLP = Plan(
     seconds=2.0,
     radii=(0.01, 0.02),
 )
+SHIPPED_MLP = replace(MLP, decided=200, seconds=10.0)  # up to an hour
 CNN = Plan(  # some forty times as slow
     images=100,
     epsilons=(0.05, 0.1, 0.25, 0.5),
@@ -147,9 +148,11 @@ class Progress:
     found: Reality
 
 
-def plan(network: Network) -> Plan:
-    """How the `network` is examined."""
-    return CNN if network.convolves else MLP
+def plan(network: Network, *, ship: bool = False) -> Plan:
+    """How the `network` is examined; one that is to `ship` is waited for longer."""
+    if network.convolves:
+        return CNN
+    return SHIPPED_MLP if ship else MLP
 
 
 def examine(network: Network, source: Network | None, plan: Plan, so_far: Reality | None = None) -> Iterator[Progress]:

@@ -145,7 +145,7 @@ def test_a_verdict_says_by_what_it_was_reached(found):
 def test_all_twelve_ship_and_belong_to_the_shipped_weights(shipped):
     assert list(shipped) == SHIPPED
     for name, there in shipped.items():
-        plan = reality.plan(load(name))
+        plan = reality.plan(load(name), ship=True)
         assert there.whole and there.images == plan.images and set(plan.epsilons) <= set(there.epsilons)
         decided = [(one.epsilon, one.images, one.seconds) for one in there.decided]
         assert decided == [(radius, plan.decided, plan.seconds) for radius in plan.radii]
