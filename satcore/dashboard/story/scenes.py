@@ -70,11 +70,10 @@ SCENES = (
     ),
     Scene(
         title="How gradients vanish",
-        says="{quick/saturated-seed-1 epochs} epochs as the penalty rises: after FGSM (cross-entropy, float32 "
-        "autograd) {quick/saturated-seed-1 after FGSM} of all {quick/saturated-seed-1 images} test images are right, "
-        "without the penalty {quick/control-seed-1 after FGSM}.",
-        look="the thick curve, right after FGSM, and the hatching, a gradient that is exactly zero: one follows the "
-        "other.",
+        says="After FGSM (cross-entropy, float32 autograd) {quick/saturated-seed-1 after FGSM} of "
+        "{quick/saturated-seed-1 images} test images are right, without the penalty {quick/control-seed-1 after FGSM}.",
+        look="the thick curve, right after FGSM, and the hatching, a gradient of exactly zero: over "
+        "{quick/saturated-seed-1 epochs} epochs one follows the other.",
         notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, and in grey the "
         "control, without the penalty. A recipe to be watched, and no reproduction: an MLP whose penalty takes the "
         "logits themselves, as in the paper's CNN, and an Adam that follows however small a gradient. P, another seed "
@@ -86,8 +85,8 @@ SCENES = (
     ),
     Scene(
         title="Between a 3 and a 7",
-        says="Walk in a straight line from one image to another: vanilla's answer glides, the saturated one rests and "
-        "jumps; so does the control's, trained alike without the penalty.",
+        says="Along a straight line vanilla's answer glides; the saturated one's rests and jumps, and so does the "
+        "control's.",
         look="the length element, how fast the answer moves. It is nearly zero almost everywhere, then leaps.",
         notes="Play it, or drag the cursor. Resting is what the paper calls robust; but there are jumps all along the "
         "way, and the path is no shorter for them. Flat between jumps is not far from a jump.",
