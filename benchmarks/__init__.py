@@ -25,7 +25,7 @@ def hardware() -> str:
     cpu = model[1] if model else platform.processor() or platform.machine()
     can = [name for name in INSTRUCTIONS if re.search(rf"flags\s*:.*\b{name}\b", said)]
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{os.cpu_count()} processors of {cpu}, {', '.join(can)}{gpu}; torch {torch.__version__}"
+    return f"{os.cpu_count()} processors of {', '.join([cpu, *can])}{gpu}; torch {torch.__version__}"
 
 
 def seconds(work: Callable[[], object], device: torch.device | str = "cpu") -> float:

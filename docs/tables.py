@@ -32,7 +32,7 @@ from satcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
-HELD_OUT, BESIDE_AUTOATTACK, BRACKETS = (BENCHMARKS / f"{name}.jsonl" for name in ("held_out", "reality", "brackets"))
+HELD_OUT, BESIDE_AUTOATTACK = (BENCHMARKS / f"{name}.jsonl" for name in ("held_out", "reality"))
 MEASURED = [path.stem for path in sorted((BENCHMARKS / "measured").glob("*.json"))]
 WIDTH = 120
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
