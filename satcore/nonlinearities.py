@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 threshold_backward = torch.ops.aten.threshold_backward  # the gradient where what is given is above a threshold
 
 NARROW = 1e-9  # an interval so short that the line between its ends is mostly rounding
-HALVINGS = 50
+HALVINGS = 18
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Enclosure:
     lower_offset: Tensor
     upper_slope: Tensor
     upper_offset: Tensor
+
+    def side(self, above: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and offset of the line `above` (N, K, units) bool, else of the one below."""
+        return (
+            torch.where(above, self.upper_slope[:, None], self.lower_slope[:, None]),
+            torch.where(above, self.upper_offset[:, None], self.lower_offset[:, None]),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,26 @@ class Nonlinearity(nn.Module):
         """Where the lines of `enclosure` may touch φ from below and from above; None where they turn about corners."""
         return None
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Where to divide the intervals `low`…`high`, so that the lines come closer: the end of the lower part and the
-        beginning of the upper one, between which there is no floating-point number.
-        """
+    def tangent(self, touch: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and offset of the line that touches φ at `touch`, of any shape."""
+        slope = self.slope(touch)
+        return slope, self(touch) - slope * touch
+
+    def bends(self) -> tuple[float, ...]:
+        """Where φ bends: there the lines around it are farthest from it."""
         raise NotImplementedError
+
+    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Where to divide the intervals `low`…`high`, of any shape, so that the least area is left between the lines:
+        at a bend or in the middle. The end of the lower part and the beginning of the upper one, between which there is
+        no floating-point number; `low` both where nothing lies between `low` and `high`.
+        """
+        best, least = low, torch.full_like(low, math.inf)
+        for at in ((low + high) / 2, *(torch.full_like(low, bend) for bend in self.bends())):
+            area = _area(self, low, at) + _area(self, at, high)
+            better = (low < at) & (at < high) & (area < least)
+            best, least = torch.where(better, at, best), torch.where(better, area, least)
+        return best, best
 
 
 class ReLU(Nonlinearity):
@@ -107,8 +129,8 @@ class ReLU(Nonlinearity):
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         return _around_hinge(low, high, lean)
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros_like(low), torch.zeros_like(low)
+    def bends(self) -> tuple[float, ...]:
+        return (0.0,)
 
 
 class _Bent(torch.autograd.Function):
@@ -176,11 +198,8 @@ class Ramp(Nonlinearity):
         zero = torch.zeros_like(low)
         return _where(knee > 0, bent, Enclosure(zero, knee + zero, zero, knee + zero))  # a knee learned away: constant
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """At 0 or at the knee, whichever is nearer the middle."""
-        knee = self.knee.detach().to(low)
-        at = torch.where(low + high > knee, knee, torch.zeros_like(low))
-        return at, at
+    def bends(self) -> tuple[float, ...]:
+        return 0.0, float(self.knee.detach())
 
 
 class Step(Nonlinearity):
@@ -209,6 +228,9 @@ class Step(Nonlinearity):
         below = torch.where(undecided, _leaning(lean, high > -low) / high.clamp_min(NARROW), 0.0)
         return Enclosure(below, bottom, above, top)
 
+    def bends(self) -> tuple[float, ...]:
+        return 0.0, math.ulp(0.0)
+
     def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(low), torch.full_like(low, math.ulp(0.0))
 
@@ -233,8 +255,8 @@ class Identity(Nonlinearity):
         one, zero = torch.ones_like(low), torch.zeros_like(low)
         return Enclosure(one, zero, one, zero)
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        return (low + high) / 2, (low + high) / 2
+    def bends(self) -> tuple[float, ...]:
+        return ()
 
 
 class _Sigma(torch.autograd.Function):
@@ -251,6 +273,24 @@ class _Sigma(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient * ctx.saved_tensors[0]
+
+
+class _Tangent(torch.autograd.Function):
+    """Slope and offset of the tangent at h, as `Nonlinearity.tangent`: turned at every step of a proof."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor) -> tuple[Tensor, Tensor]:
+        up, down = torch.sigmoid(h), torch.sigmoid(-h)
+        slope = up * down
+        offset = torch.addcmul(up, slope, h, value=-1)
+        ctx.save_for_backward(h, down.sub_(up).mul_(slope))
+        return slope, offset
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_slope: Tensor, of_offset: Tensor) -> Tensor:
+        h, bend = ctx.saved_tensors
+        return torch.addcmul(of_slope, of_offset, h, value=-1).mul_(bend)
 
 
 class Sigmoid(Nonlinearity):
@@ -279,8 +319,12 @@ class Sigmoid(Nonlinearity):
     def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
         return _touching_s(self, low, high)
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        return _halfway_up(torch.logit((self(low) + self(high)) / 2), low, high)
+    def tangent(self, touch: Tensor) -> tuple[Tensor, Tensor]:
+        slope, offset = _Tangent.apply(touch)
+        return slope, offset
+
+    def bends(self) -> tuple[float, ...]:
+        return -6.0, 0.0, 6.0  # beyond, a four hundredth of the way is left
 
 
 class Tanh(Nonlinearity):
@@ -309,8 +353,8 @@ class Tanh(Nonlinearity):
     def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
         return _touching_s(self, low, high)
 
-    def divided(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        return _halfway_up(torch.atanh((self(low) + self(high)) / 2), low, high)
+    def bends(self) -> tuple[float, ...]:
+        return -3.0, 0.0, 3.0  # as the sigmoid
 
 
 BY_NAME: dict[str, type[Nonlinearity]] = {kind.name: kind for kind in (ReLU, Ramp, Step, Identity, Sigmoid, Tanh)}
@@ -336,17 +380,18 @@ def _around_hinge(low: Tensor, high: Tensor, lean: float | None) -> Enclosure:
     return Enclosure(lower, torch.zeros_like(low), slope, torch.where(crossing, -slope * low, 0.0))
 
 
-def _halfway_up(at: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Where an S has come half its way from `low` to `high`; their middle where rounding leaves no such place."""
-    at = torch.where((low < at) & (at < high), at, (low + high) / 2)
-    return at, at
+def _area(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
+    """Between the lines around φ."""
+    around = phi.enclosure(low, high)
+    slope, offset = around.upper_slope - around.lower_slope, around.upper_offset - around.lower_offset
+    return (high - low) * (slope * (low + high) / 2 + offset)
 
 
 def _around_s(phi: Nonlinearity, symmetry: float, low: Tensor, high: Tensor, lean: float | None) -> Enclosure:
     """Lines around an S: convex below 0, concave above it, with φ(−h) = `symmetry` − φ(h)."""
-    upper_slope, upper_offset = _above_s(phi, low, high, lean)
-    slope, offset = _above_s(phi, -high, -low, lean)  # the line below is the one above the mirrored interval, mirrored
-    return Enclosure(slope, symmetry - offset, upper_slope, upper_offset)
+    # The line below is the one above the mirrored interval, mirrored.
+    slope, offset = _above_s(phi, torch.stack((low, -high)), torch.stack((high, -low)), lean)
+    return Enclosure(slope[1], symmetry - offset[1], slope[0], offset[0])
 
 
 def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor, lean: float | None) -> tuple[Tensor, Tensor]:
@@ -355,15 +400,14 @@ def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor, lean: float | None) -
     chord = (top - bottom) / (high - low).clamp_min(NARROW)
     touching, tangent = _touching_above_s(phi, low, high)
     touch = touching.usual if lean is None else torch.lerp(touching.flat, touching.steep, lean)
-    slope = torch.where(tangent, phi.slope(touch), chord)
-    offset = torch.where(tangent, phi(touch) - slope * touch, bottom - slope * low)
+    slope, offset = phi.tangent(touch)
+    slope, offset = torch.where(tangent, slope, chord), torch.where(tangent, offset, bottom - chord * low)
     return torch.where(narrow, 0.0, slope), torch.where(narrow, top, offset)
 
 
 def _touching_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
-    below, _ = _touching_above_s(phi, -high, -low)
-    above, _ = _touching_above_s(phi, low, high)
-    return Touching(-below.flat, -below.usual, -below.steep), above
+    both, _ = _touching_above_s(phi, torch.stack((low, -high)), torch.stack((high, -low)))
+    return Touching(*(-part[1] for part in vars(both).values())), Touching(*(part[0] for part in vars(both).values()))
 
 
 def _touching_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Tensor]:
@@ -372,7 +416,7 @@ def _touching_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Tou
     Anywhere where φ is concave; where it is convex nowhere; and else from the tangent through (low, φ(low)) on.
     """
     steep = torch.where(low >= 0, low, _touching_point(phi, low, high))
-    reaches = phi(steep) + phi.slope(steep) * (low - steep) >= phi(low)  # at `low` the tangent isn't below φ
+    reaches = (low >= 0) | _passes_above(phi, steep, low)
     tangent = (high > 0) & reaches & (high - low >= NARROW)
     flat, steep = torch.where(tangent, high, low), torch.where(tangent, steep, low)
     return Touching(flat, torch.where(low >= 0, (flat + steep) / 2, steep), steep), tangent
@@ -382,12 +426,20 @@ def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
     """Where, in 0…`high`, the tangent of φ meets (low, φ(low)) or passes just above it, by bisection; `high` where none
     does.
     """
-    bottom, left, right = phi(low), torch.zeros_like(low), high.clamp_min(0)
+    left, right = torch.zeros_like(low), high.clamp_min(0)
+    likely = right.minimum(4 + torch.log1p(low.abs()))  # of a φ with a tail like e⁻ʰ
+    right = torch.where(_passes_above(phi, likely, low), likely, right)
     for _ in range(HALVINGS):
         middle = (left + right) / 2
-        above = phi(middle) + phi.slope(middle) * (low - middle) >= bottom
+        above = _passes_above(phi, middle, low)
         left, right = torch.where(above, left, middle), torch.where(above, middle, right)
     return right
+
+
+def _passes_above(phi: Nonlinearity, touch: Tensor, low: Tensor) -> Tensor:
+    """Whether the tangent at `touch` isn't below φ at `low`."""
+    slope, offset = phi.tangent(touch)
+    return slope * low + offset >= phi(low)
 
 
 def _where(condition: Tensor, one: Enclosure, other: Enclosure) -> Enclosure:

@@ -222,6 +222,44 @@ def test_the_lines_leave_less_between_them_than_the_range(phi):
     assert not phi.piecewise_linear or (left <= spread + 1e-9).all()
 
 
+@every(SMOOTH)
+def test_a_tangent_touches_and_its_gradient_is_that_of_differences(phi):
+    touch = torch.tensor([-30.0, -3.0, -0.2, 0.0, 0.7, 4.0, 20.0], dtype=torch.float64, requires_grad=True)
+    slope, offset = phi.tangent(touch)
+    np.testing.assert_allclose(slope.detach(), phi.slope(touch).detach(), rtol=1e-14)
+    np.testing.assert_allclose((slope * touch + offset).detach(), value(phi, touch.detach()), rtol=1e-14, atol=1e-15)
+    assert torch.autograd.gradcheck(phi.tangent, (touch,))
+
+
+@every(PHIS)
+def test_an_interval_is_divided_inside_where_that_leaves_no_more_than_its_middle_would(phi):
+    generator = torch.Generator().manual_seed(2)
+    low = 60 * torch.rand(500, generator=generator, dtype=torch.float64) - 40
+    high = low + 40 * torch.rand(500, generator=generator, dtype=torch.float64)
+    low, high = low[(low < 0) & (high > 0)], high[(low < 0) & (high > 0)]
+    end, beginning = phi.divided(low, high)
+    assert (low <= end).all() and (end <= beginning).all() and (beginning <= high).all()
+    assert (torch.nextafter(end, high) >= beginning).all() and ((end < high) & (low < beginning)).all()
+
+    def between(first: Tensor, last: Tensor) -> Tensor:
+        """The area between the lines, by the trapezoidal rule, which is exact for it."""
+        lines = phi.enclosure(first, last)
+        widths = [
+            (lines.upper_slope - lines.lower_slope) * h + lines.upper_offset - lines.lower_offset for h in (first, last)
+        ]
+        return (last - first) * sum(widths) / 2
+
+    middle = (low + high) / 2
+    assert (between(low, end) + between(beginning, high) <= between(low, middle) + between(middle, high) + 1e-9).all()
+
+
+@every(PHIS)
+def test_between_neighbours_nothing_is_divided(phi):
+    low = torch.tensor([-2.5, 0.3, 2.0], dtype=torch.float64)
+    end, beginning = phi.divided(low, torch.nextafter(low, low + 1))
+    assert phi.name == "step" or (torch.equal(end, low) and torch.equal(beginning, low))
+
+
 # --- an unknown one -------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Branch and bound: what linear bounds leave open is divided at the units that cost them most, until all is proven.
+"""Branch and bound: what linear bounds leave open is looked at ever more closely, or divided, until all is proven.
 
 Either half of a unit's interval is the box of images with one more thing known: the unit's lines are closer, and a
 multiplier holds the bound to that half (β-CROWN, Wang et al. 2021). Only images that are classified wrongly need be
@@ -22,10 +22,11 @@ from satcore.proofs.lines import Lines
 from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, picking
 from satcore.proofs.rounding import Interval
 
-CLOSER = 128  # units of a part whose intervals are bounded anew, at most
-STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS = 10, 20, 8  # of Adam
+CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
+STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS, STEPS_CLOSER = 10, 20, 8, 5  # of Adam
 RATE = 0.3
 WEIGHT = 0.5  # at first, of the margin in the bounds of intervals, where it changes by 1 with a unit
+RISING = 0.02  # of what is lacking: a part whose bound rose by more isn't divided, but looked at once more
 BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
 
 
@@ -35,6 +36,7 @@ class Parts:
 
     rows         (B, 1, 10): the margins, of the logits
     values       (B, 1): the best bounds so far
+    gains        (B, 1): by how much these rose last
     ranges       between what the pre-activations of each hidden block lie, (B, units) each
     signs        the least and the most of each unit's multiplier, (B, units) each: 0 and 0 where undivided
     leans        (B, 2, 1, outputs) of each hidden block, and `multipliers` (B, 1, units), as the bounds take them
@@ -42,6 +44,7 @@ class Parts:
 
     rows: Tensor
     values: Tensor
+    gains: Tensor
     ranges: list[Interval]
     signs: list[Interval]
     leans: list[Tensor]
@@ -51,7 +54,7 @@ class Parts:
         """Those at `index`."""
         ranges, signs = ([(low[index], high[index]) for low, high in there] for there in (self.ranges, self.signs))
         leans, multipliers = ([there[index] for there in parts] for parts in (self.leans, self.multipliers))
-        return Parts(self.rows[index], self.values[index], ranges, signs, leans, multipliers)
+        return Parts(self.rows[index], self.values[index], self.gains[index], ranges, signs, leans, multipliers)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,9 +78,8 @@ class Search:
         self.label, self.deadline, self.last = label, deadline, relaxation.last
         self.root = self._tightened(region)
         self.units = [low.shape[1] for low, _ in self.root.ranges]
-        rows = MOST_ENTRIES // max(784, *self.units)
-        self.closer = min(CLOSER, max(1, rows // 8))  # units, two rows each: so that four parts go at a time, or more
-        self.at_a_time = max(1, rows // (2 * self.closer))
+        self.rows = MOST_ENTRIES // max(784, *self.units)  # that are bounded at a time, two of a unit
+        self.at_a_time = max(4, self.rows // (2 * CLOSER[0]))
         self.open: list[Open] = []
         self.numbers = itertools.count()
         self.divided, self.stuck = 0, False
@@ -100,6 +102,9 @@ class Search:
             taken = [heapq.heappop(self.open).part for _ in range(min(self.at_a_time, len(self.open)))]
             parts, slopes = self._bounded(self._closer(_joined(taken)), STEPS)
             yield slopes
+            rising = (parts.gains > -RISING * parts.values)[:, 0]
+            self._keep(parts[rising.nonzero().flatten()])
+            parts = parts[(~rising).nonzero().flatten()]
             self.divided += len(parts)
             parts, slopes = self._bounded(self._halved(parts), STEPS)
             self._keep(parts)
@@ -144,6 +149,7 @@ class Search:
         return Parts(
             rows,
             torch.full((len(rows), 1), -torch.inf, dtype=torch.float64),
+            torch.zeros(len(rows), 1, dtype=torch.float64),
             ranges,
             [(torch.zeros_like(low), torch.zeros_like(low)) for low, _ in ranges],
             [there.usual_lean().expand(len(rows), -1, -1, -1) for there in lines],
@@ -161,38 +167,37 @@ class Search:
             parts.multipliers,
             _of_rows(parts.signs),
             steps=steps,
-            rates=self._rates(),
+            rates=self._rates(1.0),
             deadline=self.deadline,
         )
-        parts = replace(parts, values=bound.value.maximum(parts.values), leans=leans, multipliers=multipliers)
+        values = bound.value.maximum(parts.values)
+        parts = replace(parts, values=values, gains=values - parts.values, leans=leans, multipliers=multipliers)
         return parts[(parts.values[:, 0] <= 0).nonzero().flatten()], bound.pixels[:, 0]
 
-    def _rates(self) -> list[float]:
-        """Of leans and multipliers."""
-        return [RATE] * self.last + [RATE * scale for scale in self.scales]
+    def _rates(self, steepness: float) -> list[float]:
+        """Of leans and multipliers, where what is bounded is so many times as steep as the margins."""
+        return [RATE] * self.last + [RATE * scale * steepness for scale in self.scales]
 
     def _halved(self, parts: Parts) -> Parts:
         """Both halves of each of the `parts`, divided at the unit that costs its margin most."""
         cost, gap = self._costs(parts)
         cost = torch.where((cost > 0).any(1, keepdim=True), cost, gap)
-        possible = (cost > 0).any(1)
-        self.stuck |= not bool(possible.all())
-        most = cost[possible].topk(min(1, cost.shape[1])).indices
-        here = torch.zeros_like(cost[possible], dtype=torch.bool).scatter(1, most, True).split(self.units, 1)
-        halves = _joined([self._half(parts[possible], here, upper) for upper in (False, True)])
-        return halves[_any_image(halves.ranges)]
-
-    def _half(self, parts: Parts, here: Sequence[Tensor], upper: bool) -> Parts:
-        ranges, signs = [], []
-        there = zip(self.relaxation.parts, parts.ranges, parts.signs, here, strict=False)
-        for part, (low, high), (least, most), divided in there:
-            end, beginning = part.phi.divided(low, high)
-            ranges.append(
-                (torch.where(divided, beginning, low), high) if upper else (low, torch.where(divided, end, high))
-            )
+        most = cost.topk(min(1, cost.shape[1])).indices
+        here = torch.zeros_like(cost, dtype=torch.bool).scatter(1, most, True).split(self.units, 1)
+        lower, upper, possible = [], [], (cost.gather(1, most) > 0).any(1)
+        there = zip(self.relaxation.parts, here, parts.ranges, parts.signs, strict=False)
+        for part, divided, (low, high), (least, most) in there:
+            end, beginning = part.phi.divided(low[divided], high[divided])
+            possible[divided.any(1)] &= (end < high[divided]) & (beginning > low[divided])
             far = torch.where(divided, torch.inf, 0.0)
-            signs.append((least, most + far) if upper else (least - far, most))
-        return replace(parts, ranges=ranges, signs=signs)
+            lower.append(((low, high.masked_scatter(divided, end)), (least - far, most)))
+            upper.append(((low.masked_scatter(divided, beginning), high), (least, most + far)))
+        self.stuck |= not bool(possible.all())
+        index = possible.nonzero().flatten()
+        halves = _joined(
+            [replace(parts, ranges=[r for r, _ in half], signs=[s for _, s in half])[index] for half in (lower, upper)]
+        )
+        return halves[_any_image(halves.ranges)]
 
     def _closer(self, parts: Parts) -> Parts:
         """The parts, with the intervals of those units that cost their margins most bounded anew; without empty ones.
@@ -201,8 +206,8 @@ class Search:
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
         cost, _ = self._costs(parts)
-        most = int((cost > 0).sum(1).max()) if len(parts) else 0
-        units = cost.topk(min(self.closer, most)).indices
+        fit = max(1, min(CLOSER[1], self.rows // (2 * max(1, len(parts)))))
+        units = cost.topk(min(fit, int((cost > 0).sum(1).max()) if len(parts) else 0)).indices
         picked = cost.new_zeros(*units.shape, cost.shape[1]).scatter(2, units[..., None], 1.0)
         added = torch.cat((picked, -picked), 1).split(self.units, 2)
         rows, slope = 2 * units.shape[1], max(*self.scales, torch.finfo().tiny)
@@ -216,8 +221,8 @@ class Search:
             _of_rows(parts.signs),
             added=added,
             weights=parts.rows.new_full((len(parts), rows, 1), WEIGHT / slope),
-            steps=STEPS,
-            rates=[*self._rates(), RATE / slope],
+            steps=STEPS_CLOSER,
+            rates=[*self._rates(1 / slope), RATE / slope],  # of units, which are so much less steep than the margins
             deadline=self.deadline,
             enough=math.inf,
         )
@@ -254,15 +259,12 @@ class Search:
         loose, (low, high) = self.relaxation.loose(depth, interval), interval
         if entries is not None:
             loose, low, high = (there.gather(1, entries) for there in (loose, low, high))
-        phi = self.relaxation.parts[depth].phi
-        end, beginning = phi.divided(low, high)
-        inside = loose & (low <= end) & (beginning <= high) & (low < high) & ((end < high) | (low < beginning))
-        below = above = torch.zeros_like(low)
-        for h in (low, end.clamp(low, high), beginning.clamp(low, high), high):
+        phi, below, above = self.relaxation.parts[depth].phi, torch.zeros_like(low), torch.zeros_like(low)
+        for h in (low, (low + high) / 2, high, *(low.clamp_min(bend).minimum(high) for bend in phi.bends())):
             y = phi(h)
             below = below.maximum(y - lines.usual.lower_slope * h - lines.usual.lower_offset)
             above = above.maximum(lines.usual.upper_slope * h + lines.usual.upper_offset - y)
-        return torch.where(inside, below, 0).detach(), torch.where(inside, above, 0).detach(), entries
+        return torch.where(loose, below, 0).detach(), torch.where(loose, above, 0).detach(), entries
 
     def _lines(self, ranges: Sequence[Interval]) -> list[Lines]:
         return [self.relaxation.lines(depth, interval) for depth, interval in enumerate(ranges)]
@@ -293,6 +295,7 @@ def _joined(parts: Sequence[Parts]) -> Parts:
     return Parts(
         torch.cat([one.rows for one in parts]),
         torch.cat([one.values for one in parts]),
+        torch.cat([one.gains for one in parts]),
         ends([one.ranges for one in parts]),
         ends([one.signs for one in parts]),
         [torch.cat(here) for here in zip(*(one.leans for one in parts), strict=True)],

@@ -1,6 +1,6 @@
 """The lines around a block's outputs, and how they turn."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -35,23 +35,14 @@ class Hinges:
         """Those of the boxes at `index` (n,)."""
         return hinges(_at(self.flat, index), _at(self.steep, index))
 
-    def moved(self, below: Tensor, above: Tensor) -> "Hinges":
-        """Moved up by so much."""
-        return hinges(moved(self.flat, below, above), moved(self.steep, below, above))
-
-    def ends(self, usual: Enclosure) -> tuple[Enclosure, Enclosure]:
-        """The flattest and the steepest lines."""
-        return self.flat, self.steep
-
-    def turned(self, usual: Enclosure, below: Tensor, above: Tensor) -> Enclosure:
-        """By how far the lines `below` and `above` lean, (N, K, outputs) each."""
-        parts = zip(vars(self.flat).values(), vars(self.steep).values(), (below, below, above, above), strict=True)
-        return Enclosure(
-            *(
-                flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * share
-                for flat, steep, share in parts
-            )
+    def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Lines.taken`; `above` (N, K, outputs) bool: whether the line above is."""
+        parts = zip(vars(self.flat).values(), vars(self.steep).values(), (0, 0, 1, 1), strict=True)
+        lower_slope, lower_offset, upper_slope, upper_offset = (
+            flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * lean[:, side]
+            for flat, steep, side in parts
         )
+        return torch.where(above, upper_slope, lower_slope), torch.where(above, upper_offset, lower_offset)
 
     def usual_lean(self, usual: Enclosure) -> tuple[Tensor, Tensor]:
         """How far the `usual` lines below and above lean, (N, outputs) each."""
@@ -69,52 +60,28 @@ def hinges(flat: Enclosure, steep: Enclosure) -> Hinges:
 
 @dataclass(frozen=True)
 class Tangents:
-    """Lines that roll along φ, touching it `below` and `above`, but for so much as `lift` moves them up."""
+    """Lines that roll along φ, touching it `below` and `above`."""
 
     phi: Nonlinearity
     below: Touching
     above: Touching
-    lift: tuple[Tensor, Tensor]
-
-    @classmethod
-    def of(cls, phi: Nonlinearity, below: Touching, above: Touching) -> "Tangents":
-        """Not moved."""
-        zero = torch.zeros_like(below.flat)
-        return cls(phi, below, above, (zero, zero))
 
     def __getitem__(self, index: Tensor) -> "Tangents":
         """Those of the boxes at `index` (n,)."""
         below, above = (Touching(*(part[index] for part in vars(there).values())) for there in (self.below, self.above))
-        return Tangents(self.phi, below, above, (self.lift[0][index], self.lift[1][index]))
+        return Tangents(self.phi, below, above)
 
-    def moved(self, below: Tensor, above: Tensor) -> "Tangents":
-        """Moved up by so much."""
-        return replace(self, lift=(self.lift[0] + below, self.lift[1] + above))
-
-    def ends(self, usual: Enclosure) -> tuple[Enclosure, Enclosure]:
-        """The flattest and the steepest lines."""
-        flat = torch.zeros_like(self.above.flat)[:, None]
-        turned = (self.turned(usual, lean, lean) for lean in (flat, flat + 1))
-        first, last = (Enclosure(*(part[:, 0] for part in vars(lines).values())) for lines in turned)
-        return first, last
-
-    def turned(self, usual: Enclosure, below: Tensor, above: Tensor) -> Enclosure:
-        """By how far the lines `below` and `above` lean, (N, K, outputs) each; where none is free, the `usual` ones."""
-        return Enclosure(
-            *self._tangent(self.below, below, self.lift[0], usual.lower_slope, usual.lower_offset),
-            *self._tangent(self.above, above, self.lift[1], usual.upper_slope, usual.upper_offset),
+    def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Lines.taken`; where none is free, the `usual` ones."""
+        low, high = self.below, self.above
+        touch = torch.where(
+            above,
+            torch.lerp(high.flat[:, None], high.steep[:, None], lean[:, 1]),
+            torch.lerp(low.flat[:, None], low.steep[:, None], lean[:, 0]),
         )
-
-    def _tangent(
-        self, touching: Touching, lean: Tensor, lift: Tensor, slope: Tensor, offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        flat, steep = touching.flat[:, None], touching.steep[:, None]
-        touch = torch.lerp(flat, steep, lean)
-        tangent = self.phi.slope(touch)
-        return (
-            torch.where(flat == steep, slope[:, None], tangent),
-            torch.where(flat == steep, offset[:, None], self.phi(touch) - tangent * touch + lift[:, None]),
-        )
+        free = torch.where(above, (high.flat != high.steep)[:, None], (low.flat != low.steep)[:, None])
+        tangent, fixed = self.phi.tangent(touch), usual.side(above)
+        return torch.where(free, tangent[0], fixed[0]), torch.where(free, tangent[1], fixed[1])
 
     def usual_lean(self, usual: Enclosure) -> tuple[Tensor, Tensor]:
         """How far the `usual` lines below and above lean, (N, outputs) each."""
@@ -124,37 +91,29 @@ class Tangents:
 
 @dataclass(frozen=True)
 class Lines:
-    """The `usual` lines around a block's outputs, how they are `turning`, and those around the maxima that are taken
-    before, if any.
+    """The `usual` lines around a block's outputs, how they are `turning`, those around the maxima that are taken
+    before, if any, and by how much rounding lets outputs out of them at most, (N, outputs).
     """
 
     usual: Enclosure
     turning: Hinges | Tangents
     pooled: Pooled | None
+    slack: Tensor
 
     def __getitem__(self, index: Tensor) -> "Lines":
         """Those of the boxes at `index` (n,)."""
-        return Lines(_at(self.usual, index), self.turning[index], self.pooled and self.pooled[index])
+        pooled = self.pooled and self.pooled[index]
+        return Lines(_at(self.usual, index), self.turning[index], pooled, self.slack[index])
 
-    def moved(self, below: Tensor, above: Tensor) -> "Lines":
-        """Moved up by so much, (N, outputs) each; maxima stay where they are."""
-        return Lines(moved(self.usual, below, above), self.turning.moved(below, above), self.pooled)
-
-    def turned(self, lean: Tensor | None) -> Enclosure:
-        """By a `lean` (N, 2, K, outputs), from 0 to 1, of the lines below and above for each of K rows."""
-        if lean is None:
-            return Enclosure(*(part[:, None] for part in vars(self.usual).values()))
-        below, above = lean.unbind(1)
-        return self.turning.turned(self.usual, below, above)
+    def taken(self, above: Tensor, lean: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Slope and offset of the line `above` (N, K, outputs) bool, else below, turned by a `lean` (N, 2, K, outputs),
+        from 0 to 1, of those below and above for each of K rows; without one, of the usual lines.
+        """
+        return self.usual.side(above) if lean is None else self.turning.taken(self.usual, above, lean)
 
     def usual_lean(self) -> Tensor:
         """The lean (N, 2, 1, outputs) of the usual lines."""
         return torch.stack(self.turning.usual_lean(self.usual), 1)[:, :, None]
-
-
-def moved(lines: Enclosure, below: Tensor, above: Tensor) -> Enclosure:
-    """The lines, moved up by so much."""
-    return replace(lines, lower_offset=lines.lower_offset + below, upper_offset=lines.upper_offset + above)
 
 
 def _lean(usual: Tensor, flat: Tensor, steep: Tensor) -> Tensor:

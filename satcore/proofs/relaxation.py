@@ -23,6 +23,7 @@ from satcore.proofs.rounding import SLACK, Arithmetic, Interval, in_windows
 
 MOST_ENTRIES = 2**22  # of a batch of rows over one layer
 DECAY = 0.95  # of the rate of turning, by step
+NEGLIGIBLE = 1e-9  # between the least and the most of an output that is as good as constant
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,13 @@ class Relaxation:
         low, high = interval
         phi, usual = part.phi, part.phi.enclosure(low, high)
         touching = phi.touching(low, high)
-        turning = (
-            Tangents.of(phi, *touching)
-            if touching
-            else hinges(*(phi.enclosure(low, high, lean) for lean in (0.0, 1.0)))
-        )
-        every = usual, *turning.ends(usual)
-        reach, rounding = torch.maximum(low.abs(), high.abs()), phi.roundoffs * self.roundoff
-        below, above = (  # more than float64 rounds away
-            rounding + SLACK * (torch.stack(slopes).abs().amax(0) * reach + torch.stack(offsets).abs().amax(0))
-            for slopes, offsets in (
-                ([e.lower_slope for e in every], [e.lower_offset for e in every]),
-                ([e.upper_slope for e in every], [e.upper_offset for e in every]),
-            )
-        )
-        return Lines(usual, turning, pooled).moved(-below, above)
+        turning = Tangents(phi, *touching) if touching else hinges(*(phi.enclosure(low, high, x) for x in (0.0, 1.0)))
+        lines = Lines(usual, turning, pooled, torch.zeros_like(low))
+        sides = torch.tensor([[False], [True]]).expand(len(low), 2, low.shape[1])
+        ends = [lines.taken(sides, lean) for lean in (None, *low.new_tensor([0.0, 1.0]).expand(1, 2, 1, 2).unbind(3))]
+        reach = torch.maximum(low.abs(), high.abs())[:, None]
+        largest = torch.stack([slope.abs() * reach + offset.abs() for slope, offset in ends]).amax((0, 2))
+        return replace(lines, slack=phi.roundoffs * self.roundoff + SLACK * largest)
 
     def lower_bound(
         self,
@@ -129,13 +122,12 @@ class Relaxation:
         outputs = []
         for below in range(depth - 1, -1, -1):
             outputs.append(rows)
-            around = lines[below].turned(leans[below] if leans else None)
-            positive, negative = rows.clamp_min(0), rows.clamp_max(0)
-            value = value + _dot(positive, around.lower_offset) + _dot(negative, around.upper_offset)
-            positive, negative = positive * around.lower_slope, negative * around.upper_slope
+            slope, offset = lines[below].taken(rows < 0, leans[below] if leans else None)
+            value = value + _dot(rows, offset) - _dot(rows.abs(), lines[below].slack[:, None])
             if (pooled := lines[below].pooled) is None:
-                rows = positive + negative
+                rows = rows * slope
             else:
+                positive, negative = rows.clamp_min(0) * slope, rows.clamp_max(0) * slope
                 value = value + _dot(negative, pooled.offset[:, None])
                 rows = positive.new_zeros(*rows.shape[:2], len(self.parts[below].bias))
                 rows = rows.scatter_add(2, pooled.lowest[:, None].expand_as(positive), positive)
@@ -180,7 +172,7 @@ class Relaxation:
         boxes, around, picked, within, more, *start = _in_single(given) if self.in_single else given
         turned, free, shares = ([one.clone().requires_grad_() for one in group or ()] for group in start)
         groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free, *shares), rates, strict=True)]
-        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True)
+        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True, fused=True)
         for _ in range(steps):
             with torch.enable_grad():
                 wanted = picked * shares[0] if shares else picked
@@ -244,21 +236,23 @@ class Relaxation:
         return found
 
     def pruned(self, region: Region) -> tuple["Relaxation", Region]:
-        """Without those units of dense blocks that give a constant in the one box of the `region`."""
+        """Without those units of dense blocks that hardly give more than a constant in the one box of the `region`."""
         parts, ranges, errors = list(self.parts), list(region.ranges), list(region.errors)
         for depth in range(self.last):
-            part, above = parts[depth], parts[depth + 1]
+            part, above, (low, high) = parts[depth], parts[depth + 1], ranges[depth]
             if part.matrix is None or above.matrix is None or part.windows is not None:
                 continue
-            lines = self.lines(depth, ranges[depth]).usual
-            kept = (lines.lower_slope != 0)[0] | (lines.upper_slope != 0)[0]
-            low, high = lines.lower_offset[0, ~kept], lines.upper_offset[0, ~kept]
-            gone = above.matrix[:, ~kept]
+            lines = self.lines(depth, (low, high))
+            around = lines.usual
+            least = torch.minimum(around.lower_slope * low, around.lower_slope * high) + around.lower_offset
+            most = torch.maximum(around.upper_slope * low, around.upper_slope * high) + around.upper_offset
+            kept = (most - least > NEGLIGIBLE)[0]
+            gone, constant = above.matrix[:, ~kept], ((least + most) / 2)[0, ~kept]
             parts[depth] = replace(part, matrix=part.matrix[kept], bias=part.bias[kept])
-            parts[depth + 1] = replace(above, matrix=above.matrix[:, kept], bias=above.bias + gone @ (low + high) / 2)
-            ranges[depth] = ranges[depth][0][:, kept], ranges[depth][1][:, kept]
-            errors[depth] = errors[depth][:, kept]
-            errors[depth + 1] = errors[depth + 1] + gone.abs() @ (high - low) / 2
+            parts[depth + 1] = replace(above, matrix=above.matrix[:, kept], bias=above.bias + gone @ constant)
+            ranges[depth], errors[depth] = (low[:, kept], high[:, kept]), errors[depth][:, kept]
+            off = ((most - least) / 2 + lines.slack)[:, ~kept]
+            errors[depth + 1] = errors[depth + 1] + off @ gone.abs().mT
         return Relaxation(parts, self.roundoff), Region(region.box, tuple(ranges), tuple(errors))
 
     def _pulled(self, region: Region, depth: int, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -78,7 +78,7 @@ def test_units_that_give_a_constant_can_be_left_out(phi):
 @torch.no_grad()
 def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of_it(phi, kind, monkeypatch):
     """Twice over: intervals bounded anew, margins bounded, and what stays open divided."""
-    monkeypatch.setattr("satcore.proofs.branching.CLOSER", 6)
+    monkeypatch.setattr("satcore.proofs.branching.CLOSER", (6, 6))
     network, image = small(kind, phi, seed=3, scale=3.0), first_examples(1).images.double()
     images, label = within(image, 100), 4
     logits = network(images)

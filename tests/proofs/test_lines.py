@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from satcore.networks import Block, Elementwise, build, mlp
-from satcore.nonlinearities import named
+from satcore.nonlinearities import Enclosure, named
 from satcore.proofs.lines import Lines
 from satcore.proofs.relaxation import known, relaxed
 from satcore.proofs.rounding import Arithmetic
@@ -28,40 +28,57 @@ def around(phi: str) -> Lines:
     return relaxed(Arithmetic(network)).lines(0, intervals())
 
 
+def turned(lines: Lines, lean: Tensor) -> Enclosure:
+    """The lines on either side, each moved out by what rounding takes."""
+    below, above = torch.zeros_like(lean[:, 0], dtype=torch.bool), torch.ones_like(lean[:, 0], dtype=torch.bool)
+    (lower_slope, lower_offset), (upper_slope, upper_offset) = lines.taken(below, lean), lines.taken(above, lean)
+    slack = lines.slack[:, None]
+    return Enclosure(lower_slope, lower_offset - slack, upper_slope, upper_offset + slack)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_lines_enclose_however_far_they_are_turned(name):
     phi, lines, (low, high) = named(name), around(name), intervals()
     lean = torch.rand(2, 2, 5, 784, dtype=torch.float64)
     lean[:, :, 3], lean[:, :, 4] = 0, 1
-    turned = lines[torch.tensor([1, 0])].turned(lean)
+    outer = turned(lines[torch.tensor([1, 0])], lean)
     for share in torch.linspace(0, 1, 41, dtype=torch.float64):
         h = torch.lerp(low, high, share)[[1, 0], None]
         y = phi(h).detach()
-        assert (turned.lower_slope * h + turned.lower_offset <= y).all()
-        assert (y <= turned.upper_slope * h + turned.upper_offset).all()
+        assert (outer.lower_slope * h + outer.lower_offset <= y).all()
+        assert (y <= outer.upper_slope * h + outer.upper_offset).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_of_two_sides_the_one_asked_for_is_taken(name):
+    lines, lean = around(name), torch.rand(2, 2, 3, 784, dtype=torch.float64)
+    above = torch.rand(2, 3, 784) < 0.5
+    for given in (lean, None):
+        slope, offset = lines.taken(above, given)
+        below, over = (lines.taken(torch.full_like(above, side), given) for side in (False, True))
+        assert torch.equal(slope, torch.where(above, over[0], below[0]))
+        assert torch.equal(offset, torch.where(above, over[1], below[1]))
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_turned_as_usual_they_are_the_usual_ones(name):
     lines = around(name)
-    turned = lines.turned(lines.usual_lean())
-    for part, usual in zip(vars(turned).values(), vars(lines.usual).values(), strict=True):
-        torch.testing.assert_close(part[:, 0], usual, rtol=0, atol=1e-9)
+    for above in (False, True):
+        sides = torch.full((2, 1, 784), above)
+        for part, usual in zip(lines.taken(sides, lines.usual_lean()), lines.taken(sides, None), strict=True):
+            torch.testing.assert_close(part, usual, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_however_they_are_turned_tangents_touch(name):
     phi, lines, (low, high) = named(name), around(name), intervals()
-    lean = torch.full((2, 2, 1, 784), 0.3, dtype=torch.float64)
-    turned, h = (
-        lines.turned(lean),
-        torch.lerp(low, high, torch.linspace(0, 1, 2001, dtype=torch.float64)[:, None, None]),
-    )
-    sides = (turned.lower_slope, turned.lower_offset), (turned.upper_slope, turned.upper_offset)
+    outer = turned(lines, torch.full((2, 2, 1, 784), 0.3, dtype=torch.float64))
+    h = torch.lerp(low, high, torch.linspace(0, 1, 2001, dtype=torch.float64)[:, None, None])
+    sides = (outer.lower_slope, outer.lower_offset), (outer.upper_slope, outer.upper_offset)
     for slope, offset in sides:
         nearest = (slope[:, 0] * h + offset[:, 0] - phi(h)).abs().amin(0)
         assert (nearest < 1e-4).all()  # a step of the grid
-    assert (turned.upper_slope[:, 0] - lines.usual.upper_slope).abs().amax() > 0.01
+    assert (outer.upper_slope[:, 0] - lines.usual.upper_slope).abs().amax() > 0.01
 
 
 @pytest.mark.parametrize("name", SMOOTH)
