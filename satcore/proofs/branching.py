@@ -24,7 +24,7 @@ from satcore.proofs.rounding import Interval
 
 CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
 STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS, STEPS_CLOSER = 10, 20, 8, 5  # of Adam
-RATE = 0.3
+RATE, RATE_OF_MULTIPLIERS = 0.3, 0.03  # the latter of how steep what is bounded is by the outputs
 WEIGHT = 0.5  # at first, of the margin in the bounds of intervals, where it changes by 1 with a unit
 RISING = 0.02  # of what is lacking: a part whose bound rose by more isn't divided, but looked at once more
 BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
@@ -176,7 +176,7 @@ class Search:
 
     def _rates(self, steepness: float) -> list[float]:
         """Of leans and multipliers, where what is bounded is so many times as steep as the margins."""
-        return [RATE] * self.last + [RATE * scale * steepness for scale in self.scales]
+        return [RATE] * self.last + [RATE_OF_MULTIPLIERS * scale * steepness for scale in self.scales]
 
     def _halved(self, parts: Parts) -> Parts:
         """Both halves of each of the `parts`, divided at the unit that costs its margin most."""

@@ -37,10 +37,11 @@ class Hinges:
 
     def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
         """As `Lines.taken`; `above` (N, K, outputs) bool: whether the line above is."""
-        parts = zip(vars(self.flat).values(), vars(self.steep).values(), (0, 0, 1, 1), strict=True)
+        of_lower, of_upper = lean.unbind(1)
+        leans = of_lower, of_lower, of_upper, of_upper
         lower_slope, lower_offset, upper_slope, upper_offset = (
-            flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * lean[:, side]
-            for flat, steep, side in parts
+            flat[:, None] if steep is flat else flat[:, None] + (steep - flat)[:, None] * share
+            for flat, steep, share in zip(vars(self.flat).values(), vars(self.steep).values(), leans, strict=True)
         )
         return torch.where(above, upper_slope, lower_slope), torch.where(above, upper_offset, lower_offset)
 
@@ -73,11 +74,11 @@ class Tangents:
 
     def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
         """As `Lines.taken`; where none is free, the `usual` ones."""
-        low, high = self.below, self.above
+        (of_lower, of_upper), low, high = lean.unbind(1), self.below, self.above
         touch = torch.where(
             above,
-            torch.lerp(high.flat[:, None], high.steep[:, None], lean[:, 1]),
-            torch.lerp(low.flat[:, None], low.steep[:, None], lean[:, 0]),
+            torch.lerp(high.flat[:, None], high.steep[:, None], of_upper),
+            torch.lerp(low.flat[:, None], low.steep[:, None], of_lower),
         )
         free = torch.where(above, (high.flat != high.steep)[:, None], (low.flat != low.steep)[:, None])
         tangent, fixed = self.phi.tangent(touch), usual.side(above)

@@ -97,7 +97,7 @@ class Relaxation:
         turning = Tangents(phi, *touching) if touching else hinges(*(phi.enclosure(low, high, x) for x in (0.0, 1.0)))
         lines = Lines(usual, turning, pooled, torch.zeros_like(low))
         sides = torch.tensor([[False], [True]]).expand(len(low), 2, low.shape[1])
-        ends = [lines.taken(sides, lean) for lean in (None, *low.new_tensor([0.0, 1.0]).expand(1, 2, 1, 2).unbind(3))]
+        ends = [lines.taken(sides, lean) for lean in (None, low.new_zeros(1, 2, 1, 1), low.new_ones(1, 2, 1, 1))]
         reach = torch.maximum(low.abs(), high.abs())[:, None]
         largest = torch.stack([slope.abs() * reach + offset.abs() for slope, offset in ends]).amax((0, 2))
         return replace(lines, slack=phi.roundoffs * self.roundoff + SLACK * largest)

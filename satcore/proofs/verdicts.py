@@ -177,6 +177,9 @@ class _Prover:
     def __init__(self, network: Network):
         self.arithmetic = Arithmetic(network)
         self.relaxation: Relaxation = relaxed(self.arithmetic)
+        torch.optim.Adam(
+            [torch.zeros(1, requires_grad=True)]
+        )  # the first one imports for seconds, which no box is to miss
 
     def parts(self, low: Tensor, high: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """The boxes, so many at a time that a matrix of units × units of each can be held."""
