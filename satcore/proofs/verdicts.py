@@ -20,6 +20,7 @@ from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, known, r
 from satcore.proofs.rounding import Arithmetic
 
 PROVEN, BROKEN, OPEN = "proven", "broken", "open"
+SHARE_OF_DESCENTS = 0.1  # of the time given
 STEPS_OF_SEARCH, SHARE_OF_SEARCH = 200, 0.25  # over corners of what bounds leave open: at most, and of the time given
 
 
@@ -211,7 +212,8 @@ class _Prover:
             slopes = self.relaxation.lower_bound(region, (), 0, _contrast(torch.tensor([box.label]))).pixels[0]
             found = box.wrong(torch.cat((image, box.corner(slopes))))
             return (OPEN if found is None else BROKEN), found
-        for images in itertools.chain([image], box.descents(time.monotonic() + (deadline - time.monotonic()) / 4)):
+        began = time.monotonic()
+        for images in itertools.chain([image], box.descents(began + SHARE_OF_DESCENTS * (deadline - began))):
             if (found := box.wrong(images)) is not None:
                 return BROKEN, found
         search = Search(self.relaxation, region, box.label, deadline)

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from satcore import data, library
+from satcore.intervals import box
 from satcore.networks import Block, Dense, Network, build
 from satcore.proofs.branching import Parts, Search
 from satcore.proofs.relaxation import Region, Relaxation, known, relaxed
@@ -155,3 +157,16 @@ def test_of_a_unit_that_decides_alone_little_more_is_left_than_where_it_contradi
     assert -1 - 1e-6 < low <= -1 and 0.5 <= high < 0.75
     list(search.run())
     assert not search.proven
+
+
+@torch.no_grad()
+def test_where_looking_again_raises_the_bound_nothing_need_be_divided():
+    network, (images, labels) = library.load("sigmoid-mlp/vanilla"), data.sample("test", 60)
+    arithmetic, (low, high) = Arithmetic(network), box(images[59:].double().flatten(1), 0.02)
+    relaxation = relaxed(arithmetic)
+    region, lines = known(arithmetic, relaxation, low, high)
+    rows = torch.eye(10, dtype=torch.float64)[labels[59]] - torch.eye(10, dtype=torch.float64)
+    usual = relaxation.lower_bound(region, lines, relaxation.last, rows[None]).value
+    search = Search(relaxation, region, int(labels[59]), time.monotonic() + 600)
+    rounds = len(list(search.run()))
+    assert usual.min() < 0 and search.proven and search.divided == 0 and rounds > 3
