@@ -24,8 +24,10 @@ from satcore.proofs.rounding import Interval
 
 CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
 STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS, STEPS_CLOSER = 10, 20, 8, 5  # of Adam
-RATE, RATE_OF_TANGENTS = 0.3, 0.15  # of lines that turn about corners, or roll along φ
-RATE_OF_MULTIPLIERS = 0.03  # of how steep what is bounded is by the outputs
+# Of leans, and, by how steep what is bounded is by the outputs, of multipliers: where lines turn about corners, and
+# where they roll along φ, which is less steep.
+RATES_OF_HINGES, RATES_OF_TANGENTS = (0.3, 0.3), (0.15, 0.03)
+RATE_OF_WEIGHTS = 0.3
 WEIGHT = 0.5  # at first, of the margin in the bounds of intervals, where it changes by 1 with a unit
 RISING = 0.02  # of what is lacking: a part whose bound rose by more isn't divided, but looked at once more
 BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
@@ -131,7 +133,7 @@ class Search:
                     rows,
                     [there.usual_lean().expand(-1, -1, rows.shape[1], -1) for there in lines],
                     steps=STEPS_OF_INTERVALS,
-                    rates=self._rates_of_leans()[:depth],
+                    rates=[leans for leans, _ in self._rates_of_blocks()[:depth]],
                     deadline=self.deadline,
                     enough=math.inf,
                 )
@@ -177,11 +179,12 @@ class Search:
 
     def _rates(self, steepness: float) -> list[float]:
         """Of leans and multipliers, where what is bounded is so many times as steep as the margins."""
-        return self._rates_of_leans() + [RATE_OF_MULTIPLIERS * scale * steepness for scale in self.scales]
+        leans, multipliers = zip(*self._rates_of_blocks(), strict=True)
+        return [*leans, *(rate * scale * steepness for rate, scale in zip(multipliers, self.scales, strict=True))]
 
-    def _rates_of_leans(self) -> list[float]:
+    def _rates_of_blocks(self) -> list[tuple[float, float]]:
         hidden = self.relaxation.parts[: self.last]
-        return [RATE if part.phi.piecewise_linear else RATE_OF_TANGENTS for part in hidden]
+        return [RATES_OF_HINGES if part.phi.piecewise_linear else RATES_OF_TANGENTS for part in hidden]
 
     def _halved(self, parts: Parts) -> Parts:
         """Both halves of each of the `parts`, divided at the unit that costs its margin most."""
@@ -227,7 +230,10 @@ class Search:
             added=added,
             weights=parts.rows.new_full((len(parts), rows, 1), WEIGHT / slope),
             steps=STEPS_CLOSER,
-            rates=[*self._rates(1 / slope), RATE / slope],  # of units, which are so much less steep than the margins
+            rates=[
+                *self._rates(1 / slope),
+                RATE_OF_WEIGHTS / slope,
+            ],  # of units, which are so much less steep than the margins
             deadline=self.deadline,
             enough=math.inf,
         )
