@@ -230,10 +230,7 @@ class Search:
             added=added,
             weights=parts.rows.new_full((len(parts), rows, 1), WEIGHT / slope),
             steps=STEPS_CLOSER,
-            rates=[
-                *self._rates(1 / slope),
-                RATE_OF_WEIGHTS / slope,
-            ],  # of units, which are so much less steep than the margins
+            rates=[*self._rates(1 / slope), RATE_OF_WEIGHTS / slope],  # units are so much less steep than margins
             deadline=self.deadline,
             enough=math.inf,
         )
