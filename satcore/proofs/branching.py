@@ -147,7 +147,8 @@ class Search:
         eye, lines = torch.eye(CLASSES, dtype=torch.float64), self._lines(self.root.ranges)
         rows = (eye[self.label] - eye)[torch.arange(CLASSES) != self.label][:, None]
         outputs = self.relaxation.lower_bound(self.root, lines, self.last, rows.transpose(0, 1)).outputs
-        self.scales = [float(there.abs().amax()) if there.numel() else 0.0 for there in outputs]  # of the multipliers
+        steepest = [there.abs().amax() if there.numel() else torch.zeros(()) for there in outputs]
+        self.scales = [float(there) if there.isfinite() else 0.0 for there in steepest]  # of the multipliers
         ranges = [(low.expand(len(rows), -1), high.expand(len(rows), -1)) for low, high in self.root.ranges]
         return Parts(
             rows,
@@ -283,8 +284,8 @@ class Search:
 
 
 def _any_image(ranges: list[Interval]) -> Tensor:
-    """Which parts have any, by the ranges of their units."""
-    return torch.stack([(low <= high).all(1) for low, high in ranges]).all(0).nonzero().flatten()
+    """Which parts may have any, by the ranges of their units; what is no number says nothing."""
+    return torch.stack([(low > high).any(1) for low, high in ranges]).any(0).logical_not().nonzero().flatten()
 
 
 def _of_rows(signs: list[Interval]) -> list[Interval]:

@@ -141,7 +141,7 @@ class Relaxation:
                 rows = rows + added[below]
             offset, rows = self._pulled(region, below, rows)
             value = value + offset
-        return Bound(value + _least(rows, region.box), rows, tuple(reversed(outputs)))
+        return Bound(_bounding(value + _least(rows, region.box)), rows, tuple(reversed(outputs)))
 
     def raised(
         self,
@@ -207,7 +207,7 @@ class Relaxation:
         """The least that rows·h can be, of h the logits, by the intervals of what they are summed up of, (N, K)."""
         inputs = arithmetic.outputs(self.last - 1, region.ranges[-1]) if self.last else region.box
         value, rows = self._pulled(region, self.last, rows)
-        return value + _least(rows, inputs)
+        return _bounding(value + _least(rows, inputs))
 
     def tightened(self, region: Region, lines: Sequence[Lines], depth: int, interval: Interval) -> Interval:
         """The `interval` of the pre-activations at `depth`, by the usual lines for those units that need them."""
@@ -332,6 +332,11 @@ def _around_maxima(interval: Interval, windows: Tensor) -> tuple[Pooled, Interva
 def _open(lines: Enclosure) -> Tensor:
     """Where there is room between two lines."""
     return (lines.lower_slope != lines.upper_slope) | (lines.lower_offset != lines.upper_offset)
+
+
+def _bounding(value: Tensor) -> Tensor:
+    """The `value` as a bound; none where float64 doesn't hold what it is summed up of."""
+    return torch.where(value.isfinite(), value, -torch.inf)
 
 
 def _least(rows: Tensor, interval: Interval) -> Tensor:

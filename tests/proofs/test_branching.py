@@ -9,7 +9,7 @@ from torch import Tensor
 
 from satcore import data, library
 from satcore.intervals import box
-from satcore.networks import Block, Dense, Network, build
+from satcore.networks import Block, Dense, Network, build, mlp
 from satcore.proofs.branching import Parts, Search
 from satcore.proofs.relaxation import Region, Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic
@@ -170,3 +170,24 @@ def test_where_looking_again_raises_the_bound_nothing_need_be_divided():
     search = Search(relaxation, region, int(labels[59]), time.monotonic() + 600)
     rounds = len(list(search.run()))
     assert usual.min() < 0 and search.proven and search.divided == 0 and rounds > 3
+
+
+@torch.no_grad()
+def test_what_float32_does_not_hold_in_the_search_is_no_proof():
+    """At its upper end the image is classified wrongly; the slopes of some lines are beyond 10³⁸, and no logit is."""
+    network, high = build(mlp("relu", (2, 1))).requires_grad_(False), torch.zeros(1, 784, dtype=torch.float64)
+    for layer in network.layers:
+        layer.weight.zero_()
+        layer.bias.zero_()
+    first, second, third = network.layers
+    first.weight[:, 0], first.bias[:] = 1, torch.tensor([-0.5e-5, -0.8e-5])
+    second.weight[0] = torch.tensor([1e20, -1e19])
+    third.weight[2, 0], third.bias[:] = 1e20, torch.tensor([-5e34, 1e34, 0, *[-5e34] * 7])
+    high[0, 0] = 1e-5
+    assert network(high.float().view(1, 1, 28, 28)).argmax() == 2
+    arithmetic = Arithmetic(network)
+    relaxation = relaxed(arithmetic)
+    region, _ = known(arithmetic, relaxation, torch.zeros_like(high), high)
+    search = Search(relaxation, region, 1, time.monotonic() + 60)
+    list(search.run())
+    assert not search.proven
