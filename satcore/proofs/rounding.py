@@ -4,7 +4,7 @@ A sum of n products, in whatever order it is taken, is off by at most γ_n Σ|pr
 roundoff (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, §3.1). So a block computes Wx + b + e
 with |e| ≤ γ(|W||x| + |b|), entry by entry, of the inputs x that it is given, rounded as they are; and whatever is
 proven with e in it holds for the network as it computes. Here u has float64's roundoff added, several times, for that
-of the proof.
+of the proof. Where a sum may overflow, nothing is known.
 """
 
 import math
@@ -17,6 +17,7 @@ from satcore.geometry.linearised import ExactNetwork
 from satcore.networks import IMAGE, Affine, AveragePooling, Convolution, Dense, MaxPooling, Network, Shape, shapes
 
 SLACK = 2.0**-40  # relative: far more than float64 loses in a sum over any layer that is taken in
+OVERFLOW = 0.25  # of the largest number: no sum whose products come to less than this share of it overflows
 SMALLEST = 2.0**-126  # what is below may be flushed to 0
 Interval = tuple[Tensor, Tensor]
 
@@ -27,7 +28,8 @@ class Arithmetic:
     def __init__(self, network: Network):
         exact = ExactNetwork(network)
         self.network, self.linear_parts = exact.network, exact.linear_parts
-        self.roundoff = torch.finfo(next(network.parameters()).dtype).eps / 2
+        numbers = torch.finfo(next(network.parameters()).dtype)
+        self.roundoff, self.most = numbers.eps / 2, OVERFLOW * numbers.max
         self.shapes = shapes(network.architecture)
         self.windows = [
             _windows(block.pooling, h) if block.pooling else None
@@ -38,14 +40,15 @@ class Arithmetic:
     def errors(self, depth: int, inputs: Interval) -> Tensor:
         """By how much rounding can change the pre-activations of the block at `depth`."""
         largest = torch.maximum(inputs[0].abs(), inputs[1].abs())
+        summed = self._spread(depth, largest) + self.biases[depth].abs()
         terms = _terms(self.network.architecture[depth].affine) + 2
         nu = terms * (self.roundoff + 2.0**-51)
-        error = nu / (1 - nu) * (self._spread(depth, largest) + self.biases[depth].abs()) + terms * SMALLEST
+        error = nu / (1 - nu) * summed + terms * SMALLEST
         if isinstance(self.linear_parts[depth], FourierConvolution):  # whose roundoff goes by the largest entry
             error = error + SLACK * self.network.get_parameter(f"layers.{depth}.weight").abs().amax() * largest.sum(
                 1, keepdim=True
             )
-        return error
+        return torch.where(summed < self.most, error, torch.inf)
 
     def pre_activations(self, depth: int, inputs: Interval, errors: Tensor) -> Interval:
         """Between what the pre-activations of the block at `depth` lie."""

@@ -181,3 +181,20 @@ def test_where_no_unit_can_change_only_what_ties_stays_open(dead):
     assert decide(network, images, labels, epsilon=0.1, seconds=0.05).verdicts == ("open", "open")
     network.layers[2].bias[0] = 1e-3
     assert decide(network, images, labels, epsilon=0.1, seconds=0.05).verdicts == ("proven", "proven")
+
+
+@pytest.mark.parametrize("phi", ["relu", "step"])
+def test_where_the_network_overflows_nothing_is_proven(phi):
+    """h¹ is beyond float32, so that a relu's logits are ∞ and what is no number: 0 · ∞."""
+    network = build(mlp(phi, (1,))).requires_grad_(False)
+    for layer in network.layers:
+        layer.weight.zero_()
+        layer.bias.zero_()
+    network.layers[0].weight[0, :2], network.layers[1].weight[1, 0] = 3e38, 1.0
+    images, labels = torch.full((1, 1, 28, 28), 0.9), torch.tensor([1])
+    assert network.pre_activations(images)[0] == torch.inf
+    assert not by_intervals(network, images, labels, epsilon=0.01)
+    assert not certified(network, images, labels, epsilon=0.01)
+    assert decide(network, images, labels, epsilon=0.01, seconds=5).verdicts == (
+        "open" if network(images).argmax() == 1 else "broken",
+    )
