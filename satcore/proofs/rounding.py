@@ -4,7 +4,7 @@ A sum of n products, in whatever order it is taken, is off by at most γ_n Σ|pr
 roundoff (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, §3.1). So a block computes Wx + b + e
 with |e| ≤ γ(|W||x| + |b|), entry by entry, of the inputs x that it is given, rounded as they are; and whatever is
 proven with e in it holds for the network as it computes. Here u has float64's roundoff added, several times, for that
-of the proof. Where a sum may overflow, nothing is known.
+of the proof, and γ some more for its sums over the units of the block. Where a sum may overflow, nothing is known.
 """
 
 import math
@@ -43,7 +43,7 @@ class Arithmetic:
         summed = self._spread(depth, largest) + self.biases[depth].abs()
         terms = _terms(self.network.architecture[depth].affine) + 2
         nu = terms * (self.roundoff + 2.0**-51)
-        error = nu / (1 - nu) * summed + terms * SMALLEST
+        error = (nu / (1 - nu) + SLACK) * summed + terms * SMALLEST
         if isinstance(self.linear_parts[depth], FourierConvolution):  # whose roundoff goes by the largest entry
             error = error + SLACK * self.network.get_parameter(f"layers.{depth}.weight").abs().amax() * largest.sum(
                 1, keepdim=True
