@@ -180,7 +180,7 @@ class Relaxation:
             if not value.requires_grad or bool((value > enough).all()) or time.monotonic() > deadline:
                 break  # or nothing is free to turn
             optimiser.zero_grad()
-            value.backward(torch.ones_like(value))
+            value.backward(torch.ones_like(value), inputs=[*turned, *free, *shares])  # and not the weights
             optimiser.step()
             for group in optimiser.param_groups:
                 group["lr"] *= DECAY

@@ -191,3 +191,11 @@ def test_what_float32_does_not_hold_in_the_search_is_no_proof():
     search = Search(relaxation, region, 1, time.monotonic() + 60)
     list(search.run())
     assert not search.proven
+
+
+@torch.no_grad()
+def test_the_search_leaves_the_gradients_of_a_network_that_is_being_learned_alone():
+    network = small("strides and means", "relu", seed=3, scale=3.0).requires_grad_()
+    search = Search(*of_ball(network, first_examples(1).images.double()), 4, time.monotonic() + 600)
+    next(search.run())
+    assert search.open and all(weight.grad is None for weight in network.parameters())
