@@ -38,7 +38,9 @@ class Arithmetic:
         self.biases = [_flat_bias(layer, h) for layer, (h, _) in zip(self.network.layers, self.shapes, strict=True)]
 
     def errors(self, depth: int, inputs: Interval) -> Tensor:
-        """By how much rounding can change the pre-activations of the block at `depth`."""
+        """By how much rounding can change the pre-activations of the block at `depth`; no number where they may overflow,
+        so that all that is computed of them is none, as in the network itself.
+        """
         largest = torch.maximum(inputs[0].abs(), inputs[1].abs())
         summed = self._spread(depth, largest) + self.biases[depth].abs()
         terms = _terms(self.network.architecture[depth].affine) + 2
@@ -48,7 +50,7 @@ class Arithmetic:
             error = error + SLACK * self.network.get_parameter(f"layers.{depth}.weight").abs().amax() * largest.sum(
                 1, keepdim=True
             )
-        return torch.where(summed < self.most, error, torch.inf)
+        return torch.where(summed < self.most, error, torch.nan)
 
     def pre_activations(self, depth: int, inputs: Interval, errors: Tensor) -> Interval:
         """Between what the pre-activations of the block at `depth` lie."""

@@ -190,7 +190,7 @@ def test_where_the_network_overflows_nothing_is_proven(phi):
     for layer in network.layers:
         layer.weight.zero_()
         layer.bias.zero_()
-    network.layers[0].weight[0, :2], network.layers[1].weight[1, 0] = 3e38, 1.0
+    network.layers[0].weight[0, :2], network.layers[1].weight[1, 0], network.layers[1].bias[1] = 3e38, 1.0, 2.0
     images, labels = torch.full((1, 1, 28, 28), 0.9), torch.tensor([1])
     assert network.pre_activations(images)[0] == torch.inf
     assert not by_intervals(network, images, labels, epsilon=0.01)
