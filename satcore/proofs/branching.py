@@ -81,15 +81,15 @@ class Search:
         self.label, self.deadline, self.last = label, deadline, relaxation.last
         self.root = self._tightened(region)
         self.units = [low.shape[1] for low, _ in self.root.ranges]
-        self.rows = MOST_ENTRIES // max(784, *self.units)  # that are bounded at a time, two of a unit
-        self.at_a_time = max(4, self.rows // (2 * CLOSER[0]))
+        self.most_rows = MOST_ENTRIES // max(784, *self.units)  # that are bounded at a time, two of a unit
+        self.at_a_time = max(4, self.most_rows // (2 * CLOSER[0]))
         self.open: list[Open] = []
         self.numbers = itertools.count()
         self.divided, self.stuck = 0, False
 
     @property
     def proven(self) -> bool:
-        """Whether nothing is left open; before `run`, nothing says so."""
+        """Whether `run` has left nothing open; before its end, this says nothing."""
         return not self.open and not self.stuck
 
     def run(self) -> Iterator[Tensor]:
@@ -215,21 +215,21 @@ class Search:
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
         cost, _ = self._costs(parts)
-        fit = max(1, min(CLOSER[1], self.rows // (2 * max(1, len(parts)))))
+        fit = max(1, min(CLOSER[1], self.most_rows // (2 * max(1, len(parts)))))
         units = cost.topk(min(fit, int((cost > 0).sum(1).max()) if len(parts) else 0)).indices
         picked = cost.new_zeros(*units.shape, cost.shape[1]).scatter(2, units[..., None], 1.0)
         added = torch.cat((picked, -picked), 1).split(self.units, 2)
-        rows, slope = 2 * units.shape[1], max(*self.scales, torch.finfo().tiny)
+        count, slope = 2 * units.shape[1], max(*self.scales, torch.finfo(torch.float32).tiny)
         bound, *_ = self.relaxation.raised(
             self._region(parts.ranges),
             self._lines(parts.ranges),
             self.last,
-            parts.rows.expand(-1, rows, -1),
-            [lean.expand(-1, -1, rows, -1) for lean in parts.leans],
+            parts.rows.expand(-1, count, -1),
+            [lean.expand(-1, -1, count, -1) for lean in parts.leans],
             [torch.zeros_like(there) for there in added],
             _of_rows(parts.signs),
             added=added,
-            weights=parts.rows.new_full((len(parts), rows, 1), WEIGHT / slope),
+            weights=parts.rows.new_full((len(parts), count, 1), WEIGHT / slope),
             steps=STEPS_CLOSER,
             rates=[*self._rates(1 / slope), RATE_OF_WEIGHTS / slope],  # units are so much less steep than margins
             deadline=self.deadline,

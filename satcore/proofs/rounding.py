@@ -38,8 +38,8 @@ class Arithmetic:
         self.biases = [_flat_bias(layer, h) for layer, (h, _) in zip(self.network.layers, self.shapes, strict=True)]
 
     def errors(self, depth: int, inputs: Interval) -> Tensor:
-        """By how much rounding can change the pre-activations of the block at `depth`; no number where they may overflow,
-        so that all that is computed of them is none, as in the network itself.
+        """By how much rounding can change the pre-activations of the block at `depth`; no number where they may
+        overflow, so that all that is computed of them is none, as in the network itself.
         """
         largest = torch.maximum(inputs[0].abs(), inputs[1].abs())
         summed = self._spread(depth, largest) + self.biases[depth].abs()
