@@ -267,8 +267,7 @@ class _Signal:
         largest, width = self.largest, BANDS[outputs.dtype]
         below = largest - self.log  # infinite where there is nothing
         there = below.isfinite()
-        farthest = float(below[there].amax()) if bool(there.any()) else 0.0
-        starts = range(0, int(farthest) + 1, width)
+        starts = (below[there] // width).unique().mul(width).tolist() or [0.0]  # of bands that aren't empty
 
         def pulled(values: Tensor) -> Tensor:
             return torch.autograd.grad(outputs, inputs, values, retain_graph=True)[0]

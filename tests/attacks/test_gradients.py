@@ -350,3 +350,12 @@ def test_images_of_another_dtype_than_the_networks_are_attacked_and_keep_theirs(
         assert fgsm(network, images, labels, gradient=gradient).images.dtype == other
         assert pgd(network, images, labels, gradient=gradient, steps=2).images.dtype == other
         assert apgd(network, images, labels, ways=[Way(gradient)] * 3, epsilon=0.01).images.dtype == other
+
+
+def test_units_however_far_beyond_saturation_have_a_direction():
+    """Log φ′ ≈ −10²⁰: between two such units lie more bands of sizes than can be counted."""
+    network = build(mlp("tanh", (6, 6)), seed=1).requires_grad_(False)
+    network.layers[1].weight.mul_(1e20)[0, 0] = 0  # so that more than the largest signals count
+    images = random_images(2, 1).float()
+    found = Way("exact").gradient(network, images, Objective(torch.tensor([3, 4]), targeted=True, loss="margin"))
+    assert found.direction.isfinite().all() and (found.direction != 0).any()
