@@ -37,9 +37,9 @@ class Enclosure:
 
 
 @dataclass(frozen=True)
-class Touching:
-    """Between which points, (N, units) each, a line may touch φ on one side of it: where it is flattest, where it is
-    as usual, where it is steepest; all the same where the line isn't a tangent that is free to roll along φ.
+class Rolling:
+    """Between which slopes, (N, units) each, a line may roll along φ on one side of it: the flattest, the usual, the
+    steepest; all the same where the line isn't a tangent that is free to.
     """
 
     flat: Tensor
@@ -84,14 +84,15 @@ class Nonlinearity(nn.Module):
         """
         raise NotImplementedError
 
-    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching] | None:
-        """Where the lines of `enclosure` may touch φ from below and from above; None where they turn about corners."""
+    def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling] | None:
+        """How the lines of `enclosure` below and above φ may roll along it; None where they turn about corners."""
         return None
 
-    def tangent(self, touch: Tensor) -> tuple[Tensor, Tensor]:
-        """Slope and offset of the line that touches φ at `touch`, of any shape."""
-        slope = self.slope(touch)
-        return slope, self(touch) - slope * touch
+    def resting(self, slope: Tensor, above: Tensor) -> Tensor:
+        """The offset of the line of this `slope` that touches φ from `above`, bool, where φ is concave, else from below
+        where it is convex; both of any shape. Differentiable.
+        """
+        raise NotImplementedError
 
     def bends(self) -> tuple[float, ...]:
         """Where φ bends: there the lines around it are farthest from it."""
@@ -275,22 +276,22 @@ class _Sigma(torch.autograd.Function):
         return gradient * ctx.saved_tensors[0]
 
 
-class _Tangent(torch.autograd.Function):
-    """Slope and offset of the tangent at h, as `Nonlinearity.tangent`: turned at every step of a proof."""
+class _Resting(torch.autograd.Function):
+    """The offset of the line of a slope s that rests on σ from above, σ(t) − st where σ′(t) = s and t ≥ 0; as t moves,
+    that changes by −t ds.
+    """
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor) -> tuple[Tensor, Tensor]:
-        up, down = torch.sigmoid(h), torch.sigmoid(-h)
-        slope = up * down
-        offset = torch.addcmul(up, slope, h, value=-1)
-        ctx.save_for_backward(h, down.sub_(up).mul_(slope))
-        return slope, offset
+    def forward(ctx: Any, slope: Tensor) -> Tensor:
+        up = (1 + (1 - 4 * slope).clamp_min_(0).sqrt_()).div_(2)  # σ(t), of σ(1 − σ) = s
+        touch = (up * up).div_(slope.clamp_min(torch.finfo(slope.dtype).tiny)).log_()  # log σ/(1 − σ)
+        ctx.save_for_backward(touch)
+        return torch.addcmul(up, slope, touch, value=-1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_slope: Tensor, of_offset: Tensor) -> Tensor:
-        h, bend = ctx.saved_tensors
-        return torch.addcmul(of_slope, of_offset, h, value=-1).mul_(bend)
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient * ctx.saved_tensors[0]
 
 
 class Sigmoid(Nonlinearity):
@@ -316,12 +317,12 @@ class Sigmoid(Nonlinearity):
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         return _around_s(self, 1.0, low, high, lean)
 
-    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
-        return _touching_s(self, low, high)
+    def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling]:
+        return _rolling_s(self, low, high)
 
-    def tangent(self, touch: Tensor) -> tuple[Tensor, Tensor]:
-        slope, offset = _Tangent.apply(touch)
-        return slope, offset
+    def resting(self, slope: Tensor, above: Tensor) -> Tensor:
+        offset = _Resting.apply(slope)
+        return torch.where(above, offset, 1 - offset)
 
     def bends(self) -> tuple[float, ...]:
         return -6.0, 0.0, 6.0  # beyond, a four hundredth of the way is left
@@ -350,8 +351,12 @@ class Tanh(Nonlinearity):
     def enclosure(self, low: Tensor, high: Tensor, lean: float | None = None) -> Enclosure:
         return _around_s(self, 0.0, low, high, lean)
 
-    def touching(self, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
-        return _touching_s(self, low, high)
+    def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling]:
+        return _rolling_s(self, low, high)
+
+    def resting(self, slope: Tensor, above: Tensor) -> Tensor:
+        offset = 2 * _Resting.apply(slope / 4) - 1  # 2σ(2h) − 1
+        return torch.where(above, offset, -offset)
 
     def bends(self) -> tuple[float, ...]:
         return -3.0, 0.0, 3.0  # as the sigmoid
@@ -398,28 +403,31 @@ def _above_s(phi: Nonlinearity, low: Tensor, high: Tensor, lean: float | None) -
     """Slope and offset of a line above φ on `low`…`high`: a tangent where there is one, else a chord."""
     bottom, top, narrow = phi(low), phi(high), high - low < NARROW
     chord = (top - bottom) / (high - low).clamp_min(NARROW)
-    touching, tangent = _touching_above_s(phi, low, high)
-    touch = touching.usual if lean is None else torch.lerp(touching.flat, touching.steep, lean)
-    slope, offset = phi.tangent(touch)
+    rolling, tangent = _rolling_above_s(phi, low, high)
+    slope = rolling.usual if lean is None else torch.lerp(rolling.flat, rolling.steep, lean)
+    offset = phi.resting(slope, torch.ones_like(tangent))
     slope, offset = torch.where(tangent, slope, chord), torch.where(tangent, offset, bottom - chord * low)
     return torch.where(narrow, 0.0, slope), torch.where(narrow, top, offset)
 
 
-def _touching_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Touching]:
-    both, _ = _touching_above_s(phi, torch.stack((low, -high)), torch.stack((high, -low)))
-    return Touching(*(-part[1] for part in vars(both).values())), Touching(*(part[0] for part in vars(both).values()))
+def _rolling_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling]:
+    both, _ = _rolling_above_s(phi, torch.stack((low, -high)), torch.stack((high, -low)))
+    below, above = (Rolling(*(part[side] for part in vars(both).values())) for side in (1, 0))
+    return below, above
 
 
-def _touching_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Touching, Tensor]:
-    """Where tangents of φ touch it that lie above it on `low`…`high`, and whether there are any.
+def _rolling_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Rolling, Tensor]:
+    """The slopes of tangents of φ that lie above it on `low`…`high`, and whether there are any.
 
-    Anywhere where φ is concave; where it is convex nowhere; and else from the tangent through (low, φ(low)) on.
+    They touch anywhere where φ is concave; where it is convex nowhere; and else from the tangent through (low, φ(low))
+    on.
     """
     steep = torch.where(low >= 0, low, _touching_point(phi, low, high))
     reaches = (low >= 0) | _passes_above(phi, steep, low)
     tangent = (high > 0) & reaches & (high - low >= NARROW)
-    flat, steep = torch.where(tangent, high, low), torch.where(tangent, steep, low)
-    return Touching(flat, torch.where(low >= 0, (flat + steep) / 2, steep), steep), tangent
+    usual = torch.where(low >= 0, (low + high) / 2, steep)
+    slopes = (torch.where(tangent, phi.slope(touch), 0) for touch in (high, usual, steep))
+    return Rolling(*slopes), tangent
 
 
 def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
@@ -438,8 +446,7 @@ def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
 
 def _passes_above(phi: Nonlinearity, touch: Tensor, low: Tensor) -> Tensor:
     """Whether the tangent at `touch` isn't below φ at `low`."""
-    slope, offset = phi.tangent(touch)
-    return slope * low + offset >= phi(low)
+    return phi(touch) + phi.slope(touch) * (low - touch) >= phi(low)
 
 
 def _where(condition: Tensor, one: Enclosure, other: Enclosure) -> Enclosure:

@@ -223,12 +223,20 @@ def test_the_lines_leave_less_between_them_than_the_range(phi):
 
 
 @every(SMOOTH)
-def test_a_tangent_touches_and_its_gradient_is_that_of_differences(phi):
-    touch = torch.tensor([-30.0, -3.0, -0.2, 0.0, 0.7, 4.0, 20.0], dtype=torch.float64, requires_grad=True)
-    slope, offset = phi.tangent(touch)
-    np.testing.assert_allclose(slope.detach(), phi.slope(touch).detach(), rtol=1e-14)
-    np.testing.assert_allclose((slope * touch + offset).detach(), value(phi, touch.detach()), rtol=1e-14, atol=1e-15)
-    assert torch.autograd.gradcheck(phi.tangent, (touch,))
+def test_a_line_at_rest_touches_and_its_gradient_is_that_of_differences(phi):
+    touch = torch.tensor([1e-6, 0.3, 0.7, 4.0, 15.0, 30.0], dtype=torch.float64)
+    for sign in (1, -1):
+        slope = phi.slope(sign * touch)
+        offset = phi.resting(slope, torch.full_like(touch, sign > 0, dtype=torch.bool))
+        np.testing.assert_allclose(slope * sign * touch + offset, value(phi, sign * touch), rtol=1e-14, atol=1e-15)
+        inside = slope[1:4].clone().requires_grad_()
+        assert torch.autograd.gradcheck(phi.resting, (inside, torch.tensor(sign > 0)))
+
+
+@every(SMOOTH)
+def test_a_flat_line_rests_on_the_limit(phi):
+    flat, above = torch.zeros(2, dtype=torch.float64), torch.tensor([True, False])
+    np.testing.assert_array_equal(phi.resting(flat, above), value(phi, torch.tensor([800.0, -800.0]).double()))
 
 
 @every(PHIS)

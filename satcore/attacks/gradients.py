@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -233,6 +233,14 @@ def _mixes(network: Network) -> bool:
     )
 
 
+def _beginnings(below: Tensor, width: float) -> Iterator[float]:
+    """Where those bands of this `width` begin that hold any of what is so far `below` the largest."""
+    while below.numel():
+        start = float(below.amin()) // width * width
+        yield start
+        below = below[below >= start + width]
+
+
 @dataclass(frozen=True)
 class _Signal:
     """`sign`·exp(`log`), both (N, …): ∂/∂ each entry of a layer, however far apart in size they are."""
@@ -267,24 +275,22 @@ class _Signal:
         largest, width = self.largest, BANDS[outputs.dtype]
         below = largest - self.log  # infinite where there is nothing
         there = below.isfinite()
-        starts = (below[there] // width).unique().mul(width).tolist() or [0.0]  # of bands that aren't empty
 
         def pulled(values: Tensor) -> Tensor:
             return torch.autograd.grad(outputs, inputs, values, retain_graph=True)[0]
 
         total = _Signal.of(torch.zeros_like(inputs))
-        if len(starts) > 1:
+        if bool((below[there] >= width).any()):
             some = torch.linspace(1, 2, below.numel()).to(below).view_as(below)
             reachable = pulled(some * there) != 0
-        for start in starts:
+        for start in _beginnings(below[there], width):
             factor = (largest - start).view(-1, *[1] * (inputs.ndim - 1))
             if start and bool((total.log - factor > NOTHING)[reachable].all()):
                 break
             band = torch.where((below >= start) & (below < start + width), self.sign * (start - below).exp(), 0)
-            if start == 0 or bool(band.any()):
-                part = _Signal.of(pulled(band))
-                part = _Signal(part.sign, part.log + factor)
-                total = total.plus(part) if start else part
+            part = _Signal.of(pulled(band))
+            part = _Signal(part.sign, part.log + factor)
+            total = total.plus(part) if start else part
         return total
 
     def plus(self, other: "_Signal") -> "_Signal":

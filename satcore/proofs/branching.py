@@ -24,12 +24,13 @@ from satcore.proofs.rounding import Interval
 
 CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
 STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS, STEPS_CLOSER = 10, 20, 8, 5  # of Adam
-# Of leans, and, by how steep what is bounded is by the outputs, of multipliers: where lines turn about corners, and
-# where they roll along φ, which is less steep.
-RATES_OF_HINGES, RATES_OF_TANGENTS = (0.3, 0.3), (0.15, 0.03)
+# Of leans, and, by how steep the margins are by the units, of multipliers: where lines turn about corners, and where
+# they roll along φ, which takes more care.
+RATES_OF_HINGES, RATES_OF_TANGENTS = (0.3, 1.0), (0.15, 0.5)
 RATE_OF_WEIGHTS = 0.3
-WEIGHT = 0.5  # at first, of the margin in the bounds of intervals, where it changes by 1 with a unit
+WEIGHT = 0.25  # at first, of the margin in the bounds of intervals, where it is as steep as a unit
 RISING = 0.02  # of what is lacking: a part whose bound rose by more isn't divided, but looked at once more
+SOME = 16  # units, enough to say how steep such are
 BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
 
 
@@ -146,9 +147,10 @@ class Search:
         """The whole box, once for each of nine margins."""
         eye, lines = torch.eye(CLASSES, dtype=torch.float64), self._lines(self.root.ranges)
         rows = (eye[self.label] - eye)[torch.arange(CLASSES) != self.label][:, None]
-        outputs = self.relaxation.lower_bound(self.root, lines, self.last, rows.transpose(0, 1)).outputs
-        steepest = [there.abs().amax() if there.numel() else torch.zeros(()) for there in outputs]
-        self.scales = [float(there) if there.isfinite() else 0.0 for there in steepest]  # of the multipliers
+        bound = self.relaxation.lower_bound(self.root, lines, self.last, rows.transpose(0, 1))
+        by_units = (there * line.usual.side(there < 0)[0] for there, line in zip(bound.outputs, lines, strict=True))
+        self.scales = [_size(there) for there in by_units]  # of the multipliers
+        self.of_units = self._steepness_of_units(lines) / max(_size(bound.pixels), torch.finfo(torch.float32).tiny)
         ranges = [(low.expand(len(rows), -1), high.expand(len(rows), -1)) for low, high in self.root.ranges]
         return Parts(
             rows,
@@ -159,6 +161,12 @@ class Search:
             [there.usual_lean().expand(len(rows), -1, -1, -1) for there in lines],
             [torch.zeros_like(low)[:, None] for low, _ in ranges],
         )
+
+    def _steepness_of_units(self, lines: Sequence[Lines]) -> float:
+        """How steep units of the last hidden block are by the pixels."""
+        units = torch.linspace(0, self.units[-1] - 1, min(SOME, self.units[-1])).long()
+        rows = picking(units, self.units[-1])
+        return _size(self.relaxation.lower_bound(self.root, lines, self.last - 1, rows).pixels)
 
     def _bounded(self, parts: Parts, steps: int) -> tuple[Parts, Tensor]:
         """Those of the `parts` whose margins, bounded now, stay open; and the slopes of all bounds by the pixels."""
@@ -219,7 +227,7 @@ class Search:
         units = cost.topk(min(fit, int((cost > 0).sum(1).max()) if len(parts) else 0)).indices
         picked = cost.new_zeros(*units.shape, cost.shape[1]).scatter(2, units[..., None], 1.0)
         added = torch.cat((picked, -picked), 1).split(self.units, 2)
-        count, slope = 2 * units.shape[1], max(*self.scales, torch.finfo(torch.float32).tiny)
+        count = 2 * units.shape[1]
         bound, *_ = self.relaxation.raised(
             self._region(parts.ranges),
             self._lines(parts.ranges),
@@ -229,9 +237,9 @@ class Search:
             [torch.zeros_like(there) for there in added],
             _of_rows(parts.signs),
             added=added,
-            weights=parts.rows.new_full((len(parts), count, 1), WEIGHT / slope),
+            weights=parts.rows.new_full((len(parts), count, 1), WEIGHT * self.of_units),
             steps=STEPS_CLOSER,
-            rates=[*self._rates(1 / slope), RATE_OF_WEIGHTS / slope],  # units are so much less steep than margins
+            rates=[*self._rates(self.of_units), RATE_OF_WEIGHTS * self.of_units],
             deadline=self.deadline,
             enough=math.inf,
         )
@@ -281,6 +289,12 @@ class Search:
     def _region(self, ranges: Sequence[Interval]) -> Region:
         low, high = (end.expand(len(ranges[0][0]), -1) for end in self.root.box)
         return Region((low, high), tuple(ranges), self.root.errors)
+
+
+def _size(slopes: Tensor) -> float:
+    """Their root mean square; 0 where that is no number."""
+    size = float(slopes.square().mean().sqrt()) if slopes.numel() else 0.0
+    return size if math.isfinite(size) else 0.0
 
 
 def _any_image(ranges: list[Interval]) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satcore.nonlinearities import Enclosure, Nonlinearity, Touching
+from satcore.nonlinearities import Enclosure, Nonlinearity, Rolling
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,28 @@ def hinges(flat: Enclosure, steep: Enclosure) -> Hinges:
 
 @dataclass(frozen=True)
 class Tangents:
-    """Lines that roll along φ, touching it `below` and `above`."""
+    """Lines that roll along φ, `below` and `above` it."""
 
     phi: Nonlinearity
-    below: Touching
-    above: Touching
+    below: Rolling
+    above: Rolling
 
     def __getitem__(self, index: Tensor) -> "Tangents":
         """Those of the boxes at `index` (n,)."""
-        below, above = (Touching(*(part[index] for part in vars(there).values())) for there in (self.below, self.above))
+        below, above = (Rolling(*(part[index] for part in vars(there).values())) for there in (self.below, self.above))
         return Tangents(self.phi, below, above)
 
     def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
         """As `Lines.taken`; where none is free, the `usual` ones."""
         (of_lower, of_upper), low, high = lean.unbind(1), self.below, self.above
-        touch = torch.where(
+        slope = torch.where(
             above,
             torch.lerp(high.flat[:, None], high.steep[:, None], of_upper),
             torch.lerp(low.flat[:, None], low.steep[:, None], of_lower),
         )
         free = torch.where(above, (high.flat != high.steep)[:, None], (low.flat != low.steep)[:, None])
-        tangent, fixed = self.phi.tangent(touch), usual.side(above)
-        return torch.where(free, tangent[0], fixed[0]), torch.where(free, tangent[1], fixed[1])
+        fixed = usual.side(above)
+        return torch.where(free, slope, fixed[0]), torch.where(free, self.phi.resting(slope, above), fixed[1])
 
     def usual_lean(self, usual: Enclosure) -> tuple[Tensor, Tensor]:
         """How far the `usual` lines below and above lean, (N, outputs) each."""

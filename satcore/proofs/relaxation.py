@@ -93,8 +93,8 @@ class Relaxation:
             pooled, interval = _around_maxima(interval, part.windows)
         low, high = interval
         phi, usual = part.phi, part.phi.enclosure(low, high)
-        touching = phi.touching(low, high)
-        turning = Tangents(phi, *touching) if touching else hinges(*(phi.enclosure(low, high, x) for x in (0.0, 1.0)))
+        rolling = phi.rolling(low, high)
+        turning = Tangents(phi, *rolling) if rolling else hinges(*(phi.enclosure(low, high, x) for x in (0.0, 1.0)))
         lines = Lines(usual, turning, pooled, torch.zeros_like(low))
         sides = torch.tensor([[False], [True]]).expand(len(low), 2, low.shape[1])
         ends = [lines.taken(sides, lean) for lean in (None, low.new_zeros(1, 2, 1, 1), low.new_ones(1, 2, 1, 1))]
