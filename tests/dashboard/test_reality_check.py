@@ -211,6 +211,13 @@ def test_the_band_lies_between_what_is_proven_and_what_no_attack_breaks(found):
     assert ends == [(80, 94), (60, 60)]
 
 
+def test_shares_that_are_decided_one_by_one_keep_their_halves_of_a_percent(found):
+    name = "relu-mlp/saturated"
+    there = dataclasses.replace(found[name], decided=[Decided(0.01, 200, 10.0, 191, 9)])
+    said = words.verdicts({name: there}, styles([library.describe(name)]))
+    assert "ε = 0.01 95.5\N{NO-BREAK SPACE}% proven, 4.5\N{NO-BREAK SPACE}% broken" in said
+
+
 def test_where_no_proof_was_tried_the_band_says_so(found):
     style = styles([library.describe("cnn/saturated")])["cnn/saturated"]
     there = dataclasses.replace(

@@ -176,8 +176,8 @@ def _decided(found: Reality) -> str:
     if not found.decided:
         return ""
     within = [
-        f"ε = {there.epsilon:g} {100 * there.proven / there.images:.0f}\N{NO-BREAK SPACE}% proven, "
-        f"{100 * there.broken / there.images:.0f}\N{NO-BREAK SPACE}% broken"
+        f"ε = {there.epsilon:g} {100 * there.proven / there.images:.1f}\N{NO-BREAK SPACE}% proven, "
+        f"{100 * there.broken / there.images:.1f}\N{NO-BREAK SPACE}% broken"
         for there in found.decided
     ]
     there = found.decided[0]
