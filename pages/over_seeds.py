@@ -39,7 +39,7 @@ with one_readable_line():
         stage.ends("dots")
         st.markdown(words.worst(by_training))
         st.caption(words.how(by_training))
-        st.dataframe(words.table(by_training, family), hide_index=True, key="spreads")
+        st.dataframe(words.table(by_training, family), hide_index=True, key="spreads", placeholder="–")
     elif view != words.VIEWS[0] and by_lambda:
         panels, stops = figures.against_lambda(by_lambda, family)
         if len(stops) == 1:
@@ -47,6 +47,6 @@ with one_readable_line():
         with figure("lambda", downloads.of_networks(found)):
             dots_view(panels, stops, height=250, key="lambda")
         st.caption(words.about_lambda(by_lambda))
-        st.dataframe(words.table_of_lambda(by_lambda, family), hide_index=True, key="medians")
+        st.dataframe(words.table_of_lambda(by_lambda, family), hide_index=True, key="medians", placeholder="–")
     else:
         st.info(words.NOTHING.format(family=family), icon=":material/info:")
