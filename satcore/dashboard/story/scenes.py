@@ -58,7 +58,7 @@ SCENES = (
     ),
     Scene(
         title="What saturation is",
-        says="A unit is saturated where its nonlinearity is flat: there a small change of its input changes nothing.",
+        says="A unit is saturated where its nonlinearity is flat: a small change of its input changes next to nothing.",
         look="the bars, where the units' inputs lie on the curve. In full colour: flat. Mind the axes: saturated works "
         "far further out.",
         notes="Same architecture, same data, same nonlinearity. The penalty pushes the inputs out until the sigmoid is "

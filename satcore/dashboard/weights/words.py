@@ -13,7 +13,8 @@ from satcore.weights import Saturation, Shape
 INTRODUCTION = "Saturation needs large weights. How far out do the units work, and what becomes of the weights?"
 SATURATION = (
     "A unit is **saturated** where its input h lies on a flat part of its nonlinearity φ. There a small change of h "
-    "changes nothing above it, and the slope φ′ that an attack's gradient is multiplied by is nearly, or exactly, zero."
+    "changes next to nothing, or nothing, above it, and the slope φ′ that an attack's gradient is multiplied by is "
+    "nearly, or exactly, zero."
 )
 ON_THE_CURVE = (
     "Line: φ(h). Bars: how often a unit's input lies there, over 1,000 test images, 100 of each digit; in full colour "
