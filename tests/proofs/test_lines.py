@@ -69,6 +69,18 @@ def test_turned_as_usual_they_are_the_usual_ones(name):
             torch.testing.assert_close(part, usual, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_a_lean_is_a_share_of_the_way_from_the_flattest_slope_to_the_steepest(name):
+    """Not of the way between the points that are touched: of a long interval nearly all of that is flat."""
+    lines = around(name)
+    for above in (False, True):
+        sides = torch.full((2, 1, 784), above)
+        flat, half, steep = (
+            lines.taken(sides, torch.full((2, 2, 1, 784), lean, dtype=torch.float64))[0] for lean in (0.0, 0.5, 1.0)
+        )
+        torch.testing.assert_close(half, (flat + steep) / 2, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_however_they_are_turned_tangents_touch(name):
     phi, lines, (low, high) = named(name), around(name), intervals()
