@@ -90,7 +90,7 @@ class Phase:
     def __post_init__(self):
         _check_whole("epochs a phase", self.epochs, 1, MOST_EPOCHS)
         if type(self.batch_size) is not int or self.batch_size < 1 or TRAINING_IMAGES % self.batch_size:
-            raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES}, got {self.batch_size!r}")
+            raise ValueError(f"expected a batch size that divides {TRAINING_IMAGES:,}, got {self.batch_size!r}")
         _check_number("a learning rate", self.learning_rate, 0, 1)
         if self.last_learning_rate is not None:
             _check_number("a last learning rate", self.last_learning_rate, 0, 1)

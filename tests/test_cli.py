@@ -383,7 +383,7 @@ def test_an_interrupted_command_has_its_runs_pause_and_leaves_no_half_a_network(
         (NAME, "--set", "colour=red"): "expected NAME=VALUE,… with a NAME out of widths, nonlinearity, step, ",
         (NAME, "--set", "widths=wide"): "expected a value such as 400x400 for widths, got 'wide'",
         (NAME, "--set", "lambda_max=-1"): "expected λ's maximum at least 0, got -1.0",
-        (NAME, "--set", "batch_size=7"): "expected a batch size that divides 60000, got 7",
+        (NAME, "--set", "batch_size=7"): "expected a batch size that divides 60,000, got 7",
         (NAME, "--on", "moon"): 'expected "local" or "dask://ADDRESS" to sweep on, got \'moon\'',
     }.items(),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

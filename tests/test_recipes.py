@@ -199,7 +199,7 @@ def test_a_phase_without_epochs_is_refused(epochs):
 
 @pytest.mark.parametrize("batch_size", [0, -600, 7, 60_001, 120_000])
 def test_a_batch_size_that_leaves_a_remainder_is_refused(batch_size):
-    with pytest.raises(ValueError, match=f"expected a batch size that divides 60000, got {batch_size}"):
+    with pytest.raises(ValueError, match=f"expected a batch size that divides 60,000, got {batch_size}"):
         Phase(epochs=1, batch_size=batch_size, learning_rate=1e-2)
 
 
@@ -336,7 +336,7 @@ def test_a_rate_that_falls_falls_in_proportion():
         ({"nonlinearity": "swish"}, "expected a nonlinearity out of "),
         ({"lambda_max": -1}, "expected λ's maximum at least 0, got -1"),
         ({"epochs": 0}, "expected epochs as a whole number from 1 to 100,000, got 0"),
-        ({"batch_size": 7}, "expected a batch size that divides 60000, got 7"),
+        ({"batch_size": 7}, "expected a batch size that divides 60,000, got 7"),
         ({"clean_share": -0.1}, "expected a clean share α from 0 to 1, got -0.1"),
     ],
 )

@@ -118,7 +118,7 @@ def test_another_start_sets_everything_as_it_is_there():
         ({"train_lambda_max": "-1"}, "λ's maximum at least 0, got -1.0"),
         ({"train_epochs": "0"}, "epochs as a whole number from 1"),
         ({"train_epochs": "1.5"}, "epochs as a whole number, got '1.5'"),
-        ({"train_batch_size": "7"}, "a batch size that divides 60000, got 7"),
+        ({"train_batch_size": "7"}, "a batch size that divides 60,000, got 7"),
         ({"train_widths": "1000000"}, "expected at most"),
         ({"train_widths": "wide"}, "the widths of the hidden layers, such as 200, 200, got 'wide'"),
         ({"train_widths": ""}, "the widths of the hidden layers"),

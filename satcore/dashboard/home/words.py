@@ -52,8 +52,8 @@ def story(measured: dict[str, dict], left: dict[str, dict[str, Proportion]]) -> 
     share = m["right_unmoved"] / m["fgsm_accuracy"]
     second = (
         f"Our saturated sigmoid MLP gets {100 * m['fgsm_accuracy']:.1f} % of {m['images']:,} test images right (ε = "
-        f"{m['epsilon']:g}), but **{100 * share:.1f} % of those were never changed at all**: the gradient that the "
-        "attack follows had underflowed to exactly zero."
+        f"{m['epsilon']:g}, along the cross-entropy's float32 autograd gradient), but **{100 * share:.1f} % of those "
+        "were never changed at all**: that gradient had underflowed to exactly zero."
     )
     rungs = [left[rung].get(SHOWN) for rung in (PUBLISHED, ONE_WORD, WORST)]
     if None in rungs:

@@ -45,8 +45,8 @@ class Scene:
 SCENES = (
     Scene(
         title="The promise",
-        says="Trained to saturate, a network withstands the attack: the paper reports "
-        "{sigmoid-mlp/saturated published} % right after FGSM, ours gets {sigmoid-mlp/saturated after FGSM}.",
+        says="After FGSM, says the paper, {sigmoid-mlp/saturated published} % are right where units saturate; in ours "
+        "{sigmoid-mlp/saturated after FGSM} (ε = {epsilon}, cross-entropy, float32 autograd).",
         look="saturated, in pink, reaches nearly as far as without any attack; vanilla is gone. What is the hatching?",
         notes="Nayebi and Ganguli, 2017: a penalty drives every unit into the flat part of its nonlinearity. Vanilla "
         "keeps {sigmoid-mlp/vanilla after FGSM}. Adversarial training gets there too, but by training on the attack. "
