@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 threshold_backward = torch.ops.aten.threshold_backward  # the gradient where what is given is above a threshold
 
 NARROW = 1e-9  # an interval so short that the line between its ends is mostly rounding
-HALVINGS = 18
+ROUNDS = 3  # after which a tangent's slope is known to nine digits
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,10 @@ class Nonlinearity(nn.Module):
     def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling] | None:
         """How the lines of `enclosure` below and above φ may roll along it; None where they turn about corners."""
         return None
+
+    def touching(self, slope: Tensor) -> Tensor:
+        """Where φ is as steep as `slope`, of any shape, and h ≥ 0."""
+        raise NotImplementedError
 
     def resting(self, slope: Tensor, above: Tensor) -> Tensor:
         """The offset of the line of this `slope` that touches φ from `above`, bool, where φ is concave, else from below
@@ -276,6 +280,12 @@ class _Sigma(torch.autograd.Function):
         return gradient * ctx.saved_tensors[0]
 
 
+def _touching(slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a slope s of σ: σ(t) and t ≥ 0 where σ′(t) = s."""
+    up = (1 + (1 - 4 * slope).clamp_min_(0).sqrt_()).div_(2)  # of σ(1 − σ) = s
+    return up, (up * up).div_(slope.clamp_min(torch.finfo(slope.dtype).tiny)).log_()  # log σ/(1 − σ)
+
+
 class _Resting(torch.autograd.Function):
     """The offset of the line of a slope s that rests on σ from above, σ(t) − st where σ′(t) = s and t ≥ 0; as t moves,
     that changes by −t ds.
@@ -283,8 +293,7 @@ class _Resting(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, slope: Tensor) -> Tensor:
-        up = (1 + (1 - 4 * slope).clamp_min_(0).sqrt_()).div_(2)  # σ(t), of σ(1 − σ) = s
-        touch = (up * up).div_(slope.clamp_min(torch.finfo(slope.dtype).tiny)).log_()  # log σ/(1 − σ)
+        up, touch = _touching(slope)
         ctx.save_for_backward(touch)
         return torch.addcmul(up, slope, touch, value=-1)
 
@@ -320,6 +329,9 @@ class Sigmoid(Nonlinearity):
     def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling]:
         return _rolling_s(self, low, high)
 
+    def touching(self, slope: Tensor) -> Tensor:
+        return _touching(slope)[1]
+
     def resting(self, slope: Tensor, above: Tensor) -> Tensor:
         offset = _Resting.apply(slope)
         return torch.where(above, offset, 1 - offset)
@@ -354,8 +366,11 @@ class Tanh(Nonlinearity):
     def rolling(self, low: Tensor, high: Tensor) -> tuple[Rolling, Rolling]:
         return _rolling_s(self, low, high)
 
+    def touching(self, slope: Tensor) -> Tensor:
+        return _touching(slope / 4)[1] / 2  # 2σ(2h) − 1
+
     def resting(self, slope: Tensor, above: Tensor) -> Tensor:
-        offset = 2 * _Resting.apply(slope / 4) - 1  # 2σ(2h) − 1
+        offset = 2 * _Resting.apply(slope / 4) - 1
         return torch.where(above, offset, -offset)
 
     def bends(self) -> tuple[float, ...]:
@@ -423,7 +438,7 @@ def _rolling_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Roll
     on.
     """
     steep = torch.where(low >= 0, low, _touching_point(phi, low, high))
-    reaches = (low >= 0) | _passes_above(phi, steep, low)
+    reaches = (low >= 0) | (steep < high) | (phi(high) + phi.slope(high) * (low - high) >= phi(low))
     tangent = (high > 0) & reaches & (high - low >= NARROW)
     usual = torch.where(low >= 0, (low + high) / 2, steep)
     slopes = (torch.where(tangent, phi.slope(touch), 0) for touch in (high, usual, steep))
@@ -431,22 +446,16 @@ def _rolling_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Roll
 
 
 def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
-    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)) or passes just above it, by bisection; `high` where none
-    does.
+    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)), low < 0; `high` where none does, there or elsewhere.
+
+    It is the steepest line from there to the curve. So the tangent as steep as any other such line touches to the
+    right of it, and much closer: near 0 it is at −low/2, and with tails like e⁻ʰ hardly beyond log(−low).
     """
-    left, right = torch.zeros_like(low), high.clamp_min(0)
-    likely = right.minimum(4 + torch.log1p(low.abs()))  # of a φ with a tail like e⁻ʰ
-    right = torch.where(_passes_above(phi, likely, low), likely, right)
-    for _ in range(HALVINGS):
-        middle = (left + right) / 2
-        above = _passes_above(phi, middle, low)
-        left, right = torch.where(above, left, middle), torch.where(above, middle, right)
-    return right
-
-
-def _passes_above(phi: Nonlinearity, touch: Tensor, low: Tensor) -> Tensor:
-    """Whether the tangent at `touch` isn't below φ at `low`."""
-    return phi(touch) + phi.slope(touch) * (low - touch) >= phi(low)
+    touch = (-low / 2).minimum(1 + torch.log1p(low.abs())).minimum(high).clamp_min(0)
+    for _ in range(ROUNDS):
+        steepest = (phi(touch) - phi(low)) / (touch - low).clamp_min(torch.finfo(low.dtype).tiny)
+        touch = phi.touching(steepest).minimum(high)
+    return touch
 
 
 def _where(condition: Tensor, one: Enclosure, other: Enclosure) -> Enclosure:

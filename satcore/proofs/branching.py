@@ -19,6 +19,7 @@ from torch import Tensor
 from satcore.data import CLASSES
 from satcore.geometry.linear_maps import Product, Scaling
 from satcore.proofs.lines import Lines
+from satcore.proofs.parts import Parts, joined
 from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, picking
 from satcore.proofs.rounding import Interval
 
@@ -31,37 +32,8 @@ RATE_OF_WEIGHTS = 0.3
 WEIGHT = 0.25  # at first, of the margin in the bounds of intervals, where it is as steep as a unit
 RISING = 0.02  # of what is lacking: a part whose bound rose by more isn't divided, but looked at once more
 SOME = 16  # units, enough to say how steep such are
+TRIED = 64  # units that a part might be divided at
 BELOW = 0.3  # to divide a unit is worth so much less a block further down: what is above tightens what is below
-
-
-@dataclass(frozen=True)
-class Parts:
-    """B parts of the box, each for one margin that is to be bounded there: what is known of its images that contradict.
-
-    rows         (B, 1, 10): the margins, of the logits
-    values       (B, 1): the best bounds so far
-    gains        (B, 1): by how much these rose last
-    ranges       between what the pre-activations of each hidden block lie, (B, units) each
-    signs        the least and the most of each unit's multiplier, (B, units) each: 0 and 0 where undivided
-    leans        (B, 2, 1, outputs) of each hidden block, and `multipliers` (B, 1, units), as the bounds take them
-    """
-
-    rows: Tensor
-    values: Tensor
-    gains: Tensor
-    ranges: list[Interval]
-    signs: list[Interval]
-    leans: list[Tensor]
-    multipliers: list[Tensor]
-
-    def __getitem__(self, index: Tensor | slice) -> "Parts":
-        """Those at `index`."""
-        ranges, signs = ([(low[index], high[index]) for low, high in there] for there in (self.ranges, self.signs))
-        leans, multipliers = ([there[index] for there in parts] for parts in (self.leans, self.multipliers))
-        return Parts(self.rows[index], self.values[index], self.gains[index], ranges, signs, leans, multipliers)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(order=True)
@@ -86,7 +58,7 @@ class Search:
         self.at_a_time = max(4, self.most_rows // (2 * CLOSER[0]))
         self.open: list[Open] = []
         self.numbers = itertools.count()
-        self.divided, self.stuck = 0, False
+        self.divided, self.stuck = 0, False  # how often; whether some part could not be
 
     @property
     def proven(self) -> bool:
@@ -104,17 +76,20 @@ class Search:
         yield slopes
         while self.open and time.monotonic() < self.deadline:
             taken = [heapq.heappop(self.open).part for _ in range(min(self.at_a_time, len(self.open)))]
-            parts, slopes = self._bounded(self._closer(_joined(taken)), STEPS)
+            parts, slopes = self._bounded(self._closer(joined(taken)), STEPS)
             yield slopes
+            parts = parts[parts.values[:, 0] <= 0]
             rising = (parts.gains > -RISING * parts.values)[:, 0]
-            self._keep(parts[rising.nonzero().flatten()])
-            parts = parts[(~rising).nonzero().flatten()]
-            self.divided += len(parts)
-            parts, slopes = self._bounded(self._halved(parts), STEPS)
-            self._keep(parts)
-            yield slopes
+            self._keep(parts[rising])
+            parts = parts[~rising]
+            if len(parts):
+                halves, possible = self._halves(parts)
+                halves, slopes = self._bounded(halves, STEPS)
+                self._keep(self._best(parts, halves, possible))
+                yield slopes
 
     def _keep(self, parts: Parts) -> None:
+        parts = parts[parts.values[:, 0] <= 0]
         for number in range(len(parts)):
             part = parts[number : number + 1]
             heapq.heappush(self.open, Open(float(part.values), next(self.numbers), part))
@@ -169,7 +144,7 @@ class Search:
         return _size(self.relaxation.lower_bound(self.root, lines, self.last - 1, rows).pixels)
 
     def _bounded(self, parts: Parts, steps: int) -> tuple[Parts, Tensor]:
-        """Those of the `parts` whose margins, bounded now, stay open; and the slopes of all bounds by the pixels."""
+        """The `parts`, their margins bounded, by infinity if they are empty; and the slopes by the pixels, (B, 784)."""
         bound, leans, multipliers = self.relaxation.raised(
             self._region(parts.ranges),
             self._lines(parts.ranges),
@@ -182,9 +157,9 @@ class Search:
             rates=self._rates(1.0),
             deadline=self.deadline,
         )
-        values = bound.value.maximum(parts.values)
+        values = bound.value.maximum(parts.values).masked_fill(parts.empty()[:, None], torch.inf)
         parts = replace(parts, values=values, gains=values - parts.values, leans=leans, multipliers=multipliers)
-        return parts[(parts.values[:, 0] <= 0).nonzero().flatten()], bound.pixels[:, 0]
+        return parts, bound.pixels[:, 0]
 
     def _rates(self, steepness: float) -> list[float]:
         """Of leans and multipliers, where what is bounded is so many times as steep as the margins."""
@@ -195,29 +170,45 @@ class Search:
         hidden = self.relaxation.parts[: self.last]
         return [RATES_OF_HINGES if part.phi.piecewise_linear else RATES_OF_TANGENTS for part in hidden]
 
-    def _halved(self, parts: Parts) -> Parts:
-        """Both halves of each of the `parts`, divided at the unit that costs its margin most."""
+    def _halves(self, parts: Parts) -> tuple[Parts, Tensor]:
+        """Of the `parts` (B), divided at each of those C units that cost their margins most, all lower halves, then all
+        upper ones; and which of these could be divided, (B, C).
+        """
         cost, gap = self._costs(parts)
         cost = torch.where((cost > 0).any(1, keepdim=True), cost, gap)
-        most = cost.topk(min(1, cost.shape[1])).indices
-        here = torch.zeros_like(cost, dtype=torch.bool).scatter(1, most, True).split(self.units, 1)
-        lower, upper, possible = [], [], (cost.gather(1, most) > 0).any(1)
-        there = zip(self.relaxation.parts, here, parts.ranges, parts.signs, strict=False)
+        fit = min(TRIED, self.most_rows // (2 * len(parts)), int((cost > 0).sum(1).max()))
+        most, units = cost.topk(max(1, fit))
+        parts = parts[torch.arange(len(parts)).repeat_interleave(units.shape[1])]
+        here = torch.zeros(len(parts), cost.shape[1], dtype=torch.bool).scatter(1, units.view(-1, 1), True)
+        lower, upper, possible = [], [], (most > 0).flatten()
+        there = zip(self.relaxation.parts, here.split(self.units, 1), parts.ranges, parts.signs, strict=False)
         for part, divided, (low, high), (least, most) in there:
             end, beginning = part.phi.divided(low[divided], high[divided])
             possible[divided.any(1)] &= (end < high[divided]) & (beginning > low[divided])
             far = torch.where(divided, torch.inf, 0.0)
             lower.append(((low, high.masked_scatter(divided, end)), (least - far, most)))
             upper.append(((low.masked_scatter(divided, beginning), high), (least, most + far)))
-        self.stuck |= not bool(possible.all())
-        index = possible.nonzero().flatten()
-        halves = _joined(
-            [replace(parts, ranges=[r for r, _ in half], signs=[s for _, s in half])[index] for half in (lower, upper)]
-        )
-        return halves[_any_image(halves.ranges)]
+        halves = [replace(parts, ranges=[r for r, _ in half], signs=[s for _, s in half]) for half in (lower, upper)]
+        return joined(halves), possible.view_as(units)
+
+    def _best(self, parts: Parts, halves: Parts, possible: Tensor) -> Parts:
+        """What is left of the `parts` (B): of each the halves at the unit where the lower of the two bounds rises most;
+        or, where some half is proven, what lies in all the others of those units.
+        """
+        index = torch.arange(len(halves)).view(2, *possible.shape)
+        values = halves.values[index, 0]
+        proven = (values > 0) & possible
+        done, narrowed, stuck = proven.all(0).any(1), proven.any(0).any(1), ~possible.any(1)
+        self.stuck |= bool(stuck.any())
+        whole = ~(narrowed | stuck)
+        best = values.amin(0).masked_fill(~possible, -torch.inf).argmax(1)
+        self.divided += int(whole.sum())
+        left = narrowed & ~done
+        others = (part[:, left].transpose(0, 1).flatten(1) for part in (index, proven.flip(0)))
+        return joined([halves[index[:, whole, best[whole]].flatten()], halves.met(*others)])
 
     def _closer(self, parts: Parts) -> Parts:
-        """The parts, with the intervals of those units that cost their margins most bounded anew; without empty ones.
+        """The parts, with the intervals of those units that cost their margins most bounded anew.
 
         Of an image that is classified wrongly a margin m is at most 0. So a unit's h is at least the least of h + μm,
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
@@ -247,7 +238,7 @@ class Search:
         low, high = (torch.cat(ends, 1) for ends in zip(*parts.ranges, strict=True))
         low, high = low.scatter_reduce(1, units, below, "amax"), high.scatter_reduce(1, units, -above, "amin")
         ranges = list(zip(low.split(self.units, 1), high.split(self.units, 1), strict=True))
-        return replace(parts, ranges=ranges)[_any_image(ranges)]
+        return replace(parts, ranges=ranges)
 
     def _costs(self, parts: Parts) -> tuple[Tensor, Tensor]:
         """What each unit's lines cost a part's margin, (B, units of all hidden blocks): how far they are from φ, times
@@ -287,8 +278,7 @@ class Search:
         return [self.relaxation.lines(depth, interval) for depth, interval in enumerate(ranges)]
 
     def _region(self, ranges: Sequence[Interval]) -> Region:
-        low, high = (end.expand(len(ranges[0][0]), -1) for end in self.root.box)
-        return Region((low, high), tuple(ranges), self.root.errors)
+        return Region(self.root.box, tuple(ranges), self.root.errors)
 
 
 def _size(slopes: Tensor) -> float:
@@ -297,33 +287,8 @@ def _size(slopes: Tensor) -> float:
     return size if math.isfinite(size) else 0.0
 
 
-def _any_image(ranges: list[Interval]) -> Tensor:
-    """Which parts may have any, by the ranges of their units; what is no number says nothing."""
-    return torch.stack([(low > high).any(1) for low, high in ranges]).any(0).logical_not().nonzero().flatten()
-
-
 def _of_rows(signs: list[Interval]) -> list[Interval]:
     return [(least[:, None], most[:, None]) for least, most in signs]
-
-
-def _joined(parts: Sequence[Parts]) -> Parts:
-    """All the parts."""
-
-    def ends(of: Sequence[list[Interval]]) -> list[Interval]:
-        return [
-            (torch.cat([low for low, _ in here]), torch.cat([high for _, high in here]))
-            for here in zip(*of, strict=True)
-        ]
-
-    return Parts(
-        torch.cat([one.rows for one in parts]),
-        torch.cat([one.values for one in parts]),
-        torch.cat([one.gains for one in parts]),
-        ends([one.ranges for one in parts]),
-        ends([one.signs for one in parts]),
-        [torch.cat(here) for here in zip(*(one.leans for one in parts), strict=True)],
-        [torch.cat(here) for here in zip(*(one.multipliers for one in parts), strict=True)],
-    )
 
 
 def _narrowed(interval: Interval, units: Tensor, bounds: Tensor) -> Interval:

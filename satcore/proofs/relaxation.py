@@ -118,9 +118,27 @@ class Relaxation:
         outputs) turn the lines of each block below. The `multipliers` γ (N, K, units) of each block below take γh out
         of the row and put in the least of γh over the unit's interval: a bound whatever γ is.
         """
-        value, rows = self._pulled(region, depth, rows)
-        outputs = []
+        value, rows, outputs = self._substituted(region, lines, depth, rows, leans, multipliers, added)
+        offset, pixels = self._pulled(region, 0, rows)
+        return Bound(_bounding(value + offset + _least(pixels, region.box)), pixels, outputs)
+
+    def _substituted(
+        self,
+        region: Region,
+        lines: Sequence[Lines],
+        depth: int,
+        rows: Tensor,
+        leans: Sequence[Tensor] | None,
+        multipliers: Sequence[Tensor] | None,
+        added: Sequence[Tensor] | None,
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Of `lower_bound`, with all lines put in: a number (N, K), rows (N, K, units) of the first block's
+        pre-activations, and the slopes on the outputs.
+        """
+        value, outputs = rows.new_zeros(()), []
         for below in range(depth - 1, -1, -1):
+            offset, rows = self._pulled(region, below + 1, rows)
+            value = value + offset
             outputs.append(rows)
             slope, offset = lines[below].taken(rows < 0, leans[below] if leans else None)
             value = value + _dot(rows, offset) - _dot(rows.abs(), lines[below].slack[:, None])
@@ -139,9 +157,17 @@ class Relaxation:
                 rows = rows - multipliers[below]
             if added is not None:
                 rows = rows + added[below]
-            offset, rows = self._pulled(region, below, rows)
-            value = value + offset
-        return Bound(_bounding(value + _least(rows, region.box)), rows, tuple(reversed(outputs)))
+        return value, rows, tuple(reversed(outputs))
+
+    def _value(self, region: Region, *given: Any) -> Tensor:
+        """That of `lower_bound`; of many rows in one box in half the time, without their slopes by the pixels."""
+        part, (low, high) = self.parts[0], region.box
+        if part.matrix is None or len(low) > 1:
+            return self.lower_bound(region, *given).value
+        value, rows, _ = self._substituted(region, *given)
+        at_middle = part.bias + part.matrix @ ((low + high) / 2)[0]
+        value = value + rows @ at_middle - _dot(rows.abs(), region.errors[0][:, None])
+        return value - torch.linalg.vector_norm(rows @ (part.matrix * (high - low) / 2), 1, dim=2)
 
     def raised(
         self,
@@ -176,7 +202,7 @@ class Relaxation:
         for _ in range(steps):
             with torch.enable_grad():
                 wanted = picked * shares[0] if shares else picked
-                value = searched.lower_bound(boxes, around, depth, wanted, turned, free or None, more).value
+                value = searched._value(boxes, around, depth, wanted, turned, free or None, more)
             if not value.requires_grad or bool((value > enough).all()) or time.monotonic() > deadline:
                 break  # or nothing is free to turn
             optimiser.zero_grad()

@@ -10,7 +10,8 @@ from torch import Tensor
 from satcore import data, library
 from satcore.intervals import box
 from satcore.networks import Block, Dense, Network, build, mlp
-from satcore.proofs.branching import Parts, Search
+from satcore.proofs.branching import Search
+from satcore.proofs.parts import Parts
 from satcore.proofs.relaxation import Region, Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic
 from tests.examples import EVERY, first_examples, small
@@ -79,8 +80,9 @@ def test_units_that_give_a_constant_can_be_left_out(phi):
 @pytest.mark.parametrize("phi", [phi for phi in EVERY if phi != "identity"])
 @torch.no_grad()
 def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of_it(phi, kind, monkeypatch):
-    """Twice over: intervals bounded anew, margins bounded, and what stays open divided."""
+    """Twice over: intervals bounded anew, margins bounded, and what stays open divided or narrowed."""
     monkeypatch.setattr("satcore.proofs.branching.CLOSER", (6, 6))
+    monkeypatch.setattr("satcore.proofs.branching.TRIED", 6)
     network, image = small(kind, phi, seed=3, scale=3.0), first_examples(1).images.double()
     images, label = within(image, 100), 4
     logits = network(images)
@@ -130,12 +132,16 @@ def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of
         check(fresh(closer))
         parts, _ = search._bounded(fresh(closer), 5)
         check(parts)
-        halves = search._halved(marked(parts))
-        narrower(halves, parts)
+        halves, possible = search._halves(marked(parts))
+        narrower(halves[possible.flatten().repeat(2)], parts)
+        for pair, there in zip(torch.arange(len(halves)).view(2, len(parts), -1).unbind(2), possible.mT, strict=True):
+            if there.all():
+                check(fresh(halves[pair.flatten()]))
+        parts = search._best(parts, search._bounded(fresh(halves), 5)[0], possible)
         if search.stuck:
             break  # nothing is left that could be divided
-        check(fresh(halves))
-        parts, divided = fresh(halves), divided + 1
+        check(parts)
+        divided += 1
     assert divided
 
 
