@@ -68,8 +68,8 @@ class Search:
     def run(self) -> Iterator[Tensor]:
         """Bound the margins; while there is time, look at what stays open more closely, and divide what still does.
 
-        Yields the slopes of all new bounds, (n, 784), by the pixels: an image where they are least may be one that is
-        classified wrongly.
+        Yields slopes of bounds, (n, 784), by the pixels: an image where they are least may be one that is classified
+        wrongly.
         """
         parts, slopes = self._bounded(self._whole(), STEPS_AT_FIRST)
         self._keep(parts)
@@ -83,10 +83,9 @@ class Search:
             self._keep(parts[rising])
             parts = parts[~rising]
             if len(parts):
-                halves, possible = self._halves(parts)
-                halves, slopes = self._bounded(halves, STEPS)
+                halves, lines, possible = self._halves(parts)
+                halves, _ = self._bounded(halves, STEPS, lines)
                 self._keep(self._best(parts, halves, possible))
-                yield slopes
 
     def _keep(self, parts: Parts) -> None:
         parts = parts[parts.values[:, 0] <= 0]
@@ -143,11 +142,11 @@ class Search:
         rows = picking(units, self.units[-1])
         return _size(self.relaxation.lower_bound(self.root, lines, self.last - 1, rows).pixels)
 
-    def _bounded(self, parts: Parts, steps: int) -> tuple[Parts, Tensor]:
+    def _bounded(self, parts: Parts, steps: int, lines: list[Lines] | None = None) -> tuple[Parts, Tensor]:
         """The `parts`, their margins bounded, by infinity if they are empty; and the slopes by the pixels, (B, 784)."""
         bound, leans, multipliers = self.relaxation.raised(
             self._region(parts.ranges),
-            self._lines(parts.ranges),
+            lines or self._lines(parts.ranges),
             self.last,
             parts.rows,
             parts.leans,
@@ -170,26 +169,31 @@ class Search:
         hidden = self.relaxation.parts[: self.last]
         return [RATES_OF_HINGES if part.phi.piecewise_linear else RATES_OF_TANGENTS for part in hidden]
 
-    def _halves(self, parts: Parts) -> tuple[Parts, Tensor]:
+    def _halves(self, parts: Parts) -> tuple[Parts, list[Lines], Tensor]:
         """Of the `parts` (B), divided at each of those C units that cost their margins most, all lower halves, then all
-        upper ones; and which of these could be divided, (B, C).
+        upper ones; the lines in these; and which could be divided, (B, C).
         """
-        cost, gap = self._costs(parts)
+        lines = self._lines(parts.ranges)
+        cost, gap = self._costs(parts, lines)
         cost = torch.where((cost > 0).any(1, keepdim=True), cost, gap)
         fit = min(TRIED, self.most_rows // (2 * len(parts)), int((cost > 0).sum(1).max()))
-        most, units = cost.topk(max(1, fit))
-        parts = parts[torch.arange(len(parts)).repeat_interleave(units.shape[1])]
-        here = torch.zeros(len(parts), cost.shape[1], dtype=torch.bool).scatter(1, units.view(-1, 1), True)
-        lower, upper, possible = [], [], (most > 0).flatten()
-        there = zip(self.relaxation.parts, here.split(self.units, 1), parts.ranges, parts.signs, strict=False)
-        for part, divided, (low, high), (least, most) in there:
-            end, beginning = part.phi.divided(low[divided], high[divided])
-            possible[divided.any(1)] &= (end < high[divided]) & (beginning > low[divided])
+        worth, units = cost.topk(max(1, fit))
+        index = torch.arange(len(parts)).repeat_interleave(units.shape[1]).repeat(2)
+        here = torch.zeros(len(index), cost.shape[1], dtype=torch.bool).scatter(1, units.view(-1, 1).repeat(2, 1), True)
+        upper = (torch.arange(len(index)) >= units.numel())[:, None]
+        halves, possible, ranges, signs = parts[index], (worth > 0).flatten().repeat(2), [], []
+        for depth, divided in enumerate(here.split(self.units, 1)):
+            (low, high), (least, most) = halves.ranges[depth], halves.signs[depth]
+            begin, end, above = low[divided], high[divided], upper.expand_as(divided)[divided]
+            before, after = self.relaxation.parts[depth].phi.divided(begin, end)
+            possible[divided.any(1)] &= (before < end) & (after > begin)
+            low = low.masked_scatter(divided, torch.where(above, after, begin))
+            high = high.masked_scatter(divided, torch.where(above, end, before))
+            ranges.append((low, high))
             far = torch.where(divided, torch.inf, 0.0)
-            lower.append(((low, high.masked_scatter(divided, end)), (least - far, most)))
-            upper.append(((low.masked_scatter(divided, beginning), high), (least, most + far)))
-        halves = [replace(parts, ranges=[r for r, _ in half], signs=[s for _, s in half]) for half in (lower, upper)]
-        return joined(halves), possible.view_as(units)
+            signs.append((torch.where(upper, least, least - far), torch.where(upper, most + far, most)))
+            lines[depth] = self.relaxation.relined(depth, lines[depth], index, divided, (low, high))
+        return replace(halves, ranges=ranges, signs=signs), lines, possible[: units.numel()].view_as(units)
 
     def _best(self, parts: Parts, halves: Parts, possible: Tensor) -> Parts:
         """What is left of the `parts` (B): of each the halves at the unit where the lower of the two bounds rises most;
@@ -213,7 +217,8 @@ class Search:
         Of an image that is classified wrongly a margin m is at most 0. So a unit's h is at least the least of h + μm,
         whatever μ ≥ 0 is, and at most the negative of the least of −h + μm.
         """
-        cost, _ = self._costs(parts)
+        lines = self._lines(parts.ranges)
+        cost, _ = self._costs(parts, lines)
         fit = max(1, min(CLOSER[1], self.most_rows // (2 * max(1, len(parts)))))
         units = cost.topk(min(fit, int((cost > 0).sum(1).max()) if len(parts) else 0)).indices
         picked = cost.new_zeros(*units.shape, cost.shape[1]).scatter(2, units[..., None], 1.0)
@@ -221,7 +226,7 @@ class Search:
         count = 2 * units.shape[1]
         bound, *_ = self.relaxation.raised(
             self._region(parts.ranges),
-            self._lines(parts.ranges),
+            lines,
             self.last,
             parts.rows.expand(-1, count, -1),
             [lean.expand(-1, -1, count, -1) for lean in parts.leans],
@@ -240,11 +245,10 @@ class Search:
         ranges = list(zip(low.split(self.units, 1), high.split(self.units, 1), strict=True))
         return replace(parts, ranges=ranges)
 
-    def _costs(self, parts: Parts) -> tuple[Tensor, Tensor]:
+    def _costs(self, parts: Parts, lines: Sequence[Lines]) -> tuple[Tensor, Tensor]:
         """What each unit's lines cost a part's margin, (B, units of all hidden blocks): how far they are from φ, times
         the slope of the bound there. And how far they are.
         """
-        lines = self._lines(parts.ranges)
         bound = self.relaxation.lower_bound(
             self._region(parts.ranges), lines, self.last, parts.rows, parts.leans, parts.multipliers
         )

@@ -1,6 +1,8 @@
 """The lines around a block's outputs, and how they turn."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +21,6 @@ class Pooled:
     slope: Tensor
     offset: Tensor
 
-    def __getitem__(self, index: Tensor) -> "Pooled":
-        """Those of the boxes at `index` (n,)."""
-        return Pooled(*(part[index] for part in vars(self).values()))
-
 
 @dataclass(frozen=True)
 class Hinges:
@@ -30,10 +28,6 @@ class Hinges:
 
     flat: Enclosure
     steep: Enclosure
-
-    def __getitem__(self, index: Tensor) -> "Hinges":
-        """Those of the boxes at `index` (n,)."""
-        return hinges(_at(self.flat, index), _at(self.steep, index))
 
     def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
         """As `Lines.taken`; `above` (N, K, outputs) bool: whether the line above is."""
@@ -67,11 +61,6 @@ class Tangents:
     below: Rolling
     above: Rolling
 
-    def __getitem__(self, index: Tensor) -> "Tangents":
-        """Those of the boxes at `index` (n,)."""
-        below, above = (Rolling(*(part[index] for part in vars(there).values())) for there in (self.below, self.above))
-        return Tangents(self.phi, below, above)
-
     def taken(self, usual: Enclosure, above: Tensor, lean: Tensor) -> tuple[Tensor, Tensor]:
         """As `Lines.taken`; where none is free, the `usual` ones."""
         (of_lower, of_upper), low, high = lean.unbind(1), self.below, self.above
@@ -101,11 +90,6 @@ class Lines:
     pooled: Pooled | None
     slack: Tensor
 
-    def __getitem__(self, index: Tensor) -> "Lines":
-        """Those of the boxes at `index` (n,)."""
-        pooled = self.pooled and self.pooled[index]
-        return Lines(_at(self.usual, index), self.turning[index], pooled, self.slack[index])
-
     def taken(self, above: Tensor, lean: Tensor | None) -> tuple[Tensor, Tensor]:
         """Slope and offset of the line `above` (N, K, outputs) bool, else below, turned by a `lean` (N, 2, K, outputs),
         from 0 to 1, of those below and above for each of K rows; without one, of the usual lines.
@@ -121,5 +105,19 @@ def _lean(usual: Tensor, flat: Tensor, steep: Tensor) -> Tensor:
     return torch.where(steep == flat, 0.5, (usual - flat) / torch.where(steep == flat, 1, steep - flat)).clamp(0, 1)
 
 
-def _at(lines: Enclosure, index: Tensor) -> Enclosure:
-    return Enclosure(*(part[index] for part in vars(lines).values()))
+def mapped(change: Callable[..., Tensor], *alike: Any, seen: dict[tuple[int, ...], Tensor] | None = None) -> Any:
+    """The first of some `alike` structures (lists, tuples, dataclasses), with what `change` gives of them all in place
+    of each tensor; what is the same tensor twice is so afterwards, too.
+    """
+    one, seen = alike[0], {} if seen is None else seen
+    if isinstance(one, Tensor):
+        if (key := tuple(map(id, alike))) not in seen:
+            seen[key] = change(*alike)
+        return seen[key]
+    if isinstance(one, list | tuple):
+        return type(one)(mapped(change, *parts, seen=seen) for parts in zip(*alike, strict=True))
+    if is_dataclass(one) and not isinstance(one, type):
+        names = [field.name for field in fields(one)]
+        parts = (mapped(change, *(getattr(each, name) for each in alike), seen=seen) for name in names)
+        return replace(one, **dict(zip(names, parts, strict=True)))
+    return one

@@ -8,7 +8,7 @@ and what is known of a unit's interval comes in by a multiplier (β-CROWN, Wang 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from satcore.geometry.linear_maps import LinearMap, Product
 from satcore.networks import Network, Shape
 from satcore.nonlinearities import Enclosure, Nonlinearity
-from satcore.proofs.lines import Lines, Pooled, Tangents, hinges
+from satcore.proofs.lines import Lines, Pooled, Tangents, hinges, mapped
 from satcore.proofs.rounding import SLACK, Arithmetic, Interval, in_windows
 
 MOST_ENTRIES = 2**22  # of a batch of rows over one layer
@@ -101,6 +101,16 @@ class Relaxation:
         reach = torch.maximum(low.abs(), high.abs())[:, None]
         largest = torch.stack([slope.abs() * reach + offset.abs() for slope, offset in ends]).amax((0, 2))
         return replace(lines, slack=phi.roundoffs * self.roundoff + SLACK * largest)
+
+    def relined(self, depth: int, lines: Lines, index: Tensor, there: Tensor, interval: Interval) -> Lines:
+        """The lines in the `interval` of n boxes, which are those at `index` (n,) of the `lines` but for the units
+        `there`, (n, units) bool.
+        """
+        if self.parts[depth].windows is not None:
+            return self.lines(depth, interval)
+        low, high = (end[there][:, None] for end in interval)
+        others = self.lines(depth, (low, high))
+        return mapped(lambda line, other: line[index].masked_scatter(there, other), lines, others)
 
     def lower_bound(
         self,
@@ -324,16 +334,9 @@ def picking(units: Tensor, count: int) -> Tensor:
     return rows.index_put((torch.zeros_like(units), torch.arange(len(units)), units), torch.ones((), dtype=rows.dtype))
 
 
-def _in_single(value: Any, seen: dict[int, Tensor] | None = None) -> Any:
-    """With all float64 in it as float32; what is the same tensor twice is so afterwards, too."""
-    seen = {} if seen is None else seen
-    if isinstance(value, Tensor):
-        return seen.setdefault(id(value), value.float()) if value.is_floating_point() else value
-    if isinstance(value, list | tuple):
-        return type(value)(_in_single(part, seen) for part in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _in_single(getattr(value, field.name), seen) for field in fields(value)})
-    return value
+def _in_single(value: Any) -> Any:
+    """With all float64 in it as float32."""
+    return mapped(lambda there: there.float() if there.is_floating_point() else there, value)
 
 
 def _around_maxima(interval: Interval, windows: Tensor) -> tuple[Pooled, Interval]:

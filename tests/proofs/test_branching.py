@@ -132,12 +132,12 @@ def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of
         check(fresh(closer))
         parts, _ = search._bounded(fresh(closer), 5)
         check(parts)
-        halves, possible = search._halves(marked(parts))
+        halves, lines, possible = search._halves(marked(parts))
         narrower(halves[possible.flatten().repeat(2)], parts)
         for pair, there in zip(torch.arange(len(halves)).view(2, len(parts), -1).unbind(2), possible.mT, strict=True):
             if there.all():
                 check(fresh(halves[pair.flatten()]))
-        parts = search._best(parts, search._bounded(fresh(halves), 5)[0], possible)
+        parts = search._best(parts, search._bounded(fresh(halves), 5, lines)[0], possible)
         if search.stuck:
             break  # nothing is left that could be divided
         check(parts)

@@ -9,7 +9,7 @@ from torch import Tensor
 from satcore.networks import Block, Elementwise, build, mlp
 from satcore.nonlinearities import Enclosure, named
 from satcore.proofs.lines import Lines
-from satcore.proofs.relaxation import known, relaxed
+from satcore.proofs.relaxation import Relaxation, known, relaxed
 from satcore.proofs.rounding import Arithmetic
 from tests.examples import EVERY, SMOOTH, first_images, small
 
@@ -23,9 +23,12 @@ def intervals() -> tuple[Tensor, Tensor]:
     return low, low + width
 
 
+def of(phi: str) -> Relaxation:
+    return relaxed(Arithmetic(build((Block(Elementwise((1, 28, 28)), phi), *mlp(phi, (3,)))).double()))
+
+
 def around(phi: str) -> Lines:
-    network = build((Block(Elementwise((1, 28, 28)), phi), *mlp(phi, (3,)))).double()
-    return relaxed(Arithmetic(network)).lines(0, intervals())
+    return of(phi).lines(0, intervals())
 
 
 def turned(lines: Lines, lean: Tensor) -> Enclosure:
@@ -41,12 +44,23 @@ def test_lines_enclose_however_far_they_are_turned(name):
     phi, lines, (low, high) = named(name), around(name), intervals()
     lean = torch.rand(2, 2, 5, 784, dtype=torch.float64)
     lean[:, :, 3], lean[:, :, 4] = 0, 1
-    outer = turned(lines[torch.tensor([1, 0])], lean)
+    outer = turned(lines, lean)
     for share in torch.linspace(0, 1, 41, dtype=torch.float64):
-        h = torch.lerp(low, high, share)[[1, 0], None]
+        h = torch.lerp(low, high, share)[:, None]
         y = phi(h).detach()
         assert (outer.lower_slope * h + outer.lower_offset <= y).all()
         assert (y <= outer.upper_slope * h + outer.upper_offset).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_where_some_intervals_are_others_the_lines_are_as_if_all_were_drawn_anew(name):
+    relaxation, index, there = of(name), torch.tensor([1, 0, 1]), torch.rand(3, 784) < 0.1
+    low, high = (end[index] for end in intervals())
+    narrower = torch.where(there, torch.lerp(low, high, 0.3), low), torch.where(there, torch.lerp(low, high, 0.9), high)
+    found, anew = relaxation.relined(0, around(name), index, there, narrower), relaxation.lines(0, narrower)
+    for lean in (torch.zeros(3, 2, 1, 784), torch.rand(3, 2, 1, 784)):
+        ends = (torch.stack(list(vars(turned(lines, lean.double())).values())) for lines in (found, anew))
+        assert torch.allclose(*ends, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", EVERY)
