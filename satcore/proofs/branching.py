@@ -24,7 +24,8 @@ from satcore.proofs.relaxation import MOST_ENTRIES, Region, Relaxation, picking
 from satcore.proofs.rounding import Interval
 
 CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
-STEPS_OF_INTERVALS, STEPS_AT_FIRST, STEPS, STEPS_CLOSER = 10, 20, 8, 5  # of Adam
+STEPS_OF_INTERVALS, STEPS_AT_FIRST = 10, 20  # of Adam
+QUICK, THOROUGH = (5, 8), (30, 40)  # of Adam in looks at units, at margins
 # Of leans, and, by how steep the margins are by the units, of multipliers: where lines turn about corners, and where
 # they roll along φ, which takes more care.
 RATES_OF_HINGES, RATES_OF_TANGENTS = (0.3, 1.0), (0.15, 0.5)
@@ -74,17 +75,22 @@ class Search:
         parts, slopes = self._bounded(self._whole(), STEPS_AT_FIRST)
         self._keep(parts)
         yield slopes
+        thorough = False
         while self.open and time.monotonic() < self.deadline:
             taken = [heapq.heappop(self.open).part for _ in range(min(self.at_a_time, len(self.open)))]
-            parts, slopes = self._bounded(self._closer(joined(taken)), STEPS)
+            of_units, of_margins = THOROUGH if thorough else QUICK
+            parts, slopes = self._bounded(self._closer(joined(taken), of_units), of_margins)
             yield slopes
             parts = parts[parts.values[:, 0] <= 0]
             rising = (parts.gains > -RISING * parts.values)[:, 0]
             self._keep(parts[rising])
             parts = parts[~rising]
-            if len(parts):
+            if not thorough:
+                self._keep(parts)
+                thorough = bool(len(parts))
+            elif len(parts):
                 halves, lines, possible = self._halves(parts)
-                halves, _ = self._bounded(halves, STEPS, lines)
+                halves, _ = self._bounded(halves, of_margins, lines)
                 self._keep(self._best(parts, halves, possible))
 
     def _keep(self, parts: Parts) -> None:
@@ -211,7 +217,7 @@ class Search:
         others = (part[:, left].transpose(0, 1).flatten(1) for part in (index, proven.flip(0)))
         return joined([halves[index[:, whole, best[whole]].flatten()], halves.met(*others)])
 
-    def _closer(self, parts: Parts) -> Parts:
+    def _closer(self, parts: Parts, steps: int) -> Parts:
         """The parts, with the intervals of those units that cost their margins most bounded anew.
 
         Of an image that is classified wrongly a margin m is at most 0. So a unit's h is at least the least of h + μm,
@@ -234,7 +240,7 @@ class Search:
             _of_rows(parts.signs),
             added=added,
             weights=parts.rows.new_full((len(parts), count, 1), WEIGHT * self.of_units),
-            steps=STEPS_CLOSER,
+            steps=steps,
             rates=[*self._rates(self.of_units), RATE_OF_WEIGHTS * self.of_units],
             deadline=self.deadline,
             enough=math.inf,

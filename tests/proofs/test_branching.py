@@ -127,7 +127,7 @@ def test_every_image_that_contradicts_lies_in_a_part_and_within_what_is_known_of
 
     parts, divided = search._whole(), 0
     for _ in range(2):
-        closer = search._closer(marked(parts))
+        closer = search._closer(marked(parts), 5)
         narrower(closer, parts)
         check(fresh(closer))
         parts, _ = search._bounded(fresh(closer), 5)
@@ -159,7 +159,7 @@ def test_of_a_unit_that_decides_alone_little_more_is_left_than_where_it_contradi
     ends[1, 0, 0] = 1
     relaxation = relaxed(arithmetic)
     search = Search(relaxation, known(arithmetic, relaxation, *ends)[0], 3, time.monotonic() + 60)
-    ((low, high),) = search._closer(search._whole()[3:4]).ranges
+    ((low, high),) = search._closer(search._whole()[3:4], 5).ranges
     assert -1 - 1e-6 < low <= -1 and 0.5 <= high < 0.75
     list(search.run())
     assert not search.proven
