@@ -90,6 +90,10 @@ class Lines:
     pooled: Pooled | None
     slack: Tensor
 
+    def __getitem__(self, index: Tensor) -> "Lines":
+        """Those of the boxes at `index` (n,)."""
+        return mapped(lambda line: line[index], self)
+
     def taken(self, above: Tensor, lean: Tensor | None) -> tuple[Tensor, Tensor]:
         """Slope and offset of the line `above` (N, K, outputs) bool, else below, turned by a `lean` (N, 2, K, outputs),
         from 0 to 1, of those below and above for each of K rows; without one, of the usual lines.
