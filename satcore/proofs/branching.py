@@ -2,8 +2,8 @@
 
 Either half of a unit's interval is the box of images with one more thing known: the unit's lines are closer, and a
 multiplier holds the bound to that half (β-CROWN, Wang et al. 2021). Only images that are classified wrongly need be
-looked for, so the intervals of other units are bounded anew over those alone (INVPROP, Kotha et al. 2023): these are
-what makes the search short.
+looked for, so the intervals of other units are bounded anew over those alone (INVPROP, Kotha et al. 2023). And many
+units are tried before a part is divided at one, as solvers of integer programs do: these two make the search short.
 """
 
 import heapq
@@ -25,7 +25,7 @@ from satcore.proofs.rounding import Interval
 
 CLOSER = 128, 400  # units of a part whose intervals are bounded anew, where there are many parts and where few
 STEPS_OF_INTERVALS, STEPS_AT_FIRST = 10, 20  # of Adam
-QUICK, THOROUGH = (5, 8), (30, 40)  # of Adam in looks at units, at margins
+QUICK, THOROUGH = (5, 8), (30, 40)  # of Adam, for units and for margins: at first, and once that raises hardly any
 # Of leans, and, by how steep the margins are by the units, of multipliers: where lines turn about corners, and where
 # they roll along φ, which takes more care.
 RATES_OF_HINGES, RATES_OF_TANGENTS = (0.3, 1.0), (0.15, 0.5)
@@ -67,7 +67,8 @@ class Search:
         return not self.open and not self.stuck
 
     def run(self) -> Iterator[Tensor]:
-        """Bound the margins; while there is time, look at what stays open more closely, and divide what still does.
+        """Bound the margins; while there is time, look at what stays open more closely, first quickly, then thoroughly, and
+        divide what still does.
 
         Yields slopes of bounds, (n, 784), by the pixels: an image where they are least may be one that is classified
         wrongly.
