@@ -67,8 +67,7 @@ class Search:
         return not self.open and not self.stuck
 
     def run(self) -> Iterator[Tensor]:
-        """Bound the margins; while there is time, look at what stays open more closely, first quickly, then thoroughly, and
-        divide what still does.
+        """Bound the margins; while there is time, look at what stays open more closely, and divide what still does.
 
         Yields slopes of bounds, (n, 784), by the pixels: an image where they are least may be one that is classified
         wrongly.
