@@ -50,7 +50,7 @@ MLP = Plan(
     seconds=2.0,
     radii=(0.01, 0.02),
 )
-SHIPPED_MLP = replace(MLP, decided=200, seconds=10.0)  # up to an hour
+SHIPPED_MLP = replace(MLP, decided=200, seconds=30.0)  # up to three hours
 CNN = Plan(  # some forty times as slow
     images=100,
     epsilons=(0.05, 0.1, 0.25, 0.5),
