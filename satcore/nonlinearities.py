@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 threshold_backward = torch.ops.aten.threshold_backward  # the gradient where what is given is above a threshold
 
 NARROW = 1e-9  # an interval so short that the line between its ends is mostly rounding
-ROUNDS = 3  # after which a tangent's slope is known to nine digits
+ROUNDS = 3  # after which a tangent's slope is known to seven digits
 
 
 @dataclass(frozen=True)
@@ -446,15 +446,15 @@ def _rolling_above_s(phi: Nonlinearity, low: Tensor, high: Tensor) -> tuple[Roll
 
 
 def _touching_point(phi: Nonlinearity, low: Tensor, high: Tensor) -> Tensor:
-    """Where, in 0…`high`, the tangent of φ meets (low, φ(low)), low < 0; `high` where none does, there or elsewhere.
+    """Where, between 0 and `high`, the tangent of φ meets (low, φ(low)), low < 0; `high` where none does.
 
-    It is the steepest line from there to the curve. So the tangent as steep as any other such line touches to the
-    right of it, and much closer: near 0 it is at −low/2, and with tails like e⁻ʰ hardly beyond log(−low).
+    No line from there to the curve is steeper. So the tangent as steep as any of them touches to the right of it, and
+    much closer than that line reached: near 0 it is at −low/2, and with tails like e⁻ʰ hardly beyond log(−low).
     """
     touch = (-low / 2).minimum(1 + torch.log1p(low.abs())).minimum(high).clamp_min(0)
     for _ in range(ROUNDS):
         steepest = (phi(touch) - phi(low)) / (touch - low).clamp_min(torch.finfo(low.dtype).tiny)
-        touch = phi.touching(steepest).minimum(high)
+        touch = phi.touching(steepest).minimum(high).clamp_min(0)  # of a slope that rounding has made too steep
     return touch
 
 

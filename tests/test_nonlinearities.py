@@ -209,6 +209,15 @@ def test_the_lines_are_as_near_as_the_interval_is_short(phi):
         np.testing.assert_allclose(slope * low + offset, value(phi, low), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_steepest_line_above_from_just_below_0_is_as_steep_as_from_0(name):
+    phi, low = named(name), -torch.logspace(-13, -5, 81, dtype=torch.float64)[None]
+    for high in (1.0, 1e20):
+        steepest = phi.enclosure(low, torch.full_like(low, high), 1.0).upper_slope
+        at_0 = phi.slope(torch.zeros((), dtype=torch.float64))
+        np.testing.assert_allclose(steepest, at_0.expand_as(steepest), rtol=1e-2)
+
+
 @every(PHIS)
 def test_the_lines_leave_less_between_them_than_the_range(phi):
     """On average over an interval, which is what they leave in its middle, and over many intervals."""

@@ -59,7 +59,7 @@ class Search:
         self.at_a_time = max(4, self.most_rows // (2 * CLOSER[0]))
         self.open: list[Open] = []
         self.numbers = itertools.count()
-        self.divided, self.stuck = 0, False  # how often; whether some part could not be
+        self.divided, self.stuck = 0, False  # how many parts, or narrowed; whether some could not be
 
     @property
     def proven(self) -> bool:
@@ -76,7 +76,7 @@ class Search:
         self._keep(parts)
         yield slopes
         thorough = False
-        while self.open and time.monotonic() < self.deadline:
+        while self.open and any(self.units) and time.monotonic() < self.deadline:
             taken = [heapq.heappop(self.open).part for _ in range(min(self.at_a_time, len(self.open)))]
             of_units, of_margins = THOROUGH if thorough else QUICK
             parts, slopes = self._bounded(self._closer(joined(taken), of_units), of_margins)
@@ -211,8 +211,9 @@ class Search:
         done, narrowed, stuck = proven.all(0).any(1), proven.any(0).any(1), ~possible.any(1)
         self.stuck |= bool(stuck.any())
         whole = ~(narrowed | stuck)
-        best = values.amin(0).masked_fill(~possible, -torch.inf).argmax(1)
-        self.divided += int(whole.sum())
+        lower = values.amin(0).clamp_min(torch.finfo(values.dtype).min)
+        best = lower.masked_fill(~possible, -torch.inf).argmax(1)
+        self.divided += len(parts)
         left = narrowed & ~done
         others = (part[:, left].transpose(0, 1).flatten(1) for part in (index, proven.flip(0)))
         return joined([halves[index[:, whole, best[whole]].flatten()], halves.met(*others)])

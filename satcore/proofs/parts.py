@@ -53,10 +53,12 @@ class Parts:
                 for low, high in zip(lows, highs, strict=True)
             ]
 
-        best = self.values[index, 0].masked_fill(~counted, -torch.inf).argmax(1, keepdim=True)
+        values = self.values[index, 0].masked_fill(~counted, -torch.inf)
+        best = values.argmax(1, keepdim=True)
         ranges, signs = ends(self.ranges, (-torch.inf, torch.inf)), ends(self.signs, (0, 0))
         return replace(
             self[index.gather(1, best)[:, 0]],
+            values=values.gather(1, best),  # where all are −∞, the best may be one that doesn't count
             ranges=[(low.amax(1), high.amin(1)) for low, high in ranges],
             signs=[(least.amin(1), most.amax(1)) for least, most in signs],
         )

@@ -30,7 +30,7 @@ NEGLIGIBLE = 1e-9  # between the least and the most of an output that is as good
 class Region:
     """N boxes of images, and what is known of the units in them.
 
-    box     lowest and highest pixels, (N, 784) each
+    box     lowest and highest pixels, (N, 784) each, or (1, 784) for all
     ranges  between what the pre-activations of each hidden block lie, (N, units) each
     errors  by how much rounding changes each block's pre-activations at most, (N, units), or (1, units) for all
     """
@@ -41,11 +41,8 @@ class Region:
 
     def __getitem__(self, index: Tensor | slice) -> "Region":
         """The boxes at `index` (n,)."""
-        return Region(
-            (self.box[0][index], self.box[1][index]),
-            tuple((low[index], high[index]) for low, high in self.ranges),
-            tuple(error[index] if len(error) > 1 else error for error in self.errors),
-        )
+        low, high, *errors = (each[index] if len(each) > 1 else each for each in (*self.box, *self.errors))
+        return Region((low, high), tuple((low[index], high[index]) for low, high in self.ranges), tuple(errors))
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,8 @@ class Relaxation:
         return replace(lines, slack=phi.roundoffs * self.roundoff + SLACK * largest)
 
     def relined(self, depth: int, lines: Lines, index: Tensor, there: Tensor, interval: Interval) -> Lines:
-        """The lines in the `interval` of n boxes, which are those at `index` (n,) of the `lines` but for the units
-        `there`, (n, units) bool.
+        """The lines in the `interval` of n boxes, which for all units but those `there`, (n, units) bool, is what the
+        boxes at `index` (n,) of the `lines` have.
         """
         if self.parts[depth].windows is not None:
             return self.lines(depth, interval)
@@ -170,7 +167,7 @@ class Relaxation:
         return value, rows, tuple(reversed(outputs))
 
     def _value(self, region: Region, *given: Any) -> Tensor:
-        """That of `lower_bound`; of many rows in one box in half the time, without their slopes by the pixels."""
+        """That of `lower_bound`; where all are of one box in half the time, without the slopes by the pixels."""
         part, (low, high) = self.parts[0], region.box
         if part.matrix is None or len(low) > 1:
             return self.lower_bound(region, *given).value

@@ -200,6 +200,15 @@ def test_what_float32_does_not_hold_in_the_search_is_no_proof():
 
 
 @torch.no_grad()
+def test_where_no_unit_is_left_there_is_nothing_to_divide():
+    network = build(mlp("relu", (3, 3))).requires_grad_(False)
+    for weight in network.parameters():
+        weight.zero_()
+    search = Search(*of_ball(network.double(), first_examples(1).images.double()), 0, time.monotonic() + 60)
+    assert not any(search.units) and len(list(search.run())) == 1 and not search.proven
+
+
+@torch.no_grad()
 def test_the_search_leaves_the_gradients_of_a_network_that_is_being_learned_alone():
     network = small("strides and means", "relu", seed=3, scale=3.0).requires_grad_()
     search = Search(*of_ball(network, first_examples(1).images.double()), 4, time.monotonic() + 600)

@@ -198,3 +198,19 @@ def test_where_the_network_overflows_nothing_is_proven(phi):
     assert decide(network, images, labels, epsilon=0.01, seconds=5).verdicts == (
         "open" if network(images).argmax() == 1 else "broken",
     )
+
+
+@torch.no_grad()
+def test_what_the_proof_of_a_half_leaves_of_a_part_is_not_proven_by_it():
+    """Where x ≤ 0.2 the image is classified wrongly; bounds there are no numbers, and another unit's half is proven."""
+    network = build(mlp("sigmoid", (2,))).requires_grad_(False)
+    for weight in network.parameters():
+        weight.zero_()
+    first, last = network.layers
+    first.weight[:, 0], first.bias[:] = torch.tensor([-4e9, 10]), torch.tensor([1e9, -5])
+    last.weight[2, :], last.bias[:] = torch.tensor([1e30, 1e28]), torch.tensor([-1e30, 0.75e30, 0, *[-1e30] * 7])
+    low, images = torch.zeros(1, 1, 28, 28, dtype=torch.float64), torch.zeros(6, 1, 28, 28)
+    high = low.clone()
+    high[0, 0, 0, 0], images[:, 0, 0, 0] = 1, torch.linspace(0, 1, 6)
+    assert network(images).argmax(1).tolist() == [2, 2, 1, 1, 1, 1]
+    assert decide_boxes(network, low, high, torch.tensor([1]), seconds=5).verdicts == ("broken",)
