@@ -147,8 +147,8 @@ def test_all_twelve_ship_and_belong_to_the_shipped_weights(shipped):
     for name, there in shipped.items():
         plan = reality.plan(load(name), ship=True)
         assert there.whole and there.images == plan.images and set(plan.epsilons) <= set(there.epsilons)
-        decided = [(one.epsilon, one.images, one.seconds) for one in there.decided]
-        assert decided == [(radius, plan.decided, plan.seconds) for radius in plan.radii]
+        assert [(one.epsilon, one.images) for one in there.decided] == [(each, plan.decided) for each in plan.radii]
+        assert all(0 < one.seconds <= plan.seconds for one in there.decided)  # less where the plan has since grown
 
 
 @pytest.mark.parametrize("name", SHIPPED)
