@@ -71,7 +71,7 @@ def test_each_epsilon_is_kept_as_it_is_done_and_not_found_again(few, own, monkey
     again, everywhere = certificates.load(own)
     assert again == first
     assert everywhere.proven.count == 0  # past ½ every pixel is free
-    assert not list(certificates.find(own))
+    assert not list(certificates.find(own, seconds=0.001))
 
 
 def test_what_was_left_open_is_tried_again_with_more_time(few, own, stepping, monkeypatch):
