@@ -13,14 +13,14 @@ from satcore.attacks.gradients import Way
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import Standing
 from satcore.attacks.smoothing import Smoothed
-from satcore.data import CLASSES, logits_of
+from satcore.data import logits_of
 from satcore.intervals import box
 from satcore.networks import Network
 
 WRONG_BEFORE = "wrong before"
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
 _PAIRS = 250  # of an image and a rival, side by side
-_NEAREST = 2  # rivals of an image that more than the first rounds are worth their time for
+_NEAREST, _NEAR = 2, 0.5  # rivals of an image, and the share of the margin left over each, that are worth more time
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
 
     free pixels       where the network steps first: no gradient passes that, but the ball is a cube of few corners
     APGD              ten steps on the margin, which most images don't withstand
-    APGD, each class  in `wide_rounds` towards each of the nine other classes, then in `close_rounds` towards those two
-                      that came closest, all on the margin
+    APGD, each class  in `rounds` towards each of the nine other classes, then towards those that came near, all on the
+                      margin
     transfer          from the network `source`, if there is one
     Square            1,000 queries, no gradient
 
@@ -135,14 +135,14 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
     yield Attack(WRONG_BEFORE, network, lambda x, y: x)
     if isinstance(network, Network):
         ways, loss, queries = 10 * (Way("exact"),), "margin", 1000
-        wide, close = wide_rounds(network.softens), close_rounds(network.softens)
+        several = rounds(network.softens)
     else:
         ways, loss, queries = 100 * (Way("autograd"),), "cross-entropy", 5000
-        wide, close = (Round(ways, seed=0),), (Round(ways), Round(ways, seed=1))
+        several = Round(ways, seed=0, to_all=True), Round(ways), Round(ways, seed=1)
     if isinstance(network, Network) and network.steps_first:
         yield Attack("free pixels", network, lambda x, y: cube(network, x, y, epsilon=epsilon).images)
     yield Attack("APGD", network, lambda x, y: _away(network, x, y, epsilon, ways, loss))
-    yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(wide, close))
+    yield Attack("APGD, each class", network, lambda x, y: _Search.of(network, x, y, epsilon).through(several))
     if source is not None:
         yield Attack("transfer", network, lambda x, y: transfer(network, x, y, source=source, epsilon=epsilon).images)
     yield Attack("Square", network, lambda x, y: square(network, x, y, epsilon=epsilon, queries=queries, seed=1).images)
@@ -150,37 +150,36 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
 
 @dataclass(frozen=True)
 class Round:
-    """A run of APGD with the `ways` to take its gradients: from the images, or, with a `seed`, from a random point of
-    the ε-ball, the same offset for every image.
+    """A run of APGD with the `ways` to take its gradients.
+
+    seed    where it begins: at the images, or with a seed at a random point of the ε-ball, the same offset for every
+            image
+    to_all  towards each rival, near or not
+    radii   of the balls over ε: who gets there within the first goes on from there within the next; the last is 1
     """
 
     ways: tuple[Taking, ...]
     seed: int | None = None
+    to_all: bool = False
+    radii: tuple[float, ...] = (1.0,)
 
 
-def wide_rounds(softens: bool) -> tuple[Round, ...]:
-    """By gradients of smoother networks that come ever closer to the one attacked, and by its own; where the
-    nonlinearity `softens`, also by derivatives at h/T with falling T, from moderate ones, and from such as leave a
-    plateau.
+def rounds(softens: bool) -> tuple[Round, ...]:
+    """By gradients of smoother networks that come ever closer to the one attacked, by its own, and from wider balls;
+    where the nonlinearity `softens`, also by derivatives at h/T with falling T, from such as leave a plateau, and from
+    moderate ones. First towards every rival, then towards the near ones, more slowly, and from elsewhere.
     """
+    plateau = _softened(100.0, 2.0, 40)
     return (
-        Round(_smoothed(1.0, 0.02, 30)),
-        Round(40 * (Way("exact"),), seed=0),
-        *((Round(_softened(4.0, 1.0, 40)), Round(_softened(100.0, 2.0, 40))) if softens else ()),
-    )
-
-
-def close_rounds(softens: bool) -> tuple[Round, ...]:
-    """Likewise, more slowly, and from elsewhere."""
-    return (
+        Round(_smoothed(1.0, 0.02, 30), to_all=True),
+        *((Round(plateau, to_all=True), Round(plateau, radii=_narrowing(1.4, 8))) if softens else ()),
+        Round(_smoothed(0.3, 0.003, 100), radii=_narrowing(1.3, 8)),
+        Round(_smoothed(0.5, 0.005, 100), radii=_narrowing(1.4, 10)),
+        Round(_smoothed(1.0, 0.02, 100), radii=_narrowing(1.5, 8)),
         Round(_smoothed(1.0, 0.02, 100)),
         Round(_smoothed(0.3, 0.003, 100), seed=1),
         Round(100 * (Way("exact"),), seed=2),
-        *(
-            (Round(_softened(3.0, 1.0, 100), seed=3), Round(_softened(30.0, 1.5, 60)))
-            if softens
-            else (Round(_smoothed(3.0, 0.02, 60), seed=3), Round(_smoothed(0.5, 0.01, 60)))
-        ),
+        Round(_softened(3.0, 1.0, 100) if softens else _smoothed(3.0, 0.02, 60), seed=3),
     )
 
 
@@ -190,6 +189,10 @@ def _smoothed(first: float, last: float, steps: int) -> tuple[Taking, ...]:
 
 def _softened(first: float, last: float, steps: int) -> tuple[Taking, ...]:
     return tuple(Way("softened", temperature) for temperature in falling(first, last, steps))
+
+
+def _narrowing(widest: float, balls: int) -> tuple[float, ...]:
+    return (*falling(widest, 1.0, balls)[:-1], 1.0)
 
 
 def falling(first: float, last: float, count: int) -> list[float]:
@@ -234,36 +237,44 @@ class _Search:
         share, broken = torch.full_like(logits[:, 1:], torch.inf), logits.argmax(1) != labels
         return cls(network, images, labels, epsilon, logits, rivals, share, images.clone(), broken)
 
-    def through(self, wide: Sequence[Round], close: Sequence[Round]) -> Tensor:
-        """What is found after the `wide` rounds towards every class and the `close` ones towards the nearest."""
-        for each in wide:
-            self.towards(torch.arange(CLASSES - 1, device=self.rivals.device).expand_as(self.rivals), each)
-        nearest = self.share.argsort(dim=1, stable=True)[:, :_NEAREST]
-        for each in close:
-            self.towards(nearest, each)
+    def through(self, several: Sequence[Round]) -> Tensor:
+        """What is found after `several` rounds."""
+        for each in several:
+            self.towards(torch.ones_like(self.near) if each.to_all else self.near, each)
         return self.found
 
+    @property
+    def near(self) -> Tensor:
+        """(N, 9) bool: the rivals that more than the first rounds are worth their time for."""
+        nearest = self.share.argsort(dim=1, stable=True)[:, :_NEAREST]
+        return torch.zeros_like(self.share, dtype=torch.bool).scatter(1, nearest, True) & (self.share <= _NEAR)
+
     def towards(self, places: Tensor, each: Round) -> None:
-        """A round towards the rivals at `places` (N, k), for as many of them at once as there is room for."""
-        done = 0
-        while done < places.shape[1] and len(left := (~self.broken).nonzero().flatten()):
-            some = places[left, done : done + max(1, _PAIRS // len(left))]
-            done += some.shape[1]
-            self._run(left.repeat_interleave(some.shape[1]), some.flatten(), each)
+        """A round towards the rivals at `places` (N, 9) bool, the likeliest first, for many of them at once."""
+        pairs = places.T.nonzero()
+        while len(pairs := pairs[~self.broken[pairs[:, 1]]]):
+            (place, index), pairs = pairs[:_PAIRS].T, pairs[_PAIRS:]
+            self._run(index, place, each)
 
     def _run(self, index: Tensor, place: Tensor, each: Round) -> None:
         """A round for pairs of an image at `index` (n,) and its rival at `place` (n,)."""
-        images, objective = self.images[index], Towards(self.labels[index], rivals=self.rivals[index, place])
-        standing = Standing.at(images, self.logits[index], objective)
-        before = standing.lowest
+        start = self.images[index]
         if each.seed is not None:
-            generator, (low, high) = torch.Generator().manual_seed(each.seed), box(images, self.epsilon)
+            generator = torch.Generator().manual_seed(each.seed)
             offset = 2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1
-            standing = standing.sent((images + self.epsilon * offset.to(images)).clamp(low, high))
-        standing = descended(self.network, standing, self.epsilon, each.ways)
-        self.share[index, place] = torch.minimum(self.share[index, place], standing.lowest / before)
-        there = index[standing.reached]
-        self.found[there], self.broken[there] = standing.best[standing.reached], True
+            start = start + self.epsilon * offset.to(start)
+        for radius in each.radii:
+            images, objective = self.images[index], Towards(self.labels[index], rivals=self.rivals[index, place])
+            standing = Standing.at(images, self.logits[index], objective)
+            before, (low, high) = standing.lowest, box(images, self.epsilon * radius)
+            standing = standing.sent(start.clamp(low, high))
+            standing = descended(self.network, standing, self.epsilon * radius, each.ways)
+            if radius == 1:
+                share = (standing.lowest / before).nan_to_num(0.0)  # nothing of nothing is near
+                self.share[index, place] = torch.minimum(self.share[index, place], share)
+            there = standing.reached
+            index, place, start = index[there], place[there], standing.best[there]
+        self.found[index], self.broken[index] = start, True
 
 
 def wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
