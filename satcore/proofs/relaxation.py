@@ -167,7 +167,7 @@ class Relaxation:
         return value, rows, tuple(reversed(outputs))
 
     def _value(self, region: Region, *given: Any) -> Tensor:
-        """That of `lower_bound`; where all are of one box in half the time, without the slopes by the pixels."""
+        """That of `lower_bound`; where all are of one box faster, without the slopes by the pixels."""
         part, (low, high) = self.parts[0], region.box
         if part.matrix is None or len(low) > 1:
             return self.lower_bound(region, *given).value

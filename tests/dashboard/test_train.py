@@ -122,6 +122,7 @@ def test_another_start_sets_everything_as_it_is_there():
         ({"train_widths": "1000000"}, "expected at most"),
         ({"train_widths": "wide"}, "the widths of the hidden layers, such as 200, 200, got 'wide'"),
         ({"train_widths": ""}, "the widths of the hidden layers"),
+        ({"train_widths": "200,,200"}, "the widths of the hidden layers, such as 200, 200, got '200,,200'"),
         ({"train_learning_rate": "1.5"}, "a learning rate from 0 to 1, got 1.5"),
         ({"train_learning_rate": "nan"}, "a learning rate from 0 to 1, got nan"),
         ({"train_clean_share": "2"}, "a clean share α from 0 to 1, got 2.0"),

@@ -35,7 +35,7 @@ FOUND_BY = {  # the attacks of the worst case
     "free pixels": "flipping pixels",
     "bounds": "following a bound to where it is least",
     "APGD": "ten steps of APGD on the margin, its gradient taken exactly",
-    "APGD, each class": "APGD towards each other digit, its gradient taken exactly or softened",
+    "APGD, each class": "APGD towards each other digit, its gradient taken exactly, softened or smoothed",
     "Square": "Square, which asks for no gradient",
 }
 CURVES = "Bands: 95 % intervals (Wilson)."

@@ -153,7 +153,7 @@ def _read(name: str, said: Any) -> Any:
 
 
 def _widths(said: str) -> tuple[int, ...]:
-    parts = re.split(r"[,\s–-]+", said.strip())
+    parts = re.split(r"\s*[,–-]\s*|\s+", said.strip())
     if not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise ValueError(f"expected the widths of the hidden layers, such as 200, 200, got {said!r}")
     return tuple(map(int, parts))
