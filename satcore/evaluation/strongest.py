@@ -20,7 +20,7 @@ from satcore.networks import Network
 WRONG_BEFORE = "wrong before"
 _AT_A_TIME = 250  # images, so that a CNN's activations stay small
 _PAIRS = 250  # of an image and a rival, side by side
-_NEAREST, _NEAR = 2, 0.5  # rivals of an image, and the share of the margin left over each, that are worth more time
+_NEAREST = 2  # rivals of an image that more than the first rounds are worth their time for
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,13 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
 
     free pixels       where the network steps first: no gradient passes that, but the ball is a cube of few corners
     APGD              ten steps on the margin, which most images don't withstand
-    APGD, each class  in `rounds` towards each of the nine other classes, then towards those that came near, all on the
-                      margin
+    APGD, each class  in `rounds` towards each of the nine other classes, then towards those two that came closest, all
+                      on the margin
     transfer          from the network `source`, if there is one
     Square            1,000 queries, no gradient
 
-    What only gives logits has autograd's gradients alone, APGD a hundred steps on the cross-entropy, and Square 5,000
-    queries.
+    What only gives logits has autograd's gradients alone: APGD takes a hundred steps on the cross-entropy, three times
+    a hundred towards each class, and Square 5,000 queries.
     """
     yield Attack(WRONG_BEFORE, network, lambda x, y: x)
     if isinstance(network, Network):
@@ -150,36 +150,46 @@ def attacks_on(network: nn.Module, epsilon: float, source: nn.Module | None = No
 
 @dataclass(frozen=True)
 class Round:
-    """A run of APGD with the `ways` to take its gradients.
+    """A run of APGD within the ε-ball with the `ways` to take its gradients.
 
     seed    where it begins: at the images, or with a seed at a random point of the ε-ball, the same offset for every
             image
-    to_all  towards each rival, near or not
-    radii   of the balls over ε: who gets there within the first goes on from there within the next; the last is 1
+    to_all  towards each rival, not only the nearest
+    wider   radii over ε of balls to be run in before: who gets there within one goes on from there within the next, as
+            what is wrong just outside leads to places that no start within does
     """
 
     ways: tuple[Taking, ...]
     seed: int | None = None
     to_all: bool = False
-    radii: tuple[float, ...] = (1.0,)
+    wider: tuple[float, ...] = ()
 
 
 def rounds(softens: bool) -> tuple[Round, ...]:
-    """By gradients of smoother networks that come ever closer to the one attacked, by its own, and from wider balls;
-    where the nonlinearity `softens`, also by derivatives at h/T with falling T, from such as leave a plateau, and from
-    moderate ones. First towards every rival, then towards the near ones, more slowly, and from elsewhere.
+    """By gradients of smoother networks that come ever closer to the one attacked, and by its own; where the
+    nonlinearity `softens`, also by derivatives at h/T with falling T, from such as leave a plateau, and from moderate
+    ones. First towards every rival, then towards the nearest, from wider balls, more slowly, and from elsewhere.
     """
     plateau = _softened(100.0, 2.0, 40)
+    off_plateaus = (
+        Round(plateau, to_all=True),
+        Round(plateau, wider=_narrowing(1.3, 16)),
+        Round(_softened(300.0, 3.0, 60), wider=_narrowing(1.5, 8)),
+    )
     return (
         Round(_smoothed(1.0, 0.02, 30), to_all=True),
-        *((Round(plateau, to_all=True), Round(plateau, radii=_narrowing(1.4, 8))) if softens else ()),
-        Round(_smoothed(0.3, 0.003, 100), radii=_narrowing(1.3, 8)),
-        Round(_smoothed(0.5, 0.005, 100), radii=_narrowing(1.4, 10)),
-        Round(_smoothed(1.0, 0.02, 100), radii=_narrowing(1.5, 8)),
+        *(off_plateaus if softens else ()),
+        Round(_smoothed(0.3, 0.003, 100), wider=_narrowing(1.3, 8)),
+        Round(_smoothed(0.5, 0.005, 100), wider=_narrowing(1.4, 10)),
+        Round(_smoothed(1.0, 0.02, 100), wider=_narrowing(1.5, 8)),
         Round(_smoothed(1.0, 0.02, 100)),
         Round(_smoothed(0.3, 0.003, 100), seed=1),
         Round(100 * (Way("exact"),), seed=2),
-        Round(_softened(3.0, 1.0, 100) if softens else _smoothed(3.0, 0.02, 60), seed=3),
+        *(
+            (Round(_softened(3.0, 1.0, 100), seed=3), Round(_softened(30.0, 1.5, 60)))
+            if softens
+            else (Round(_smoothed(3.0, 0.02, 60), seed=3),)
+        ),
     )
 
 
@@ -192,7 +202,7 @@ def _softened(first: float, last: float, steps: int) -> tuple[Taking, ...]:
 
 
 def _narrowing(widest: float, balls: int) -> tuple[float, ...]:
-    return (*falling(widest, 1.0, balls)[:-1], 1.0)
+    return tuple(falling(widest, 1.0, balls)[:-1])
 
 
 def falling(first: float, last: float, count: int) -> list[float]:
@@ -214,7 +224,7 @@ class _Search:
     """APGD towards one class after another, on those of N images that stand.
 
     rivals  (N, 9) int64: the wrong classes of each image, the likeliest first
-    share   (N, 9): the least that any round has left of the margin over each
+    share   (N, 9): the least that any round has left of the margin over each, within ε; inf before the first
     found   (N, 1, 28, 28): what breaks the image, else the image itself
     broken  (N,) bool
     """
@@ -240,21 +250,17 @@ class _Search:
     def through(self, several: Sequence[Round]) -> Tensor:
         """What is found after `several` rounds."""
         for each in several:
-            self.towards(torch.ones_like(self.near) if each.to_all else self.near, each)
+            nearest = self.share.argsort(dim=1, stable=True)
+            self.towards(nearest if each.to_all else nearest[:, :_NEAREST], each)
         return self.found
 
-    @property
-    def near(self) -> Tensor:
-        """(N, 9) bool: the rivals that more than the first rounds are worth their time for."""
-        nearest = self.share.argsort(dim=1, stable=True)[:, :_NEAREST]
-        return torch.zeros_like(self.share, dtype=torch.bool).scatter(1, nearest, True) & (self.share <= _NEAR)
-
     def towards(self, places: Tensor, each: Round) -> None:
-        """A round towards the rivals at `places` (N, 9) bool, the likeliest first, for many of them at once."""
-        pairs = places.T.nonzero()
-        while len(pairs := pairs[~self.broken[pairs[:, 1]]]):
-            (place, index), pairs = pairs[:_PAIRS].T, pairs[_PAIRS:]
-            self._run(index, place, each)
+        """A round towards the rivals at `places` (N, k), everyone's first ones first, for many of them at once."""
+        index, place = torch.arange(len(places), device=places.device).repeat(places.shape[1]), places.T.flatten()
+        while len(left := (~self.broken[index]).nonzero().flatten()):
+            index, place = index[left], place[left]
+            self._run(index[:_PAIRS], place[:_PAIRS], each)
+            index, place = index[_PAIRS:], place[_PAIRS:]
 
     def _run(self, index: Tensor, place: Tensor, each: Round) -> None:
         """A round for pairs of an image at `index` (n,) and its rival at `place` (n,)."""
@@ -263,18 +269,20 @@ class _Search:
             generator = torch.Generator().manual_seed(each.seed)
             offset = 2 * torch.rand(1, 1, 28, 28, generator=generator, dtype=torch.float64) - 1
             start = start + self.epsilon * offset.to(start)
-        for radius in each.radii:
+        for radius in (*each.wider, 1.0):
             images, objective = self.images[index], Towards(self.labels[index], rivals=self.rivals[index, place])
             standing = Standing.at(images, self.logits[index], objective)
             before, (low, high) = standing.lowest, box(images, self.epsilon * radius)
             standing = standing.sent(start.clamp(low, high))
             standing = descended(self.network, standing, self.epsilon * radius, each.ways)
             if radius == 1:
-                share = (standing.lowest / before).nan_to_num(0.0)  # nothing of nothing is near
+                share = (standing.lowest / before).nan_to_num(0.0)  # a tie is as near as can be
                 self.share[index, place] = torch.minimum(self.share[index, place], share)
             there = standing.reached
             index, place, start = index[there], place[there], standing.best[there]
-        self.found[index], self.broken[index] = start, True
+        for image, there in zip(index.tolist(), start, strict=True):
+            if not self.broken[image]:  # else by another rival, and both are not to be written at once
+                self.found[image], self.broken[image] = there, True
 
 
 def wrong(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def quick(monkeypatch):
     steps = 4 * (Way("exact"),)
     first = Round((Smoothed(1.0), *steps), to_all=True)
     monkeypatch.setattr(
-        strongest, "rounds", lambda softens: (first, Round(steps, seed=0, radii=(1.2, 1.0)), Round(2 * steps, seed=1))
+        strongest, "rounds", lambda softens: (first, Round(steps, seed=0, wider=(1.2,)), Round(2 * steps, seed=1))
     )
     monkeypatch.setattr(
         strongest, "square", lambda *there, queries, **settings: square(*there, queries=queries // 20, **settings)
