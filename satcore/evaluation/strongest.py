@@ -156,7 +156,7 @@ class Round:
             image
     to_all  towards each rival, not only the nearest
     wider   radii over ε of balls to be run in before: who gets there within one goes on from there within the next, as
-            what is wrong just outside leads to places that no start within does
+            what is wrong just outside leads to places that hardly any start within does
     """
 
     ways: tuple[Taking, ...]

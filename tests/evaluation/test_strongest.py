@@ -99,6 +99,17 @@ def test_an_image_fares_alone_as_among_others(tiny, quick):
         torch.testing.assert_close(alone.images[0], together.images[index])
 
 
+def test_of_several_rivals_the_nearest_counts_however_many_are_run_at_once(tiny, quick, monkeypatch):
+    network, (images, labels) = copy.deepcopy(tiny).double(), first_examples(24)
+    images, found = images.double(), []
+    for pairs in (250, 7):
+        monkeypatch.setattr(strongest, "_PAIRS", pairs)
+        search = strongest._Search.of(network, images, labels, 0.15)
+        found.append(search.through(strongest.rounds(network.softens)))
+        assert search.broken.sum() > 12
+    torch.testing.assert_close(*found, rtol=0, atol=1e-12)
+
+
 def test_what_was_wrong_before_says_so_and_within_nothing_nothing_else_breaks(tiny, quick):
     images, labels = blends(60).float(), first_examples(60).labels
     before = tiny(images).argmax(1) != labels
@@ -204,8 +215,8 @@ def test_every_violated_instance_of_the_strangers_network_is_broken():
 
 
 @pytest.mark.parametrize("name, index", [("sigmoid-mlp/control", 8311), ("sigmoid-mlp/saturated", 3183)])
-def test_from_wider_balls_it_gets_where_nothing_led_from_within(name, index):
-    """The first is what AutoAttack's FAB alone broke of 1,000; a hundred random starts didn't."""
+def test_what_was_broken_from_wider_balls_alone_is_broken(name, index):
+    """Both withstood every round within ε, the first of them a hundred random starts, but not AutoAttack."""
     examples, network = data.load("test"), load(name)
     images, labels = (part[index, None] for part in examples)
     found = worst_case(network, images, labels, epsilon=0.02)
