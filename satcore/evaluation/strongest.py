@@ -178,18 +178,13 @@ def rounds(softens: bool) -> tuple[Round, ...]:
     )
     return (
         Round(_smoothed(1.0, 0.02, 30), to_all=True),
+        Round(40 * (Way("exact"),), seed=0, to_all=True),
         *(off_plateaus if softens else ()),
         Round(_smoothed(0.3, 0.003, 100), wider=_narrowing(1.3, 8)),
         Round(_smoothed(0.5, 0.005, 100), wider=_narrowing(1.4, 10)),
         Round(_smoothed(1.0, 0.02, 100), wider=_narrowing(1.5, 8)),
-        Round(_smoothed(1.0, 0.02, 100)),
         Round(_smoothed(0.3, 0.003, 100), seed=1),
-        Round(100 * (Way("exact"),), seed=2),
-        *(
-            (Round(_softened(3.0, 1.0, 100), seed=3), Round(_softened(30.0, 1.5, 60)))
-            if softens
-            else (Round(_smoothed(3.0, 0.02, 60), seed=3),)
-        ),
+        Round(_softened(3.0, 1.0, 100) if softens else _smoothed(3.0, 0.02, 60), seed=3),
     )
 
 
