@@ -75,8 +75,8 @@ def worst(there: dict[str, list[Trained]]) -> str:
     figures = _one_of(there)
     said = ", ".join(f"{training} {_median_of(spread)}" for training, spread in found.items())
     return (
-        f"Right under all attacks together, within ε = {figures['worst_epsilon']:g} already, of "
-        f"{figures['worst_images']} images are left: {said}."
+        "Right under all attacks together, as they were when each was measured, within ε = "
+        f"{figures['worst_epsilon']:g} already, of {figures['worst_images']} images are left: {said}."
     )
 
 
