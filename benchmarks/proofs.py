@@ -33,9 +33,13 @@ def strangers(seconds: float) -> Iterator[list[str]]:
         yield [f"{number}", str(verdict), decision.verdicts[0], f"{took:.2f}", f"{busy:.2f}"]
 
 
+def main(seconds: float) -> None:
+    """Print the verdicts, and keep them if they were given the seconds that docs say."""
+    header = ("instance", "known", "ours", "seconds", "the processor's")
+    table("proofs", header, strangers(seconds), keep=seconds == SECONDS)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="an instance")
-    asked = parser.parse_args()
-    header = ("instance", "known", "ours", "seconds", "the processor's")
-    table("proofs", header, strangers(asked.seconds), keep=asked.seconds == SECONDS)
+    main(parser.parse_args().seconds)

@@ -1,17 +1,21 @@
-"""Do others find the same? Accuracies after FGSM and PGD beside foolbox's, zero gradients beside those that the
-Adversarial Robustness Toolbox finds, and the worst case beside AutoAttack's standard attacks as pyautoattack has them.
+"""The strongest attack and the tightest proof, and whether others find the same. Accuracies after FGSM and PGD beside
+foolbox's, zero gradients beside those that the Adversarial Robustness Toolbox finds, the worst case beside AutoAttack's
+standard attacks as pyautoattack has them; a stranger's instances broken and proven; and what lies between attack and
+proof of the networks that ship.
 
 Run `python -m benchmarks.reality` from the repository root, with the peers installed: `pip install foolbox
 adversarial-robustness-toolbox pyautoattack`. FGSM and PGD (40 steps of 2.5ε/40 from the image itself) on 500 test
 images of each MLP and 200 of each CNN; the worst case on 1,000 and 200 random ones (seed 0) at each of `--epsilons`,
 which takes hours on two cores: most of it is AutoAttack's time on images that stand. So what is known of these very
 weights stands in reality.jsonl beside this file, and isn't computed again; `docs/tables.py` writes the table of
-docs/reality-check.md from it. `--networks` picks some, `--worst-case` leaves the rest out, `--instances FOLDER` adds
-the violated instances of a stranger's networks: each NAME.onnx beside a NAME.npz with `lower`, `upper`, `label`,
-`epsilon` and `verdict`.
+docs/reality-check.md from it. `--networks` picks some, `--worst-case` leaves the rest out. `--instances FOLDER` takes
+other strangers' instances than those in tests/proofs: each NAME.onnx beside a NAME.npz with `lower`, `upper`, `label`,
+`epsilon` and `verdict`; the worst case gets those that are violated, `benchmarks.proofs` has the proofs. What is proven
+of the networks that ship took hours, too, and is read from beside their weights (`python -m satcore reality NAME
+--ship` finds it out).
 
-Seconds are those of the processor in this one process, of one thread: on a machine that is shared they vary less than
-the clock's.
+Seconds beside AutoAttack's are those of the processor in this one process, of one thread: on a machine that is shared
+they vary less than the clock's.
 """
 
 import argparse
@@ -25,9 +29,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import table
+from benchmarks import proofs, table
 from satcore import attacks, checkpoints, data, library, outside
-from satcore.evaluation import worst_case, zero_gradients
+from satcore.evaluation import reality, worst_case, zero_gradients
 from satcore.evaluation.rungs import still_right
 from satcore.intervals import box
 
@@ -43,8 +47,9 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=checkpoints.names())
     parser.add_argument("--epsilons", nargs="+", type=float, default=EPSILONS)
     parser.add_argument("--worst-case", action="store_true", help="the worst case alone")
-    parser.add_argument("--instances", type=Path, help="a folder with strangers' networks and instances")
+    parser.add_argument("--instances", type=Path, default=proofs.STRANGERS, help="a folder with strangers' networks")
     chosen = parser.parse_args()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     if not chosen.worst_case:
         header = ("network", "images", "FGSM", "foolbox's", "PGD", "foolbox's", "zero gradients", "ART's")
@@ -59,9 +64,14 @@ def main() -> None:
                 with FILE.open("a") as file:
                     file.write(json.dumps(line) + "\n")
                 print(line, flush=True)
-    if chosen.instances:
-        for path in sorted(chosen.instances.glob("*.onnx")):
-            print(violated(path), flush=True)
+    print("\nStrangers' networks")
+    for path in sorted(chosen.instances.glob("*.onnx")):
+        print(violated(path), flush=True)
+    if not chosen.worst_case:
+        torch.set_num_threads(threads)
+        proofs.main(proofs.SECONDS)
+        header = ("network", "ε", "images", "s an image", "proven", "broken", "open (points)")
+        table("bracketed", header, bracketed(chosen.networks), keep=False)
 
 
 def beside_foolbox_and_art(names: list[str]) -> Iterator[list[str]]:
@@ -148,6 +158,17 @@ def violated(path: Path) -> str:
         found, spent = _timed(lambda x=images, y=labels, e=float(epsilon): worst_case(network, x, y, epsilon=e))
         broken, total, seconds = broken + int(found.broken.sum()), total + len(labels), seconds + spent
     return f"{path.stem}: {broken} of {total} violated instances broken in {seconds:.1f} s"
+
+
+def bracketed(names: list[str]) -> Iterator[list[str]]:
+    """A row a network and ε: of the images decided one by one, how many are proven, how many broken, and the share that
+    is neither; as it is kept beside the weights.
+    """
+    for name in names:
+        for one in found.decided if (found := reality.load(name)) else ():
+            still_open = one.images - one.proven - one.broken
+            counts = (one.images, f"{one.seconds:g}", one.proven, one.broken)
+            yield [name, f"{one.epsilon:g}", *map(str, counts), f"{100 * still_open / one.images:.1f}"]
 
 
 def _wrong(network, images: Tensor, labels: Tensor) -> Tensor:
