@@ -408,11 +408,14 @@ def beside_autoattack(there: Stored) -> str:
     beaten = [
         f"{line['theirs_alone']} of {line['network']} at {line['epsilon']}" for line in kept if line["theirs_alone"]
     ]
+    most = max(kept, key=lambda line: line["ours_alone"])
     ratios = [line["theirs_seconds"] / line["ours_seconds"] for line in kept if line["ours_seconds"] >= 1]
     sentence = (
         f"Images that AutoAttack breaks and the worst case doesn't, in these {len(kept)} rows: "
-        f"{', '.join(beaten) or 'none'}. Where ours takes a second or more, AutoAttack takes {min(ratios):.2g} to "
-        f"{max(ratios):.2g} times as long, longer in {sum(ratio > 1 for ratio in ratios)} of {len(ratios)} rows."
+        f"{', '.join(beaten) or 'none'}. It leaves standing what the worst case breaks in "
+        f"{sum(line['ours_alone'] > 0 for line in kept)} rows, most of {most['network']} at {most['epsilon']}: "
+        f"{most['ours_alone']} of {most['images']}. Where ours takes a second or more, AutoAttack takes "
+        f"{min(ratios):.2g} to {max(ratios):.2g} times as long, longer in {sum(ratio > 1 for ratio in ratios)} of {len(ratios)} rows."
     )
     return f"{_table(header, rows)}\n\n{_wrapped(sentence)}"
 

@@ -115,8 +115,8 @@ def _reality_parser(commands: Commands) -> None:
         "reality",
         help="find out how much of the robustness is real",
         description="Climb the ladder of attacks at every ε, on 500 random test images for an MLP and 100 for a CNN, "
-        "prove what can be proven, and keep what was found. Minutes for an MLP, an hour where it is to ship, half an "
-        "hour for a CNN. What is there already is left as it is.",
+        "prove what can be proven, and keep what was found. Minutes for an MLP, up to three hours where it is to "
+        "ship, half an hour for a CNN. What is there already is left as it is.",
     )
     _add_names(parser)
     add_in_turn(parser)
