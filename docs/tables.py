@@ -415,7 +415,8 @@ def beside_autoattack(there: Stored) -> str:
         f"{', '.join(beaten) or 'none'}. It leaves standing what the worst case breaks in "
         f"{sum(line['ours_alone'] > 0 for line in kept)} rows, most of {most['network']} at {most['epsilon']}: "
         f"{most['ours_alone']} of {most['images']}. Where ours takes a second or more, AutoAttack takes "
-        f"{min(ratios):.2g} to {max(ratios):.2g} times as long, longer in {sum(ratio > 1 for ratio in ratios)} of {len(ratios)} rows."
+        f"{min(ratios):.2g} to {max(ratios):.2g} times as long, longer in {sum(ratio > 1 for ratio in ratios)} of "
+        f"{len(ratios)} rows."
     )
     return f"{_table(header, rows)}\n\n{_wrapped(sentence)}"
 
