@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import torch
 
+from satcore.dashboard.shared.served import served
 from satcore.networks import Network, mlp
 from satcore.recipes import Phase, Recipe
 from satcore.training import train
@@ -23,10 +24,11 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Whatever takes a browser takes seconds."""
+    """Whatever takes a browser takes seconds; trainings take longest of all else, and aren't left for the end."""
     for item in items:
         if "browser" in item.keywords:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: "training" not in item.path.parts)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,21 @@ def own_shelf(shelves, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("SATCORE_SHELF", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def servers_shelf(tmp_path_factory):
+    """The user's own shelf, as the server has it."""
+    return tmp_path_factory.mktemp("server's shelf")
+
+
+@pytest.fixture(scope="session")
+def address(servers_shelf):
+    """Where the dashboard is served, with an empty shelf of the user's own, for all that a process tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SATCORE_SHELF", str(servers_shelf))
+        with served() as address:
+            yield address
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import http.client
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,17 +12,9 @@ from packaging.requirements import Requirement
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.browser import served
-
 ROOT = Path(__file__).parent.parent
 ELSEWHERE = "http://elsewhere.example"
 PROMISED = ROOT / "docs" / "security.md"
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served() as address:
-        yield address
 
 
 def asked(address: str, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:

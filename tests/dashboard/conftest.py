@@ -1,4 +1,4 @@
-"""A real browser and a real server for the tests of pages: one of each, for all that a process tests."""
+"""A real browser for the tests of pages, one for all that a process tests."""
 
 import contextlib
 import re
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser import DESKTOP, PATIENCE, chromium, served
+from tests.browser import DESKTOP, PATIENCE, chromium
 
 # Not by intercepting requests, all of which would have to pass through this process.
 NOBODY_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -43,21 +43,6 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def servers_shelf(tmp_path_factory):
-    """The user's own shelf, as the server has it."""
-    return tmp_path_factory.mktemp("server's shelf")
-
-
-@pytest.fixture(scope="session")
-def address(servers_shelf):
-    """Where the dashboard is served, with an empty shelf of the user's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SATCORE_SHELF", str(servers_shelf))
-        with served() as address:
-            yield address
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from satcore.dashboard.interpolation.words import FIGURES
 from satcore.dashboard.shared.style import COLOURS
 from satcore.recipes import PAPER_TRAININGS
 from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, fits, saved, served, show_on
+from tests.dashboard.conftest import visiting
 
 pytestmark = pytest.mark.browser
 
@@ -68,103 +69,150 @@ def test_a_cold_deep_link_reproduces_the_path(browser):
         page.close()
 
 
-def test_the_interpolation_page_is_whole(visit):
-    page = whole(visit(PATHS))
-    for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
-        show_on(page, viewport, scheme)
-        if viewport != PHONE:
-            expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
-        for training in PAPER_TRAININGS:
-            section = page.locator(f"section[data-network='relu-mlp/{training}']")
-            expect(section.get_by_role("img")).to_have_count(4)
-            expect(section.locator(".label")).to_have_text(list(FIGURES))
-            expect(section.locator(".answer")).to_contain_text("It sees a 1")
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        flatness = section.locator(".figure").filter(has_text="flatness")
-        expect(flatness.get_by_role("tooltip")).to_be_hidden()
-        flatness.focus()
-        expect(flatness.get_by_role("tooltip")).to_be_visible()
-        expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
-        fits(page)  # with the tooltip, too
-        tops = page.locator("section[data-network]").evaluate_all("(all) => all.map((one) => one.offsetTop)")
-        assert len(set(tops)) == (4 if viewport == PHONE else 1)  # all side by side where there is room
-        rights = page.locator("section, section svg, .head *, [role=tooltip]").evaluate_all(
-            "(all) => all.map((element) => element.getBoundingClientRect().right)"
-        )
-        assert max(rights) <= viewport["width"]
-        flatness.blur()
-        page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, 0)")
-    assert page.asked_elsewhere == [] and page.refused == []
+@pytest.fixture(scope="class")
+def paths(browser, warm, address):
+    with visiting(browser, warm, address) as visit:
+        yield whole(visit(PATHS + "&grid=50"))
 
 
-def test_playing_asks_nothing_of_the_server(visit):
-    page = whole(visit(PATHS))
-    sent = len(page.sent)
-    assert sent > 0  # a frame that is sent would be seen
-    page.get_by_role("button", name="Play").click()
-    expect(page.locator("output")).not_to_have_text("t = 0.000")
-    page.get_by_role("button", name="Pause").click()
-    stopped = t_shown(page)
-    assert 0 < stopped < 1
-    next_frame(page)
-    assert t_shown(page) == stopped
-    assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
-    assert len(page.sent) == sent
-    assert t_in_address(page) == pytest.approx(stopped, abs=0.001)
-    page.emulate_media(reduced_motion="reduce")
-    page.get_by_role("button", name="Play").click()
-    expect(page.locator("output")).not_to_have_text(f"t = {stopped:.3f}")
-    still = 20 * t_shown(page)
-    assert still == pytest.approx(round(still))  # one after the other, twenty of them
+class TestPathsOfOneFamily:
+    """On one page, in this order."""
 
+    @pytest.fixture
+    def page(self, paths):
+        """As it was opened."""
+        show_on(paths, DESKTOP, "light")
+        paths.emulate_media(reduced_motion="no-preference")
+        paths.get_by_role("slider", name="t, share of the way").fill("0")
+        paths.get_by_role("radio", name="log").check()
+        return whole(paths)
 
-def test_playing_goes_on_while_something_else_changes(visit):
-    page = whole(visit(PATHS + "&t=0.6"))
-    page.get_by_role("button", name="Play").click()
-    page.get_by_role("radio", name="linear").click()
-    expect(page).to_have_url(re.compile("scale=linear"), timeout=PATIENCE)
-    expect(page.locator("output")).to_have_text("t = 1.000", timeout=PATIENCE)
-    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    def test_the_interpolation_page_is_whole(self, page):
+        for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
+            show_on(page, viewport, scheme)
+            if viewport != PHONE:
+                expect(page.get_by_role("button", name="Play")).to_be_in_viewport(ratio=1)
+            for training in PAPER_TRAININGS:
+                section = page.locator(f"section[data-network='relu-mlp/{training}']")
+                expect(section.get_by_role("img")).to_have_count(4)
+                expect(section.locator(".label")).to_have_text(list(FIGURES))
+                expect(section.locator(".answer")).to_contain_text("It sees a 1")
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            flatness = section.locator(".figure").filter(has_text="flatness")
+            expect(flatness.get_by_role("tooltip")).to_be_hidden()
+            flatness.focus()
+            expect(flatness.get_by_role("tooltip")).to_be_visible()
+            expect(flatness.get_by_role("tooltip")).to_have_text(FIGURES["flatness"])
+            fits(page)  # with the tooltip, too
+            tops = page.locator("section[data-network]").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+            assert len(set(tops)) == (4 if viewport == PHONE else 1)  # all side by side where there is room
+            rights = page.locator("section, section svg, .head *, [role=tooltip]").evaluate_all(
+                "(all) => all.map((element) => element.getBoundingClientRect().right)"
+            )
+            assert max(rights) <= viewport["width"]
+            flatness.blur()
+            page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, 0)")
+        assert page.asked_elsewhere == [] and page.refused == []
 
+    def test_playing_asks_nothing_of_the_server(self, page):
+        sent = len(page.sent)
+        assert sent > 0  # a frame that is sent would be seen
+        page.get_by_role("button", name="Play").click()
+        expect(page.locator("output")).not_to_have_text("t = 0.000")
+        page.get_by_role("button", name="Pause").click()
+        stopped = t_shown(page)
+        assert 0 < stopped < 1
+        next_frame(page)
+        assert t_shown(page) == stopped
+        assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
+        assert len(page.sent) == sent
+        assert t_in_address(page) == pytest.approx(stopped, abs=0.001)
+        page.emulate_media(reduced_motion="reduce")
+        page.get_by_role("button", name="Play").click()
+        expect(page.locator("output")).not_to_have_text(f"t = {stopped:.3f}")
+        still = 20 * t_shown(page)
+        assert still == pytest.approx(round(still))  # one after the other, twenty of them
 
-def test_one_cursor_moves_through_all_panels(visit):
-    page = whole(visit(PATHS))
-    before = readouts(page)
-    panel = page.locator("section svg").nth(6)
-    panel.scroll_into_view_if_needed()
-    box = panel.bounding_box()
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
-    left, right, width = 58, 10, 300  # of a panel, as path_view.js draws it
-    reached = (0.6 * width - left) / (width - left - right)
-    assert t_shown(page) == pytest.approx(reached, abs=0.005)
-    page.mouse.up()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
-    assert t_shown(page) == pytest.approx(reached, abs=0.005)  # it was let go
-    assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
-    dragged = readouts(page)
-    assert len(dragged) == 20 and all(a != b for a, b in zip(before, dragged, strict=True))
+    def test_playing_goes_on_while_something_else_changes(self, page):
+        page.get_by_role("slider", name="t, share of the way").fill("0.6")
+        page.get_by_role("button", name="Play").click()
+        page.get_by_role("radio", name="linear").click()
+        expect(page).to_have_url(re.compile("scale=linear"), timeout=PATIENCE)
+        expect(page.locator("output")).to_have_text("t = 1.000", timeout=PATIENCE)
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
 
-    page.get_by_role("slider", name="t, share of the way").fill("0.9")
-    assert t_shown(page) == 0.9
-    assert len(set(cursors(page))) == 1 and cursors(page)[0] == pytest.approx(left + 0.9 * (width - left - right))
-    assert readouts(page) != dragged
-    strip = page.locator(".strip").bounding_box()
-    page.mouse.click(strip["x"] + 0.25 * strip["width"], strip["y"] + strip["height"] / 2)
-    assert t_shown(page) == pytest.approx(0.25, abs=0.005)
+    def test_one_cursor_moves_through_all_panels(self, page):
+        before = readouts(page)
+        panel = page.locator("section svg").nth(6)
+        panel.scroll_into_view_if_needed()
+        box = panel.bounding_box()
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
+        left, right, width = 58, 10, 300  # of a panel, as path_view.js draws it
+        reached = (0.6 * width - left) / (width - left - right)
+        assert t_shown(page) == pytest.approx(reached, abs=0.005)
+        page.mouse.up()
+        page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+        assert t_shown(page) == pytest.approx(reached, abs=0.005)  # it was let go
+        assert len(set(cursors(page))) == 1 and len(cursors(page)) == 16
+        dragged = readouts(page)
+        assert len(dragged) == 20 and all(a != b for a, b in zip(before, dragged, strict=True))
 
+        page.get_by_role("slider", name="t, share of the way").fill("0.9")
+        assert t_shown(page) == 0.9
+        assert len(set(cursors(page))) == 1 and cursors(page)[0] == pytest.approx(left + 0.9 * (width - left - right))
+        assert readouts(page) != dragged
+        strip = page.locator(".strip").bounding_box()
+        page.mouse.click(strip["x"] + 0.25 * strip["width"], strip["y"] + strip["height"] / 2)
+        assert t_shown(page) == pytest.approx(0.25, abs=0.005)
 
-def test_t_stays_in_the_address_when_something_else_changes(visit):
-    page = whole(visit(PATHS))
-    page.get_by_role("slider", name="t, share of the way").fill("0.25")
-    assert t_in_address(page) == 0.25
-    page.get_by_role("radio", name="linear").click()
-    expect(page).to_have_url(re.compile("scale=linear"), timeout=PATIENCE)
-    whole(page)
-    assert t_shown(page) == t_in_address(page) == 0.25
-    page.reload()
-    assert t_shown(whole(page)) == 0.25
+    def test_a_network_leads_to_its_transition(self, page):
+        saturated = page.locator("section[data-network='relu-mlp/saturated']")
+        button = saturated.get_by_role("button", name="Go to its transition")
+        t = float(button.inner_text().rpartition("= ")[2])
+        button.click()
+        assert t_shown(page) == t
+        assert t_in_address(page) == pytest.approx(t, abs=0.001)
+
+    def test_figures_and_numbers_can_be_taken_away(self, page):
+        page.get_by_role("slider", name="t, share of the way").fill("0.5")
+        page.get_by_role("button", name="Take it away").click()
+        svg, png, npz, table = (saved(page, ending) for ending in ("SVG", "PNG", ".npz", ".csv"))
+        names = [download.suggested_filename for download in (svg, png, npz, table)]
+        assert all(re.fullmatch(r"relu-mlp-\d+-\d+\.(svg|png|npz|csv)", name) for name in names)
+        drawing = ElementTree.parse(svg.path()).getroot()
+        said = " ".join(drawing.itertext())
+        assert "t = 0.500" in said
+        assert all(f"relu-mlp/{training}" in said for training in PAPER_TRAININGS)
+        curves = drawing.findall(f".//{{{SVG}}}path")
+        assert {f"rgb{tuple(bytes.fromhex(COLOURS[training][1:]))}" for training in PAPER_TRAININGS} == {
+            stroke for curve in curves if (stroke := stroke_of(curve)) not in ("", "rgb(136, 136, 136)")
+        }
+        width, height = (int.from_bytes(png.path().read_bytes()[at : at + 4]) for at in (16, 20))
+        assert abs(width / height - float(drawing.attrib["width"]) / float(drawing.attrib["height"])) < 0.01
+        with np.load(npz.path(), allow_pickle=False) as arrays:
+            assert {name.rpartition("/")[0] for name in arrays.files} == set(RELU)
+        with table.path().open(encoding="utf-8", newline="") as file:
+            assert len(list(csv.DictReader(file))) == 4 * 51
+
+    def test_t_stays_in_the_address_when_something_else_changes(self, page):
+        page.get_by_role("slider", name="t, share of the way").fill("0.25")
+        assert t_in_address(page) == 0.25
+        page.get_by_role("radio", name="linear").click()
+        expect(page).to_have_url(re.compile("scale=linear"), timeout=PATIENCE)
+        whole(page)
+        assert t_shown(page) == t_in_address(page) == 0.25
+        page.reload()
+        assert t_shown(whole(page)) == 0.25
+
+    def test_the_plane_is_one_press_away(self, page):
+        page.get_by_role("tab", name="Plane").click()
+        expect(page.locator(".js-plotly-plot")).to_have_count(len(PAPER_TRAININGS), timeout=PATIENCE)
+        expect(page).to_have_url(re.compile("view=Plane"))
+        expect(page.get_by_text("top: an 8")).to_be_visible()
+        page.get_by_role("button", name="Take it away").click()
+        assert saved(page, ".npz").suggested_filename.startswith("relu-mlp-plane-")
 
 
 def test_a_garbled_t_on_a_path_that_goes_nowhere_is_drawn_all_the_same(visit):
@@ -172,45 +220,3 @@ def test_a_garbled_t_on_a_path_that_goes_nowhere_is_drawn_all_the_same(visit):
     assert t_shown(page) == 0
     for section in page.locator("section").all():
         assert not re.search("NaN|Infinity|undefined", section.inner_html())
-
-
-def test_a_network_leads_to_its_transition(visit):
-    page = whole(visit(PATHS))
-    saturated = page.locator("section[data-network='relu-mlp/saturated']")
-    button = saturated.get_by_role("button", name="Go to its transition")
-    t = float(button.inner_text().rpartition("= ")[2])
-    button.click()
-    assert t_shown(page) == t
-    assert t_in_address(page) == pytest.approx(t, abs=0.001)
-
-
-def test_figures_and_numbers_can_be_taken_away(visit):
-    page = whole(visit(PATHS + "&t=0.5"))
-    page.get_by_role("button", name="Take it away").click()
-    svg, png, npz, table = (saved(page, ending) for ending in ("SVG", "PNG", ".npz", ".csv"))
-    names = [download.suggested_filename for download in (svg, png, npz, table)]
-    assert all(re.fullmatch(r"relu-mlp-\d+-\d+\.(svg|png|npz|csv)", name) for name in names)
-    drawing = ElementTree.parse(svg.path()).getroot()
-    said = " ".join(drawing.itertext())
-    assert "t = 0.500" in said
-    assert all(f"relu-mlp/{training}" in said for training in PAPER_TRAININGS)
-    curves = drawing.findall(f".//{{{SVG}}}path")
-    assert {f"rgb{tuple(bytes.fromhex(COLOURS[training][1:]))}" for training in PAPER_TRAININGS} == {
-        stroke for curve in curves if (stroke := stroke_of(curve)) not in ("", "rgb(136, 136, 136)")
-    }
-    width, height = (int.from_bytes(png.path().read_bytes()[at : at + 4]) for at in (16, 20))
-    assert abs(width / height - float(drawing.attrib["width"]) / float(drawing.attrib["height"])) < 0.01
-    with np.load(npz.path(), allow_pickle=False) as arrays:
-        assert {name.rpartition("/")[0] for name in arrays.files} == set(RELU)
-    with table.path().open(encoding="utf-8", newline="") as file:
-        assert len(list(csv.DictReader(file))) == 4 * 51
-
-
-def test_the_plane_is_one_press_away(visit):
-    page = whole(visit(PATHS + "&grid=50"))
-    page.get_by_role("tab", name="Plane").click()
-    expect(page.locator(".js-plotly-plot")).to_have_count(len(PAPER_TRAININGS), timeout=PATIENCE)
-    expect(page).to_have_url(re.compile("view=Plane"))
-    expect(page.get_by_text("top: an 8")).to_be_visible()
-    page.get_by_role("button", name="Take it away").click()
-    assert saved(page, ".npz").suggested_filename.startswith("relu-mlp-plane-")

@@ -3,7 +3,6 @@
 import re
 import time
 from dataclasses import replace
-from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +10,7 @@ from playwright.sync_api import Page, expect
 from satcore import library
 from satcore.dashboard.story.scenes import story
 from tests.browser import LAPTOP, PATIENCE, PHONE, show_on
+from tests.dashboard.conftest import visiting
 
 pytestmark = pytest.mark.browser
 STORY = story()
@@ -26,6 +26,10 @@ FIGURES = {  # by part of a page: what is there when a scene of it is
 }
 STEP = next(number for number, scene in enumerate(STORY, 1) if scene.title.startswith("One step fools"))
 HIGH = "(text) => text.getBoundingClientRect().height"
+FOLLOW = """address => {
+    history.pushState({}, "", address)
+    window.dispatchEvent(new PopStateEvent("popstate", { state: {} }))
+}"""
 FRAME = """(main) => document.activeElement === main && main.matches(":focus-visible") &&
     [getComputedStyle(main).outlineStyle, getComputedStyle(main, "::before").boxShadow].join()"""
 
@@ -69,34 +73,90 @@ def grows(page: Page, number: int, of: str) -> None:
     show_on(page, LAPTOP)
 
 
-def test_the_whole_talk_is_given_with_one_key(visit):
-    """Nothing is clicked, and no other host is asked. How long each scene took is printed, and not judged."""
-    page = visit("/?scene=1", viewport=LAPTOP)
-    whole(page, 1)
-    for number in range(2, len(STORY) + 1):
-        pressed = time.monotonic()
+@pytest.fixture(scope="class")
+def first_scene(browser, warm, address):
+    with visiting(browser, warm, address) as visit:
+        yield visit("/?scene=1", viewport=LAPTOP)
+
+
+class TestFromTheFirstScene:
+    """On one page, in this order, as the last ones leave their marks on it."""
+
+    @pytest.fixture
+    def page(self, first_scene):
+        first_scene.keyboard.press("Home")
+        whole(first_scene, 1)
+        return first_scene
+
+    def test_the_whole_talk_is_given_with_one_key(self, page):
+        """Nothing is clicked, and no other host is asked. How long each scene took is printed, and not judged."""
+        for number in range(2, len(STORY) + 1):
+            pressed = time.monotonic()
+            page.keyboard.press("PageDown")
+            shown(page, number)
+            seconds = time.monotonic() - pressed
+            there(page, number)
+            still = time.monotonic() - pressed
+            print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].part}")
+            whole(page, number)
+            if STORY[number - 1].part == "dots":
+                grows(page, number, "figure svg text")
+            if STORY[number - 1].part == "course":
+                grows(page, number, "[data-key='curve 0'] figcaption")
         page.keyboard.press("PageDown")
-        shown(page, number)
-        seconds = time.monotonic() - pressed
-        there(page, number)
-        still = time.monotonic() - pressed
-        print(f"scene {number}: shown after {seconds:.2f} s, at rest after {still:.2f} s: {STORY[number - 1].title}")
-        whole(page, number)
-        if STORY[number - 1].part == "dots":
-            grows(page, number, "figure svg text")
-        if STORY[number - 1].part == "course":
-            grows(page, number, "[data-key='curve 0'] figcaption")
-    page.keyboard.press("PageDown")
-    page.wait_for_timeout(500)
-    whole(page, len(STORY))
-    page.keyboard.press("Home")
-    whole(page, 1)
-    grows(page, 1, ".st-key-table_1 svg .title")
-    page.keyboard.press("End")
-    whole(page, len(STORY))
-    page.keyboard.press("ArrowLeft")
-    whole(page, len(STORY) - 1)
-    assert page.asked_elsewhere == [] and page.refused == []
+        page.wait_for_timeout(500)
+        whole(page, len(STORY))
+        page.keyboard.press("Home")
+        whole(page, 1)
+        grows(page, 1, ".st-key-table_1 svg .title")
+        page.keyboard.press("End")
+        whole(page, len(STORY))
+        page.keyboard.press("ArrowLeft")
+        whole(page, len(STORY) - 1)
+        assert page.asked_elsewhere == [] and page.refused == []
+
+    def test_a_hasty_presenter_arrives(self, page):
+        for _ in range(len(STORY) - 2):
+            page.keyboard.press("PageDown")
+        whole(page, len(STORY) - 1)
+        page.keyboard.press("PageDown")
+        whole(page, len(STORY))
+        for _ in range(len(STORY)):
+            page.keyboard.press("PageUp")
+        whole(page, 1)
+
+    def test_a_scene_whose_request_is_lost_is_asked_for_again(self, page):
+        page.evaluate("""() => {
+            const { send } = WebSocket.prototype
+            WebSocket.prototype.send = function () { WebSocket.prototype.send = send }
+        }""")
+        page.keyboard.press("PageDown")
+        whole(page, 2)
+
+    def test_a_figure_is_computed_anew_on_stage(self, page):
+        badge = page.locator(".badge")
+        expect(badge).to_contain_text("shipped, ")
+        said = badge.inner_text().partition(": ")[2]
+        page.keyboard.press("l")
+        expect(badge).to_have_text(re.compile(r"^live, \d"), timeout=PATIENCE)
+        assert badge.inner_text().partition(": ")[2] == said
+        whole(page, 1)
+
+    def test_the_speakers_window_shows_the_notes_and_leads_on(self, page):
+        with page.context.expect_page() as opening:
+            page.keyboard.press("s")
+        beside = opening.value
+        expect(beside.get_by_text(STORY[0].notes)).to_be_visible()
+        expect(beside.get_by_text(f"Next: {STORY[1].title}")).to_be_visible()
+        beside.keyboard.press("PageDown")
+        whole(page, 2)
+        expect(beside.get_by_text(STORY[1].notes)).to_be_visible()
+        beside.keyboard.press("PageDown")
+        whole(page, 3)
+        expect(beside.get_by_text(STORY[2].says)).to_be_visible()  # with an apostrophe
+        page.evaluate("satcoreStage.data.scenes[4].title = '<b id=markup>a network</b>'")
+        page.keyboard.press("o")
+        expect(page.get_by_text("<b id=markup>a network</b>")).to_be_visible()
 
 
 def test_scenes_are_told_of_a_network_that_is_brought(visit, servers_shelf, tiny, monkeypatch):
@@ -104,41 +164,18 @@ def test_scenes_are_told_of_a_network_that_is_brought(visit, servers_shelf, tiny
     monkeypatch.setenv("SATCORE_SHELF", str(servers_shelf))
     name = library.add(tiny, "brought to the talk")
     try:
-        page = visit("/networks", viewport=LAPTOP)
+        page = visit("/?scene=1", viewport=LAPTOP)
+        whole(page, 1)
         for number, scene in enumerate(STORY, 1):
             if "networks" in scene.settings and scene.part != "proof":  # which chooses its pair itself
                 of_it = replace(scene, settings=scene.settings | {"networks": name})
-                page.goto(urljoin(page.url, f"/{of_it.address(number)}"))
+                page.evaluate(FOLLOW, f"/{of_it.address(number)}")
                 whole(page, number)
                 if scene.settings.get("pick") != "draw one":
                     expect(page.get_by_text(name).locator("visible=true").first).to_be_visible(timeout=PATIENCE)
         assert page.asked_elsewhere == []
     finally:
         library.remove(name)
-
-
-def test_a_hasty_presenter_arrives(visit):
-    page = visit("/?scene=1", viewport=LAPTOP)
-    whole(page, 1)
-    for _ in range(len(STORY) - 2):
-        page.keyboard.press("PageDown")
-    whole(page, len(STORY) - 1)
-    page.keyboard.press("PageDown")
-    whole(page, len(STORY))
-    for _ in range(len(STORY)):
-        page.keyboard.press("PageUp")
-    whole(page, 1)
-
-
-def test_a_scene_whose_request_is_lost_is_asked_for_again(visit):
-    page = visit("/?scene=1", viewport=LAPTOP)
-    whole(page, 1)
-    page.evaluate("""() => {
-        const { send } = WebSocket.prototype
-        WebSocket.prototype.send = function () { WebSocket.prototype.send = send }
-    }""")
-    page.keyboard.press("PageDown")
-    whole(page, 2)
 
 
 def test_a_scene_keeps_what_was_set_on_its_whole_page_and_back(visit):
@@ -207,18 +244,6 @@ def test_the_objection_changes_way_and_loss(visit):
     expect(page).not_to_have_url(re.compile("objection"))
 
 
-def test_a_figure_is_computed_anew_on_stage(visit):
-    page = visit("/?scene=1", viewport=LAPTOP)
-    whole(page, 1)
-    badge = page.locator(".badge")
-    expect(badge).to_contain_text("shipped, ")
-    said = badge.inner_text().partition(": ")[2]
-    page.keyboard.press("l")
-    expect(badge).to_have_text(re.compile(r"^live, \d"), timeout=PATIENCE)
-    assert badge.inner_text().partition(": ")[2] == said
-    whole(page, 1)
-
-
 def test_keys_of_the_stage_work_but_in_text_fields_and_only_in_the_story(visit):
     page = visit("/live_attack?pick=by+index", viewport=LAPTOP)
     expect(page.locator("section[data-network]")).to_have_count(4, timeout=PATIENCE)
@@ -254,25 +279,6 @@ def test_keys_of_the_stage_work_but_in_text_fields_and_only_in_the_story(visit):
     expect(page.locator("dialog")).to_have_count(0)
     page.keyboard.press("PageDown")
     whole(page, 2)
-
-
-def test_the_speakers_window_shows_the_notes_and_leads_on(visit):
-    page = visit("/?scene=1", viewport=LAPTOP)
-    whole(page, 1)
-    with page.context.expect_page() as opening:
-        page.keyboard.press("s")
-    beside = opening.value
-    expect(beside.get_by_text(STORY[0].notes)).to_be_visible()
-    expect(beside.get_by_text(f"Next: {STORY[1].title}")).to_be_visible()
-    beside.keyboard.press("PageDown")
-    whole(page, 2)
-    expect(beside.get_by_text(STORY[1].notes)).to_be_visible()
-    beside.keyboard.press("PageDown")
-    whole(page, 3)
-    expect(beside.get_by_text(STORY[2].says)).to_be_visible()  # with an apostrophe
-    page.evaluate("satcoreStage.data.scenes[4].title = '<b id=markup>a network</b>'")
-    page.keyboard.press("o")
-    expect(page.get_by_text("<b id=markup>a network</b>")).to_be_visible()
 
 
 def test_every_scene_fits_a_phones_width(visit):
