@@ -26,8 +26,12 @@ def committee(members: Sequence[Network]) -> Network:
     architecture, number = members[0].architecture, len(members)
     front = int(isinstance(architecture[0].affine, Elementwise))
     hidden = architecture[front:-1]
-    if not hidden or not all(isinstance(block.affine, Dense | Convolution) for block in hidden):
-        raise ValueError("expected dense or convolutional blocks, at most one elementwise before them, got others")
+    summing = all(isinstance(block.affine, Dense | Convolution) for block in hidden)
+    if not hidden or not summing or not isinstance(architecture[-1].affine, Dense):
+        raise ValueError(
+            "expected dense or convolutional blocks, at most one elementwise before them, and a dense one at the end, "
+            "got others"
+        )
     knees = [value for member in members for name, value in member.state_dict().items() if name.endswith("knee")]
     if any(knee <= 0 for knee in knees):
         raise ValueError(f"expected ramps with knees above 0, got one at {min(map(float, knees)):g}")

@@ -400,6 +400,8 @@ def _check_types(card: Card) -> None:
             raise TypeError("a seed or seconds that are no numbers")
         if not all(said is None or isinstance(said, str) for said in (made.device, made.precision)):
             raise TypeError("a device or a precision that is no text")
+    if any(None in (made.seed, made.seconds, made.device, made.precision) for made in card.members):
+        raise TypeError("a member without its seed, seconds, device or precision")
     _check_measurements(card.measurements)
 
 

@@ -181,8 +181,16 @@ def unfinished() -> dict[str, Standing]:
     for path in sorted(background.folder("").glob(f"{KIND}-*/{RUN}"), key=_changed, reverse=True):
         key = path.parent.name
         with contextlib.suppress(ValueError):
-            found[key] = Standing(read(key), background.report(key), background.complaint(key))
+            found[key] = _standing(key)
     return found
+
+
+def _standing(key: str) -> Standing:
+    run = read(key)
+    try:
+        return Standing(run, background.report(key), background.complaint(key))
+    except OSError as error:  # of this run alone
+        return Standing(run, None, str(error))
 
 
 def read(key: str) -> Run:
@@ -203,9 +211,20 @@ def parsed(content: bytes) -> list[dict[str, Any]]:
     for line in content.splitlines():
         with contextlib.suppress(ValueError, RecursionError):  # the last one may just be being written
             record = json.loads(line)
-            if isinstance(record, dict) and type(record.get("epoch")) is int:
+            if isinstance(record, dict) and _is_of_an_epoch(record):
                 found.append(record)
     return found
+
+
+def _is_of_an_epoch(record: dict[str, Any]) -> bool:
+    try:
+        there = EpochRecord(**record)
+        numbers = (there.lam, there.loss, there.penalty, there.accuracy, there.fgsm_accuracy, there.zero_gradient)
+        return type(there.epoch) is int and all(
+            isinstance(number, int | float) for number in (there.epochs, there.seconds, *numbers, *there.saturation)
+        )
+    except TypeError:
+        return False
 
 
 def carry_out(
@@ -342,7 +361,8 @@ class _Lines:
     def add(self, record: dict[str, Any]) -> None:
         with written(self.path):
             if self.file is None:  # those of epochs that are now done again go
-                before = [line for line in records(self.path) if line["epoch"] < record["epoch"]]
+                there = parsed(self.path.read_bytes()) if self.path.exists() else []
+                before = [line for line in there if line["epoch"] < record["epoch"]]
                 write_whole(self.path, b"".join(map(_line, before)))
                 self.file = open(self.path, "ab")  # noqa: SIM115, closed on exit
             self.file.write(_line(record))

@@ -56,6 +56,9 @@ def test_members_that_do_not_fit_are_refused():
             committee(few)
     with pytest.raises(ValueError, match="expected dense or convolutional blocks"):
         committee([build(mlp("relu", ()), seed) for seed in (0, 1)])
+    ends_elementwise = (Block(Convolution(1, 10, (28, 28)), "relu"), Block(Elementwise((10,))))
+    with pytest.raises(ValueError, match="and a dense one at the end, got others"):
+        committee([build(ends_elementwise, seed) for seed in (0, 1)])
     one, other = members(LOOKS["ramps behind a step"], 2)
     other.get_parameter("layers.0.bias").data[0, 3, 3] = 0
     with pytest.raises(ValueError, match="expected the same elementwise block in all members"):

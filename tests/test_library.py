@@ -564,6 +564,7 @@ def test_a_damaged_card_is_noticed(name, folder, content):
 
 
 RECIPE = json.loads(json.dumps(RECIPES["relu-mlp/vanilla"].to_json()))
+MEMBER = {"recipe": RECIPE, "seed": 3, "seconds": 1.5, "device": "one CPU core", "precision": "float32"}
 
 
 @pytest.mark.parametrize(
@@ -583,6 +584,7 @@ RECIPE = json.loads(json.dumps(RECIPES["relu-mlp/vanilla"].to_json()))
         {"seconds": "long"},
         {"members": [{"seed": 1}]},
         {"members": 3},
+        *({"members": [MEMBER | {name: None}]} for name in MEMBER),
         {"seconds": float("nan")},
         {"versions": None},
         {"versions": {"torch": 2}},

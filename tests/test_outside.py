@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from satcore import attacks, data, geometry, library, networks, outside, proofs
+from satcore import attacks, data, evaluation, geometry, library, networks, outside, proofs
 from satcore.networks import Network
 
 STRANGERS = Path(__file__).parents[2] / "shared" / "data" / "vnncomp"
@@ -955,6 +955,34 @@ def test_autograd_square_and_transfer_need_logits_alone():
         geometry.jacobian(found, x)
     with pytest.raises(ValueError, match="expected a network of blocks to certify, got a LogitsOnly"):
         proofs.certified(found, x, labels, epsilon=0.1)
+
+
+class Binarised(nn.Module):
+    """Whose comparison no gradient passes."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last((x.flatten(1) > 0.5).to(self.last.weight))
+
+
+def test_where_a_module_cuts_the_graph_the_gradient_is_zero_and_other_attacks_go_on():
+    found, (x, _) = outside.from_module(Binarised()), data.sample("test", 20)
+    labels = found(x).argmax(1)
+    assert isinstance(found, outside.LogitsOnly)
+    assert evaluation.measure(found, x, labels).zero_gradient == 1
+    assert not attacks.pgd(found, x, labels, steps=3).success.any()
+    assert evaluation.worst_case(found, x, labels, epsilon=0.5).broken.any()
+
+
+def test_logits_are_those_of_the_module_whatever_the_images_dtype():
+    module, (x, labels) = unknown().double(), data.sample("test", 20)
+    found = outside.from_module(module)
+    assert torch.equal(found(x), module(x.double())) and found.dtype == torch.float64
+    assert attacks.fgsm(found, x, labels).images.dtype == torch.float32
+    assert 0 <= evaluation.measure(found, x, labels).accuracy <= 1
 
 
 class Tuple(nn.Module):

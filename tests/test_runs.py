@@ -148,14 +148,56 @@ def test_a_stop_comes_too_late_for_a_run_that_is_done(whole):
     assert bits(runs.carry_out(RUN, follow=functools.partial(stop_after, 5)).network) == whole
 
 
-def test_lines_of_epochs_that_are_done_again_and_half_lines_go(quick):
+def test_lines_of_epochs_that_are_done_again_and_what_is_no_line_go(quick):
     runs.carry_out(RUN, follow=functools.partial(stop_after, 2))
+    *_, last = lines()
+    others = [last | {"epoch": 3, "loss": -1.0}, [1], {"epoch": 4}, last | {"epoch": "4"}, last | {"loss": "small"}]
+    others += [last | {"saturation": 1}, last | {"saturation": ["all"]}, last | {"more": 1}]
     with open(RUN.folder / runs.RECORDS, "ab") as file:
-        file.write(json.dumps({"epoch": 3}).encode() + b'\n[1]\n{"epoch": "4"}\n{"epo')
+        file.write(b"".join(json.dumps(other).encode() + b"\n" for other in others) + b'{"epo')
     assert [line["epoch"] for line in lines()] == [1, 2, 3]
     finished = runs.carry_out(RUN)
     found = runs.parsed(finished.lines)
-    assert [line["epoch"] for line in found] == [1, 2, 3, 4, 5] and "loss" in found[2]
+    assert [line["epoch"] for line in found] == [1, 2, 3, 4, 5] and found[2]["loss"] > 0
+
+
+def test_lines_are_kept_however_many_there_are(quick, monkeypatch):
+    monkeypatch.setattr(library, "MOST_RECORDS", 5_000)
+    runs.carry_out(RUN, follow=functools.partial(stop_after, 3))
+    assert (RUN.folder / runs.RECORDS).stat().st_size > library.MOST_RECORDS
+    assert [line["epoch"] for line in runs.parsed(runs.carry_out(RUN).lines)] == [1, 2, 3, 4, 5]
+
+
+def test_an_epoch_is_on_record_before_it_is_done_for_good(quick, monkeypatch):
+    monkeypatch.setattr("satcore.training.loop.SECONDS_BETWEEN_SAVES", -1)
+    look, seen = runs.looks, []
+
+    def killed_at_the_second(network: Network):
+        seen.append(network)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return look(network)
+
+    monkeypatch.setattr(runs, "looks", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        runs.carry_out(RUN)
+    assert [line["epoch"] for line in runs.parsed(runs.carry_out(RUN).lines)] == [1, 2, 3, 4, 5]
+
+
+def test_a_run_is_gone_on_with_under_another_name(whole):
+    runs.carry_out(RUN, follow=functools.partial(stop_after, 2))
+    same = Run(dataclasses.replace(RECIPE, family="other"), RUN.seed)
+    assert same.key == RUN.key and bits(runs.carry_out(same).network) == whole
+
+
+def test_a_lock_that_cannot_be_used_is_that_runs_complaint_alone():
+    other = Run(RECIPE, 4)
+    for run in (RUN, other):
+        runs.put_down(run)
+    (RUN.folder / "lock").mkdir()
+    found = runs.unfinished()
+    assert found.keys() == {RUN.key, other.key} and found[other.key].complaint == ""
+    assert found[RUN.key].report is None and str(RUN.folder) in found[RUN.key].complaint
 
 
 def test_the_precision_is_measured_once(quick, monkeypatch):

@@ -44,11 +44,13 @@ def adam_steps(
 
     Nothing else bounds the perturbation. Not `targeted`: away from the classes `targets`. The gradient that underflows
     nowhere ("exact", "softened") is scaled to a largest entry of ±1, or Adam's 1e-8 would take it for nothing;
-    autograd's is taken as it is. The rest as in `fgsm_steps`; raises ValueError as it does, for fewer than 1 steps, and
-    for a learning rate that is not a number above 0 and up to 1.
+    autograd's is taken as it is. The rest as in `fgsm_steps`; raises ValueError as it does, for fewer than 1 steps, for
+    a learning rate that is not a number above 0 and up to 1, and for images of a dtype narrower than float32.
     """
     objective, way = Objective(targets, targeted), Way(gradient, temperature)
     check_number(learning_rate, "a learning rate above 0 and up to 1", math.ulp(0), 1)
+    if images.dtype.itemsize < 4:  # in which the squares of gradients underflow
+        raise ValueError(f"expected images in float32 or float64 for Adam, got {images.dtype}")
     standing = begun(network, images, objective, steps=steps)
     moments = _Moments(standing.originals, learning_rate, scales=way.name != "autograd")
     yield from descend(network, standing, way, moments.update, steps, rests=moments.rest)

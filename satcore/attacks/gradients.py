@@ -15,7 +15,7 @@ from satcore.nonlinearities import Nonlinearity
 
 WAYS = ("autograd", "exact", "softened")
 COLDEST = 1e-6  # far below, h/T has no place in float32
-BANDS = {torch.float32: 60, torch.float64: 500}  # e-folds that go through an affine map side by side
+BANDS = {torch.float16: 4, torch.bfloat16: 60, torch.float32: 60, torch.float64: 500}  # e-folds that go side by side
 NOTHING = 60  # so many e-folds below what is there, nothing matters in float64 either, whatever the weights
 
 
@@ -109,7 +109,7 @@ class Way:
 
         Image by image: it depends on who else is in the batch by no more than the rounding of a batched product.
         Autograd takes any module that gives logits (N, 10), else it raises ValueError; so do "exact" and "softened" for
-        what isn't a network of blocks.
+        what isn't a network of blocks. Where a module compares or rounds its image, autograd's gradient is zero.
         """
         images = images.detach().requires_grad_()
         if self.name == "autograd":
@@ -118,8 +118,7 @@ class Way:
                 if not isinstance(network, Network):  # whose blocks come to ten logits
                     check_logits(logits, len(images))
                 value = objective.values(logits).sum()
-            (direction,) = torch.autograd.grad(value, images)
-            return Gradient(direction, torch.zeros_like(logits[:, 0]).detach(), logits.detach())
+            return Gradient(_by_autograd(value, images), torch.zeros_like(logits[:, 0]).detach(), logits.detach())
         if not isinstance(network, Network):
             raise ValueError(
                 f"expected a network of blocks, of which the {self.name} gradient can be taken, "
@@ -225,6 +224,13 @@ class _Exact(torch.autograd.Function):
         return scaled, None, None, None
 
 
+def _by_autograd(value: Tensor, images: Tensor) -> Tensor:
+    """∂`value`/∂`images`; zero where no graph leads from one to the other."""
+    if not value.requires_grad:
+        return torch.zeros_like(images)
+    return torch.autograd.grad(value, images, materialize_grads=True)[0]
+
+
 def _mixes(network: Network) -> bool:
     """Whether each smooth unit passes its signal on to all units below, so that of those the largest alone counts."""
     return all(
@@ -243,7 +249,7 @@ def _beginnings(below: Tensor, width: float) -> Iterator[float]:
 
 @dataclass(frozen=True)
 class _Signal:
-    """`sign`·exp(`log`), both (N, …): ∂/∂ each entry of a layer, however far apart in size they are."""
+    """`sign`·exp(`log`), both (N, …), in float32 or wider: ∂/∂ each entry of a layer, however far apart in size."""
 
     sign: Tensor
     log: Tensor
@@ -251,6 +257,7 @@ class _Signal:
     @classmethod
     def of(cls, values: Tensor) -> "_Signal":
         """Of numbers as they are."""
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
         return cls(values.sign(), values.abs().log())
 
     @property
@@ -261,6 +268,7 @@ class _Signal:
 
     def times(self, phi: Nonlinearity, h: Tensor) -> "_Signal":
         """Through φ, at h."""
+        h = h.to(self.log)
         if not phi.piecewise_linear:
             return _Signal(self.sign, self.log + phi.log_slope(h))
         slope = phi.slope(h)
@@ -277,7 +285,7 @@ class _Signal:
         there = below.isfinite()
 
         def pulled(values: Tensor) -> Tensor:
-            return torch.autograd.grad(outputs, inputs, values, retain_graph=True)[0]
+            return torch.autograd.grad(outputs, inputs, values.to(outputs), retain_graph=True)[0]
 
         total = _Signal.of(torch.zeros_like(inputs))
         if bool((below[there] >= width).any()):

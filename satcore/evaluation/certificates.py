@@ -2,6 +2,7 @@
 attack. Kept beside its hash.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from satcore import data, library
+from satcore.data import check_number
 from satcore.evaluation.findings import Findings
 from satcore.networks import Network
 from satcore.proofs import by_intervals, decide
@@ -102,8 +104,10 @@ def _at_once(network: Network, images: Tensor, labels: Tensor, epsilon: float) -
 def find(name: str, *, seconds: float = SECONDS, ship: bool = False) -> Iterator[tuple[float, str]]:
     """Certify the network `name` within each of `EPSILONS`, and keep each as it is done; yields how far it has got, and
     what is under way. Each image has so many `seconds`; what is kept already is left as it is, but for images left open
-    with fewer. `ship`, for maintainers, as `library.place`. Raises ValueError as `certify` does.
+    with fewer. `ship`, for maintainers, as `library.place`. Raises ValueError as `certify` does, and for seconds that
+    are no number above 0.
     """
+    check_number(seconds, "seconds above 0", math.ulp(0))
     sha256 = library.describe(name).sha256
     network, found = library.load(name), {there.epsilon: there for there in load(name)}
     new = {epsilon: Certificate(epsilon, 0.0, "", 0.0) for epsilon in EPSILONS}

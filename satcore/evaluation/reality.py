@@ -256,11 +256,13 @@ def work(name: str) -> str:
 def end(name: str) -> bool:
     """Stop at once whoever examines the network `name`, which is to go: nobody could see it, or stop it, afterwards.
 
-    False, and nothing is stopped, where it is also the examination of another network on the shelves, the same one.
+    False, and nothing is stopped, where it ships, and so stays, and where it is also the examination of another network
+    on the shelves, the same one.
     """
     cards = library.catalogue().cards
     if name in cards:
-        if any(other != name and card.sha256 == cards[name].sha256 for other, card in cards.items()):
+        same = [other for other, card in cards.items() if card.sha256 == cards[name].sha256]
+        if cards[name].shipped or same != [name]:
             return False
         background.stop(work(name), at_once=True)
     return True

@@ -77,11 +77,19 @@ class LogitsOnly(nn.Module):
             raise ValueError(f"expected a module that can be copied, got {_first_line(error)}") from error
         self.eval().requires_grad_(False)
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of the first parameter in floating point; None where there is none."""
+        return next((each.dtype for each in self.parameters() if each.is_floating_point()), None)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, 10) of `images` (N, 1, 28, 28). Raises ValueError for other images, and for another output."""
+        """Logits (N, 10) of `images` (N, 1, 28, 28), which are cast to the dtype of the module's weights.
+
+        Raises ValueError for other images, and for another output.
+        """
         if images.ndim != 4 or tuple(images.shape[1:]) != IMAGE:
             raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
-        logits = self.module(images)
+        logits = self.module(images if self.dtype is None else images.to(self.dtype))
         if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(images), CLASSES):
             got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise ValueError(f"expected logits of shape ({len(images)}, {CLASSES}) from the module, got {got}")

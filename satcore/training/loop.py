@@ -129,9 +129,6 @@ def train(
             raise ValueError(f"expected a loss that is a number in epoch {epoch + 1} of {recipe.name}, got {loss}")
         seconds += time.monotonic() - started
         finished = _finished(network) if epoch + 1 == recipe.epochs else None
-        if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-            keep(epoch + 1)
-            saved = time.monotonic()
         try:
             yield _record(
                 network,
@@ -148,6 +145,9 @@ def train(
         except GeneratorExit:  # whoever followed has had enough
             keep(epoch + 1)
             raise
+        if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:  # once the epoch is on record: it won't be done again
+            keep(epoch + 1)
+            saved = time.monotonic()
 
 
 def faster(recipe: Recipe, device: str | None = None) -> str:

@@ -72,14 +72,23 @@ def read(path: Path, run: Origin) -> State:
         metadata = _metadata(content)
         tensors = safetensors.torch.load(content)
         state = State(tensors, int(metadata["epoch"]), float(metadata["seconds"]))
-        kept_of, machine = metadata["run"], metadata["machine"]
-    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError, safetensors.SafetensorError) as error:
+        kept_of, machine = json.loads(metadata["run"]), metadata["machine"]
+        same = (Recipe.from_json(kept_of["recipe"]).identity, kept_of["seed"]) == (recipe.identity, run.seed)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        RecursionError,
+        safetensors.SafetensorError,
+    ) as error:
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(
             f"expected the state of an interrupted run in {path}, got a file that can't be read "
             f"({next(iter(said.splitlines()), '')}); delete it to start again"
         ) from error
-    if kept_of != str(run):
+    if not same:
         raise ValueError(
             f"expected the state of {recipe.name} with seed {run.seed} in {path}, got that of another "
             "recipe or seed; delete it to start again"

@@ -281,7 +281,7 @@ def test_what_lies_on_both_sides_of_a_band_is_added_up(dtype, border):
     found = _Signal(torch.ones_like(log), log).through(inputs @ weight, inputs)
     expected = [0, -border + math.log(math.exp(0.5) + math.exp(-0.5))]
     np.testing.assert_allclose(found.log.detach()[0], expected, rtol=3 * torch.finfo(dtype).eps)
-    assert found.sign.tolist() == [[1, 1]]
+    assert found.sign.tolist() == [[1, 1]] and found.log.dtype.itemsize >= 4
 
 
 def test_weights_of_zero_keep_signals_apart_and_small_ones_are_not_lost():
@@ -350,6 +350,16 @@ def test_images_of_another_dtype_than_the_networks_are_attacked_and_keep_theirs(
         assert fgsm(network, images, labels, gradient=gradient).images.dtype == other
         assert pgd(network, images, labels, gradient=gradient, steps=2).images.dtype == other
         assert apgd(network, images, labels, ways=[Way(gradient)] * 3, epsilon=0.01).images.dtype == other
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_network_in_half_precision_has_nearly_the_direction_that_it_has_in_double(dtype):
+    network, images = small("strides and means", "sigmoid").to(dtype), random_images(3, 1).to(dtype)
+    objective = Objective(torch.tensor([3, 4, 5]), targeted=True, loss="margin")
+    for way in (Way("exact"), Way("softened", 10.0)):
+        found = way.gradient(network, images, objective).direction.double().flatten(1)
+        expected = way.gradient(copy.deepcopy(network).double(), images.double(), objective).direction.flatten(1)
+        assert (torch.cosine_similarity(found, expected) > 1 - 30 * torch.finfo(dtype).eps).all()
 
 
 def test_units_however_far_beyond_saturation_have_a_direction():

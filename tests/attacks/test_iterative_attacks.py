@@ -331,6 +331,11 @@ def test_adam_refuses_a_learning_rate_that_is_no_number_above_0_and_up_to_1(tiny
         attacks.adam(tiny, examples.images, goals(tiny, examples), learning_rate=rate)
 
 
+def test_adam_refuses_images_in_which_squares_of_gradients_underflow(tiny, examples):
+    with pytest.raises(ValueError, match=r"expected images in float32 or float64 for Adam, got torch\.float16"):
+        attacks.adam(tiny, examples.images.half(), goals(tiny, examples))
+
+
 @pytest.mark.parametrize("size", [0, -0.1, 1.5, math.nan, math.inf])
 def test_pgd_refuses_a_step_of_nothing_and_one_beyond_white(tiny, examples, size):
     with pytest.raises(ValueError, match="expected a step size above 0 and up to 1, got"):

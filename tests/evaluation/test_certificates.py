@@ -74,6 +74,12 @@ def test_each_epsilon_is_kept_as_it_is_done_and_not_found_again(few, own, monkey
     assert not list(certificates.find(own, seconds=0.001))
 
 
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_seconds_that_are_none_are_refused(own, seconds):
+    with pytest.raises(ValueError, match="expected seconds above 0, got"):
+        next(certificates.find(own, seconds=seconds))
+
+
 def test_what_was_left_open_is_tried_again_with_more_time(few, own, stepping, monkeypatch):
     images, _ = data.load("test")
     monkeypatch.setattr(data, "load", lambda split: data.Examples(images, stepping(images).argmax(1)))

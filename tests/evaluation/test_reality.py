@@ -95,6 +95,15 @@ def own(tiny) -> str:
     return library.add(tiny, "tiny")
 
 
+def test_the_examination_of_a_network_that_goes_is_ended_and_of_one_that_stays_is_not(own, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(reality.background, "stop", lambda key, at_once: stopped.append(key))
+    assert not reality.end("relu-mlp/vanilla") and stopped == []
+    assert reality.end(own) and stopped == [reality.work(own)]
+    library.add(library.load(own), "the same again")
+    assert not reality.end(own) and len(stopped) == 1
+
+
 def test_what_is_kept_comes_back_and_belongs_to_its_weights(found, own):
     assert reality.load(own) is None
     reality.save(own, found)

@@ -38,6 +38,7 @@ def written(tmp_path_factory) -> bytes:
         patch.setattr("satcore.training.loop.TRAINING_IMAGES", 600)
         run = train(RECIPE, "cpu", 3, path)
         next(run), next(run)
+        run.close()
     return path.read_bytes()
 
 
@@ -84,11 +85,15 @@ def test_it_says_in_its_header_what_it_belongs_to(path):
 
 
 def test_another_recipe_or_seed_is_refused(path):
-    other = dataclasses.replace(RECIPE, training="control")
+    other = dataclasses.replace(RECIPE, initial_scale=2.0)
     assert refused(path, seed=4) == (
         f"expected the state of relu-mlp/saturated with seed 4 in {path}, got that of another recipe or seed"
     )
     assert refused(path, other).endswith("got that of another recipe or seed")
+
+
+def test_what_a_recipe_is_called_is_not_what_it_is(path):
+    assert next(train(dataclasses.replace(RECIPE, family="cnn", training="control"), "cpu", 3, path)).epoch == 3
 
 
 @pytest.mark.parametrize("machine", ["cpu with torch 1.0", f"cpu with torch {torch.__version__} in bfloat16", ""])
@@ -171,6 +176,7 @@ def test_what_is_no_plain_file_or_too_large_is_refused_without_waiting(path):
 def test_a_full_disk_stops_the_run_in_a_sentence_and_leaves_the_state_before(path):
     before = path.read_bytes()
     run = train(RECIPE, "cpu", 3, path)
+    next(run)
     with disk_full(), pytest.raises(OSError) as error:
         next(run)
     assert str(error.value) == f"expected a place that can be written in {path}, got none (File too large)"
