@@ -243,7 +243,8 @@ def same_as(network: Network) -> str | None:
 def measured(name: str, measurements: dict[str, Any]) -> None:
     """Write the `measurements` on the card of the network `name`.
 
-    Raises ValueError where it is one that ships, where its card is damaged, and for what are no measurements.
+    Raises ValueError where it is one that ships, where its card is damaged, and for what are no measurements, and
+    OSError where it can't be written.
     """
     folder = _own_folder(name)
     describe(name)

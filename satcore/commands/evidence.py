@@ -59,8 +59,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     def row(name: str) -> None:
         network, card = library.load(name, device), library.describe(name)
         measured = measure(network, *test)
-        if not card.shipped and not card.measurements:
-            library.measured(name, dataclasses.asdict(measured))
         paper = TABLE_1.get(f"{card.group}/{card.training}")
         clean, robust = (f"{value:.2f}" for value in paper) if paper else ("–", "–")
         print(
@@ -68,6 +66,8 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{100 * measured.zero_gradient:16.2f}   {kurtosis_in_words(measured.kurtosis)}",
             flush=True,
         )
+        if not card.shipped and not card.measurements:
+            library.measured(name, dataclasses.asdict(measured))
 
     return _one_after_another(names, row)
 
