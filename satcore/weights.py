@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import integrate, special, stats
 from torch import Tensor
 
 from satcore.data import check_finite, check_images, check_kind, check_number, check_seed, check_whole
@@ -139,6 +138,8 @@ def pearson_vii_density(w: np.ndarray, kurtosis: float) -> np.ndarray:
     ∝ [1 + (w/α)²]^(−m) with m = 5/2 + 3/γ₂, α = √(2 + 6/γ₂) (below Eq. 14); at γ₂ = 0 the Gaussian, its limit, and at ∞
     Student's t with four degrees of freedom. Raises ValueError for a negative kurtosis.
     """
+    from scipy import special, stats  # which takes longer to import than torch, and no training needs
+
     if _checked(kurtosis) == 0:
         return stats.norm.pdf(w)
     m, alpha = 5 / 2 + 3 / kurtosis, np.sqrt(2 + 6 / kurtosis)
@@ -208,6 +209,8 @@ def limiting_ratio(kurtosis: float) -> float:
 
     E|w₂−w₁| = 4∫₀^∞ F(1−F) dw, F the distribution function; √π/2·√(π/2) for the Gaussian.
     """
+    from scipy import integrate, stats
+
     if _checked(kurtosis) == 0:
         return float(np.sqrt(np.pi) / 2 * np.sqrt(np.pi / 2))
     t = stats.t(4 + 6 / kurtosis)

@@ -85,6 +85,7 @@ class TestPathsOfOneFamily:
         paths.emulate_media(reduced_motion="no-preference")
         paths.get_by_role("slider", name="t, share of the way").fill("0")
         paths.get_by_role("radio", name="log").check()
+        expect(paths).not_to_have_url(re.compile("scale="), timeout=PATIENCE)
         return whole(paths)
 
     def test_the_interpolation_page_is_whole(self, page):
