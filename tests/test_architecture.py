@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (  # from top to bottom: each imports only from above
     "files",
     "memory",
+    "moments",
     "proportions",
     "paper",
     "data",

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from satcore.geometry.linear_maps import LinearMap, Product
+from satcore.moments import Moments
 from satcore.networks import Network, Shape
 from satcore.nonlinearities import Enclosure, Nonlinearity
 from satcore.proofs.lines import Lines, Pooled, Tangents, hinges, mapped
@@ -204,19 +205,19 @@ class Relaxation:
         given = region, lines, rows, signs, added, leans, multipliers, () if weights is None else (weights,)
         boxes, around, picked, within, more, *start = _in_single(given) if self.in_single else given
         turned, free, shares = ([one.clone().requires_grad_() for one in group or ()] for group in start)
-        groups = [{"params": [one], "lr": rate} for one, rate in zip((*turned, *free, *shares), rates, strict=True)]
-        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), maximize=True, fused=True)
+        every = [Moments([one]) for one in (*turned, *free, *shares)]
         for _ in range(steps):
             with torch.enable_grad():
                 wanted = picked * shares[0] if shares else picked
                 value = searched._value(boxes, around, depth, wanted, turned, free or None, more)
             if not value.requires_grad or bool((value > enough).all()) or time.monotonic() > deadline:
                 break  # or nothing is free to turn
-            optimiser.zero_grad()
+            for moments in every:
+                moments.forget_gradients()
             value.backward(torch.ones_like(value), inputs=[*turned, *free, *shares])  # and not the weights
-            optimiser.step()
-            for group in optimiser.param_groups:
-                group["lr"] *= DECAY
+            for moments, rate in zip(every, rates, strict=True):
+                moments.step(rate, (0.9, 0.99), upwards=True)
+            rates = [DECAY * rate for rate in rates]
             with torch.no_grad():
                 for lean in turned:
                     lean.clamp_(0, 1)

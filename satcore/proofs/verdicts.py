@@ -178,8 +178,6 @@ class _Prover:
     def __init__(self, network: Network):
         self.arithmetic = Arithmetic(network)
         self.relaxation: Relaxation = relaxed(self.arithmetic)
-        # The first optimiser imports for seconds, which no box is to miss.
-        torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
     def parts(self, low: Tensor, high: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """The boxes, so many at a time that a matrix of units × units of each can be held."""

@@ -16,6 +16,7 @@ from satcore import data
 from satcore.attacks import fgsm
 from satcore.attacks.fgsm import signed_step
 from satcore.intervals import box, worst_logits
+from satcore.moments import Moments
 from satcore.networks import Network, build
 from satcore.recipes import TRAINING_IMAGES, Phase, Recipe
 from satcore.training import state as states
@@ -189,7 +190,7 @@ def _device(asked: str | None) -> torch.device:
 
 
 class _PhaseRun:
-    """The network, its optimiser and the training set on one device, for one phase."""
+    """The network, Adam's moments and the training set on one device, for one phase."""
 
     def __init__(self, network: Network, recipe: Recipe, phase: Phase, precision: str, images: Tensor, labels: Tensor):
         self.network, self.recipe, self.phase, self.precision = network, recipe, phase, precision
@@ -201,29 +202,13 @@ class _PhaseRun:
         self.rate, self.lam, self.share, self.within, self.total_loss = torch.zeros(5, device=device).unbind()
         first = max(phase.frozen, _unreached(network, recipe))
         self.trained = [*network.layers[first:].parameters(), *network.nonlinearities[first:].parameters()]
-        self.optimiser = torch.optim.Adam(
-            self.trained,
-            lr=self.rate,
-            betas=(0.9, phase.beta2),
-            eps=phase.adam_epsilon,
-            fused=True,
-            capturable=device.type == "cuda",
-        )
-        for parameter in self.trained:  # made now and not at the first step, so that a run can be restored
-            self.optimiser.state[parameter] = {
-                "step": torch.zeros((), device=device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self.moments = Moments(self.trained)
         self.replay = self._captured() if device.type == "cuda" else None
 
     def tensors(self) -> dict[str, Tensor]:
         """All that changes in training: the network's parameters and Adam's moments."""
-        moments = {
-            f"adam.{i}.{name}": tensor
-            for i, parameter in enumerate(self.trained)
-            for name, tensor in self.optimiser.state[parameter].items()
-        }
+        kept = {"step": self.moments.steps, "exp_avg": self.moments.means, "exp_avg_sq": self.moments.squares}
+        moments = {f"adam.{i}.{name}": tensor for name, tensors in kept.items() for i, tensor in enumerate(tensors)}
         return {name: p.data for name, p in self.network.named_parameters()} | moments
 
     def epoch(self, batches: Sequence[_Batch], number: int) -> float:
@@ -244,9 +229,9 @@ class _PhaseRun:
         if self.phase.moved:
             x = moved(x, moves, bends)
         loss = self._bounded(x, labels) if self.phase.only_bounded else self._objective(x, labels)
-        self.optimiser.zero_grad()
+        self.moments.forget_gradients()
         loss.backward()
-        self.optimiser.step()
+        self.moments.step(self.rate, (0.9, self.phase.beta2), self.phase.adam_epsilon)
         self.total_loss += loss.detach()
 
     def _objective(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -289,7 +274,7 @@ class _PhaseRun:
             for _ in range(3):
                 self._step(*batch)
         torch.cuda.current_stream().wait_stream(side)
-        self.optimiser.zero_grad()
+        self.moments.forget_gradients()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._step(*batch)

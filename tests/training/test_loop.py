@@ -518,7 +518,7 @@ def refused(recipe: Recipe, state: Path, seed: int = 0) -> str:
 def test_the_state_of_another_recipe_or_seed_is_refused(tmp_path, saved_always):
     state = tmp_path / "run"
     interrupt(TWO_PHASES, state, after=1)
-    other = dataclasses.replace(TWO_PHASES, training="control")
+    other = dataclasses.replace(TWO_PHASES, initial_scale=2.0)
     rate = dataclasses.replace(
         TWO_PHASES, phases=(dataclasses.replace(TWO_PHASES.phases[0], learning_rate=2e-2), TWO_PHASES.phases[1])
     )

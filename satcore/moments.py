@@ -1,0 +1,65 @@
+"""PyTorch's Adam without its optimisers, the first of which imports for seconds what nothing here needs.
+
+That is torch's compiler, on whose account `torch.optim.Optimizer` asks it not to look inside.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+
+class Moments:
+    """What Adam (Kingma & Ba 2015) remembers of some tensors: how many steps, and the moving averages of gradients.
+
+    steps    () each
+    means    of the gradients, each as its tensor
+    squares  of the gradients' squares
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]):
+        self.tensors = list(tensors)
+        self.steps = [torch.zeros((), device=tensor.device) for tensor in self.tensors]
+        self.means, self.squares = ([torch.zeros_like(tensor) for tensor in self.tensors] for _ in range(2))
+
+    def forget_gradients(self) -> None:
+        """Leave no gradient with the tensors."""
+        for tensor in self.tensors:
+            tensor.grad = None
+
+    @torch.no_grad()
+    def step(
+        self,
+        rate: float | Tensor,
+        betas: tuple[float, float],
+        epsilon: float = 1e-8,
+        *,
+        upwards: bool = False,
+    ) -> None:
+        """Move the tensors down their gradients, or `upwards`, in the very bits of `torch.optim.Adam(fused=True)`.
+
+        What has no gradient stays. A `rate` that is a tensor may be changed in a CUDA graph.
+        """
+        moved = [index for index, tensor in enumerate(self.tensors) if tensor.grad is not None]
+        if not moved:
+            return
+        parts = (self.tensors, [tensor.grad for tensor in self.tensors], self.means, self.squares, self.steps)
+        tensors, gradients, means, squares, steps = ([part[index] for index in moved] for part in parts)
+        adam(
+            tensors,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            capturable=tensors[0].is_cuda,
+            amsgrad=False,
+            beta1=betas[0],
+            beta2=betas[1],
+            lr=rate,
+            weight_decay=0.0,
+            eps=epsilon,
+            maximize=upwards,
+        )
