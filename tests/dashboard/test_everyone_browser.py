@@ -168,24 +168,36 @@ def test_what_one_sets_and_what_one_sees_are_on_one_screen(page, path):
 
 
 @looked_at(PAGES)
-def test_axe_finds_nothing_serious_on_a_page_that_fits_a_phone(page, path):
+def test_axe_finds_nothing_serious_on_a_page_that_fits_any_screen(page, path):
     whole(page, PAGES[path])
+    expect(page.get_by_test_id("stException")).to_have_count(0)
     assert violations(page) == smaller(page) == {}
     assert page.evaluate(CUT) == []
     page.emulate_media(color_scheme="dark")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", DARK)
     assert violations(page, "color-contrast") == {}  # nothing else has changed
-    show_on(page, PHONE, "dark")
-    assert page.evaluate(CUT) == []
+    for screen in (DESKTOP, PHONE):
+        show_on(page, screen, "dark")
+        assert page.evaluate(CUT) == []
 
 
 @looked_at(VIEWS)
-def test_nothing_in_a_figure_is_written_too_small(page, path):
+def test_nothing_in_a_figure_is_written_too_small_and_all_fits_a_phone(page, path):
     for view, selector in VIEWS[path].items():
         page.get_by_role("tab", name=view, exact=True).click()
         expect(page).to_have_url(re.compile(f"view={view.replace(' ', '[+]')}"), timeout=PATIENCE)
         whole(page, f"[role=tabpanel]:visible :is({selector})")
+        expect(page.get_by_test_id("stException")).to_have_count(0)
         assert smaller(page) == {}, view
+        show_on(page, PHONE)
+        show_on(page, LAPTOP)
+
+
+@looked_at(PAGES)
+def test_a_page_asks_nothing_of_any_other_host(page, path):
+    """Whatever the other tests have done with it."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
+    assert page.sent and page.asked_elsewhere == page.refused == []
 
 
 def test_what_is_wrong_would_be_found(visit):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from satcore import data
-from tests.browser import DESKTOP, LAPTOP, PATIENCE, PHONE, show_on
+from tests.browser import PATIENCE
 from tests.dashboard.pages import MLPS
 
 pytestmark = pytest.mark.browser
@@ -36,20 +36,6 @@ def test_a_deep_link_reproduces_the_screen_and_survives_a_reload(visit):
         still(page)
         assert "cnn/vanilla\nrelu-mlp/control" in chips(page)
         assert page.url.endswith("&networks=cnn%2Fvanilla&networks=relu-mlp%2Fcontrol")
-
-
-@pytest.mark.parametrize("path", ["/?pick=by+index", "/networks"], ids=["home", "networks"])
-def test_a_page_is_whole_and_asks_nothing_of_any_other_host(visit, path):
-    page = visit(path)
-    if path == "/networks":
-        expect(page.get_by_role("heading", name="cnn/control")).to_be_visible(timeout=PATIENCE)
-    else:
-        expect(page.locator(".st-key-table_1 svg text").first).to_be_visible(timeout=PATIENCE)
-        expect(cards(page)).to_have_count(4, timeout=PATIENCE)
-    for viewport, scheme in ((DESKTOP, "light"), (LAPTOP, "dark"), (PHONE, "dark")):
-        show_on(page, viewport, scheme)
-        still(page)
-    assert page.asked_elsewhere == []
 
 
 def test_attacking_another_digit_changes_cards_and_address(visit):

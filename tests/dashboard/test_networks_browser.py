@@ -21,8 +21,11 @@ def card(page: Page, name: str):
     return page.get_by_test_id("stVerticalBlock").filter(has=heading).filter(has_text="SHA-256").last
 
 
-def test_a_network_is_brought_along_opened_and_taken_away_again(visit):
+def test_a_network_is_brought_along_opened_and_taken_away_again_and_what_is_none_is_refused(visit):
     page = visit("/networks?shelf=your+own")
+    upload(page, "bad.onnx", b"hello")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("expected an ONNX file", timeout=PATIENCE)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
     upload(page, "From elsewhere.onnx", onnx_file())
     expect(page.get_by_text("Kept as mine/from-elsewhere.")).to_be_visible(timeout=PATIENCE)
     expect(card(page, "mine/from-elsewhere")).to_contain_text("10,000 test images", timeout=PATIENCE)
@@ -56,10 +59,3 @@ def test_who_begins_an_examination_sees_how_far_it_gets(visit):
     mine.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_role("heading", name="mine/examined")).to_have_count(0, timeout=PATIENCE)
-
-
-def test_what_is_no_network_is_refused_in_one_sentence(visit):
-    page = visit("/networks")
-    upload(page, "bad.onnx", b"hello")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("expected an ONNX file", timeout=PATIENCE)
-    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -31,14 +31,11 @@ def whole(page: Page, viewport: dict, family: str) -> None:
     assert page.asked_elsewhere == []
 
 
-def test_the_page_is_whole_on_a_phone_and_says_that_the_table_can_be_swiped(visit):
-    page = settled(visit("/reality_check?family=relu-mlp", viewport=PHONE))
-    whole(page, PHONE, "relu-mlp")
+def test_the_page_is_whole_on_any_screen_and_a_cell_shows_its_interval_and_is_computed_anew(visit):
+    page = settled(visit("/reality_check", viewport=PHONE, scheme="dark"))
+    whole(page, PHONE, "sigmoid-mlp")
     expect(page.get_by_text("Swipe the table sideways")).to_be_visible()
-
-
-def test_a_cell_shows_its_interval_and_is_computed_anew_where_one_sees_it(visit):
-    page = settled(visit("/reality_check", viewport=SCREEN, scheme="dark"))
+    show_on(page, SCREEN)
     whole(page, SCREEN, "sigmoid-mlp")
     expect(page.get_by_text("Swipe the table sideways")).to_be_hidden()
     left = reality.load("relu-mlp/saturated").left("noise")

@@ -18,10 +18,22 @@ def still(page: Page, panels: int) -> Page:
     return page
 
 
-@pytest.mark.parametrize("view", ["Matrices", "Two dimensions"])
-def test_four_networks_stand_one_above_the_other(visit, view):
-    page = still(visit(f"/representations?view={view}", viewport=PHONE, scheme="dark"), 16)
-    for viewport, scheme in ((PHONE, "dark"), (DESKTOP, "light")):
+def turn_to(page: Page, view: str) -> None:
+    page.get_by_role("tab", name=view).click()
+    expect(page.get_by_role("tab", name=view)).to_have_attribute("aria-selected", "true")
+    if view != "Matrices":
+        expect(page).to_have_url(re.compile("view=Two"), timeout=PATIENCE)
+
+
+def test_four_networks_stand_one_above_the_other(visit):
+    page = still(visit("/representations", viewport=PHONE, scheme="dark"), 16)
+    for view, viewport, scheme in (
+        ("Matrices", PHONE, "dark"),
+        ("Matrices", DESKTOP, "light"),
+        ("Two dimensions", DESKTOP, "light"),
+        ("Two dimensions", PHONE, "dark"),
+    ):
+        turn_to(page, view)
         show_on(page, viewport, scheme)
         still(page, 16)
         expect(page.locator(".name")).to_have_text(["vanilla", "adversarial", "saturated", "control"])
@@ -30,7 +42,7 @@ def test_four_networks_stand_one_above_the_other(visit, view):
     assert page.asked_elsewhere == []
 
 
-def test_pointing_at_a_pair_of_images_shows_it_in_every_matrix(visit):
+def test_pointing_at_a_pair_of_images_shows_it_in_every_matrix_and_at_a_dot_the_image(visit):
     page = still(visit("/representations?" + PAIR), 8)
     expect(page.locator(".js-plotly-plot")).to_have_count(6, timeout=PATIENCE)
     panel, values = page.locator(".panel canvas").nth(6), page.locator(".panel .value")
@@ -53,9 +65,8 @@ def test_pointing_at_a_pair_of_images_shows_it_in_every_matrix(visit):
     assert values.all_text_contents() != before
     assert len(page.sent) == sent  # the browser alone did it
 
-
-def test_pointing_at_a_dot_shows_the_image(visit):
-    page = still(visit("/representations?view=Two+dimensions&" + PAIR), 8)
+    turn_to(page, "Two dimensions")
+    still(page, 8)
     panel = page.locator(".panel canvas").nth(2)
     panel.hover()
     expect(page.locator(".says")).to_have_text(re.compile("^an? [0-9]$|under attack"))

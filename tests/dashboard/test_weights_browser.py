@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP, PATIENCE, PHONE
+from tests.browser import PATIENCE
 
 pytestmark = pytest.mark.browser
 PAIR = "networks=relu-mlp/vanilla&networks=relu-mlp/saturated"
@@ -17,20 +17,6 @@ def drawn(page: Page, charts: int) -> Page:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     return page
-
-
-@pytest.mark.parametrize(
-    ("path", "charts", "viewport", "scheme"),
-    [
-        ("/weights", 4, DESKTOP, "light"),
-        (f"/weights?view=A+linear+mechanism&drawn=inf&{PAIR}", 3, PHONE, "dark"),
-    ],
-)
-def test_the_page_is_whole(visit, path, charts, viewport, scheme):
-    page = drawn(visit(path, viewport=viewport, scheme=scheme), charts)
-    expect(page.get_by_role("heading", name="Inside the weights")).to_be_visible()
-    assert page.get_by_test_id("stMain").evaluate("(main) => main.scrollWidth - main.clientWidth") == 0
-    assert page.asked_elsewhere == [] and page.refused == []
 
 
 def test_from_what_saturation_is_to_the_weights_and_the_address_follows(visit):
