@@ -33,13 +33,14 @@ def strangers(seconds: float) -> Iterator[list[str]]:
         yield [f"{number}", str(verdict), decision.verdicts[0], f"{took:.2f}", f"{busy:.2f}"]
 
 
-def main(seconds: float) -> None:
-    """Print the verdicts, and keep them if they were given the seconds that docs say."""
+def verdicts(seconds: float, *, keep: bool) -> None:
+    """Print the verdicts; `keep` them for docs to quote."""
     header = ("instance", "known", "ours", "seconds", "the processor's")
-    table("proofs", header, strangers(seconds), keep=seconds == SECONDS)
+    table("proofs", header, strangers(seconds), keep=keep)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="an instance")
-    main(parser.parse_args().seconds)
+    seconds = parser.parse_args().seconds
+    verdicts(seconds, keep=seconds == SECONDS)

@@ -13,7 +13,8 @@ from torch.optim.adam import adam
 class Moments:
     """What Adam (Kingma & Ba 2015) remembers of some tensors: how many steps, and the moving averages of gradients.
 
-    steps    () each
+    tensors  float32 or float64, with `requires_grad`
+    steps    () each, float32
     means    of the gradients, each as its tensor
     squares  of the gradients' squares
     """
@@ -39,7 +40,8 @@ class Moments:
     ) -> None:
         """Move the tensors down their gradients, or `upwards`, in the very bits of `torch.optim.Adam(fused=True)`.
 
-        What has no gradient stays. A `rate` that is a tensor may be changed in a CUDA graph.
+        `rate` ≥ 0, both `betas` from 0 and below 1, and `epsilon` ≥ 0 aren't checked. What has no gradient stays. A
+        `rate` that is a tensor may be changed in a CUDA graph.
         """
         moved = [index for index, tensor in enumerate(self.tensors) if tensor.grad is not None]
         if not moved:

@@ -10,6 +10,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -254,7 +255,10 @@ def carry_out(
             record = None
             for record in following:
                 line = _described_epoch(record)
-                lines.add(line)
+                try:
+                    lines.add(line)
+                except BaseException as error:  # the epoch isn't on record: it is to be done again
+                    following.throw(error)
                 report(record.epoch / record.epochs, said(line))
                 follow(record)
                 if told and record.network is None:
@@ -361,7 +365,7 @@ class _Lines:
     def add(self, record: dict[str, Any]) -> None:
         with written(self.path):
             if self.file is None:  # those of epochs that are now done again go
-                there = parsed(self.path.read_bytes()) if self.path.exists() else []
+                there = parsed(read_whole(self.path, sys.maxsize)) if self.path.exists() else []
                 before = [line for line in there if line["epoch"] < record["epoch"]]
                 write_whole(self.path, b"".join(map(_line, before)))
                 self.file = open(self.path, "ab")  # noqa: SIM115, closed on exit

@@ -184,6 +184,28 @@ def test_an_epoch_is_on_record_before_it_is_done_for_good(quick, monkeypatch):
     assert [line["epoch"] for line in runs.parsed(runs.carry_out(RUN).lines)] == [1, 2, 3, 4, 5]
 
 
+def test_an_epoch_that_cannot_be_put_on_record_is_done_again(quick, monkeypatch):
+    add = runs._Lines.add
+
+    def full_at_the_third(lines, record):
+        if record["epoch"] == 3:
+            raise OSError("expected a place that can be written, got none")
+        add(lines, record)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="expected a place that can be written"):
+        patch.setattr(runs._Lines, "add", full_at_the_third)
+        patch.setattr("satcore.training.loop.SECONDS_BETWEEN_SAVES", -1)
+        runs.carry_out(RUN)
+    assert [line["epoch"] for line in runs.parsed(runs.carry_out(RUN).lines)] == [1, 2, 3, 4, 5]
+
+
+def test_a_record_that_is_no_plain_file_is_not_waited_for(quick):
+    runs.put_down(RUN)
+    os.mkfifo(RUN.folder / runs.RECORDS)
+    with pytest.raises(ValueError, match=r"expected a plain file in .*, got something else"):
+        runs.carry_out(RUN)
+
+
 def test_a_run_is_gone_on_with_under_another_name(whole):
     runs.carry_out(RUN, follow=functools.partial(stop_after, 2))
     same = Run(dataclasses.replace(RECIPE, family="other"), RUN.seed)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -183,8 +183,11 @@ class Way:
                     found.append(signal)
             signal = signal.through(h if layers else pooled, x)
         found.append(signal)
-        first, *others = (there.gradient(log_factor, logits) for there in reversed(found))
-        return [replace(first, direction=first.direction.to(images.dtype)), *others]
+        first, *others = reversed(found)
+        return [
+            first.gradient(log_factor, logits, images.dtype),
+            *(there.gradient(log_factor, logits, there.log.dtype) for there in others),
+        ]
 
     @property
     def _temperature(self) -> float:
@@ -307,8 +310,8 @@ class _Signal:
         total = _Signal.of(self.sign * (self.log - top).exp() + other.sign * (other.log - top).exp())
         return _Signal(total.sign, total.log + top)
 
-    def gradient(self, log_factor: Tensor, logits: Tensor) -> Gradient:
-        """Over each image's largest entry; what is too small beside it keeps its sign, as the smallest number."""
+    def gradient(self, log_factor: Tensor, logits: Tensor, dtype: torch.dtype) -> Gradient:
+        """Over each image's largest entry; what is too small beside it keeps its sign, as the smallest of `dtype`."""
         largest = self.largest
-        size = (self.log - largest).exp().clamp_min(torch.finfo(self.log.dtype).tiny)
-        return Gradient(self.sign * size, log_factor + largest.flatten(), logits)
+        size = (self.log - largest).exp().to(dtype).clamp_min(torch.finfo(dtype).tiny)
+        return Gradient(self.sign.to(dtype) * size, log_factor + largest.flatten(), logits)

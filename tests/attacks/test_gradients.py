@@ -352,6 +352,15 @@ def test_images_of_another_dtype_than_the_networks_are_attacked_and_keep_theirs(
         assert apgd(network, images, labels, ways=[Way(gradient)] * 3, epsilon=0.01).images.dtype == other
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_the_images_dtype_cannot_hold_beside_the_largest_keeps_its_sign(dtype):
+    network, images = small("strides and means", "sigmoid", scale=600.0), random_images(3, 1).to(dtype)
+    objective = Objective(torch.tensor([3, 4, 5]), targeted=True, loss="margin")
+    found, expected = (Way("exact").gradient(network, x, objective).direction for x in (images, images.double()))
+    beyond = (expected != 0) & (expected.abs() < torch.finfo(dtype).tiny / 2)
+    assert beyond.any() and torch.equal(found.sign().double(), expected.sign())
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_network_in_half_precision_has_nearly_the_direction_that_it_has_in_double(dtype):
     network, images = small("strides and means", "sigmoid").to(dtype), random_images(3, 1).to(dtype)

@@ -25,7 +25,7 @@ PAGES = {  # what is there when the page is
     "claims": "article",
     "over_seeds": "figure svg circle",
     "train": "figure svg text",
-    "networks": "[data-testid=stVerticalBlock]",
+    "networks": "[data-testid=stHeading]:has-text('cnn/control')",
     "?scene=1": ".st-key-table_1 svg text",
 }
 VIEWS = {  # what else there is to see on some of them, one after the other
@@ -176,7 +176,7 @@ def test_axe_finds_nothing_serious_on_a_page_that_fits_any_screen(page, path):
     page.emulate_media(color_scheme="dark")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", DARK)
     assert violations(page, "color-contrast") == {}  # nothing else has changed
-    for screen in (DESKTOP, PHONE):
+    for screen in (LAPTOP, DESKTOP, PHONE):
         show_on(page, screen, "dark")
         assert page.evaluate(CUT) == []
 

@@ -24,7 +24,8 @@ def card(page: Page, name: str):
 def test_a_network_is_brought_along_opened_and_taken_away_again_and_what_is_none_is_refused(visit):
     page = visit("/networks?shelf=your+own")
     upload(page, "bad.onnx", b"hello")
-    expect(page.get_by_test_id("stAlert").first).to_contain_text("expected an ONNX file", timeout=PATIENCE)
+    refused = page.get_by_test_id("stAlert").filter(has_text="expected an ONNX file")
+    expect(refused).to_have_count(1, timeout=PATIENCE)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     upload(page, "From elsewhere.onnx", onnx_file())
     expect(page.get_by_text("Kept as mine/from-elsewhere.")).to_be_visible(timeout=PATIENCE)
