@@ -89,6 +89,12 @@ class Finished:
     precision: str
     lines: bytes
 
+    @property
+    def looked_at(self) -> bytes:
+        """The lines of those epochs alone that one looks back at."""
+        every = self.lines.splitlines(keepends=True)
+        return b"".join(every[epoch] for epoch in stops(len(every)))
+
     def keep(self, *, ship: bool = False, label: str = "") -> str:
         """Put the network on the user's shelf, or on the one that ships, measured; the name that it has there.
 
@@ -99,9 +105,7 @@ class Finished:
         there = library.same_as(self.network)
         if there and (library.describe(there).shipped or not ship):
             if not library.kept(there, RECORDS).exists():
-                every = self.lines.splitlines(keepends=True)
-                looked_at = b"".join(every[epoch] for epoch in stops(len(every)))
-                write_whole(library.place(there, RECORDS, ship=ship), looked_at)
+                write_whole(library.place(there, RECORDS, ship=ship), self.looked_at)
             return there
         return library.add(
             self.network,
@@ -115,7 +119,7 @@ class Finished:
             seconds=self.seconds,
             device=self.device,
             precision=self.precision,
-            records=self.lines,
+            records=self.lines if len(self.lines) <= library.MOST_RECORDS else self.looked_at,
             shelf=library.SHIPPED if ship else None,
         )
 

@@ -165,7 +165,11 @@ def test_lines_are_kept_however_many_there_are(quick, monkeypatch):
     monkeypatch.setattr(library, "MOST_RECORDS", 5_000)
     runs.carry_out(RUN, follow=functools.partial(stop_after, 3))
     assert (RUN.folder / runs.RECORDS).stat().st_size > library.MOST_RECORDS
-    assert [line["epoch"] for line in runs.parsed(runs.carry_out(RUN).lines)] == [1, 2, 3, 4, 5]
+    finished = runs.carry_out(RUN)
+    assert [line["epoch"] for line in runs.parsed(finished.lines)] == [1, 2, 3, 4, 5]
+    monkeypatch.setattr(runs, "STOPS", 2)
+    monkeypatch.setattr(library, "MOST_RECORDS", len(finished.lines) - 1)
+    assert [line["epoch"] for line in runs.records(library.kept(finished.keep(), library.RECORDS))] == [1, 5]
 
 
 def test_an_epoch_is_on_record_before_it_is_done_for_good(quick, monkeypatch):
