@@ -25,7 +25,7 @@ PAGES = {  # what is there when the page is
     "claims": "article",
     "over_seeds": "figure svg circle",
     "train": "figure svg text",
-    "networks": "[data-testid=stHeading]:has-text('cnn/control')",
+    "networks": "h5:has-text('cnn/control')",
     "?scene=1": ".st-key-table_1 svg text",
 }
 VIEWS = {  # what else there is to see on some of them, one after the other
