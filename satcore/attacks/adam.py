@@ -49,9 +49,9 @@ def adam_steps(
     """
     objective, way = Objective(targets, targeted), Way(gradient, temperature)
     check_number(learning_rate, "a learning rate above 0 and up to 1", math.ulp(0), 1)
+    standing = begun(network, images, objective, steps=steps)
     if images.dtype.itemsize < 4:  # in which the squares of gradients underflow
         raise ValueError(f"expected images in float32 or float64 for Adam, got {images.dtype}")
-    standing = begun(network, images, objective, steps=steps)
     moments = _Moments(standing.originals, learning_rate, scales=way.name != "autograd")
     yield from descend(network, standing, way, moments.update, steps, rests=moments.rest)
 
