@@ -43,11 +43,14 @@ class Moments:
         `rate` ≥ 0, both `betas` from 0 and below 1, and `epsilon` ≥ 0 aren't checked. What has no gradient stays. A
         `rate` that is a tensor may be changed in a CUDA graph.
         """
-        moved = [index for index, tensor in enumerate(self.tensors) if tensor.grad is not None]
+        moved = [
+            (tensor, gradient, mean, square, step)
+            for tensor, mean, square, step in zip(self.tensors, self.means, self.squares, self.steps, strict=True)
+            if (gradient := tensor.grad) is not None
+        ]
         if not moved:
             return
-        parts = (self.tensors, [tensor.grad for tensor in self.tensors], self.means, self.squares, self.steps)
-        tensors, gradients, means, squares, steps = ([part[index] for index in moved] for part in parts)
+        tensors, gradients, means, squares, steps = (list(part) for part in zip(*moved, strict=True))
         adam(
             tensors,
             gradients,
