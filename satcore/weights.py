@@ -138,7 +138,7 @@ def pearson_vii_density(w: np.ndarray, kurtosis: float) -> np.ndarray:
     ∝ [1 + (w/α)²]^(−m) with m = 5/2 + 3/γ₂, α = √(2 + 6/γ₂) (below Eq. 14); at γ₂ = 0 the Gaussian, its limit, and at ∞
     Student's t with four degrees of freedom. Raises ValueError for a negative kurtosis.
     """
-    from scipy import special, stats  # which takes longer to import than torch, and no training needs
+    from scipy import special, stats  # which takes a second to import, and no training needs
 
     if _checked(kurtosis) == 0:
         return stats.norm.pdf(w)

@@ -24,11 +24,10 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Whatever takes a browser takes seconds; trainings take longest of all else, and aren't left for the end."""
+    """Whatever takes a browser takes seconds."""
     for item in items:
         if "browser" in item.keywords:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: "training" not in item.path.parts)
 
 
 @pytest.fixture(autouse=True)
