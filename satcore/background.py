@@ -25,6 +25,7 @@ from satcore.files import read_whole, write_whole, written
 FOLDER = ".work"  # on the user's shelf
 LOCK, REPORT, COMPLAINTS = "lock", "report.json", "complaints.txt"
 MOST = 1 << 16  # bytes, of a report or of complaints
+MOST_PROCESS = 2**31 - 1  # the largest number of a process
 WAITS = "waits for its turn"
 PATIENCE = 5  # seconds, with a process that was killed
 NICENESS, RETRIES = 10, 20
@@ -158,9 +159,11 @@ def report(key: str) -> Report | None:
             pass
     try:
         content = json.loads(read_whole(place / REPORT, MOST))
-        return Report(float(content["done"]), str(content["says"]), int(content["process"]))
+        found = Report(float(content["done"]), str(content["says"]), int(content["process"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # it hasn't said anything yet
+    # 0 and below are groups of processes, which nobody who stops this one means.
+    return found if 0 <= found.done <= 1 and 0 < found.process <= MOST_PROCESS else None
 
 
 def complaint(key: str) -> str:

@@ -252,6 +252,8 @@ def centred(drawing: Tensor) -> Tensor:
         raise ValueError(
             f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}"
         )
+    if drawing.numel() == 0:
+        raise ValueError("expected a drawing, got an empty field")
     rows, columns = drawing.amax(1).nonzero().flatten(), drawing.amax(0).nonzero().flatten()
     if len(rows) == 0:
         raise ValueError("expected a drawing, got an empty field")

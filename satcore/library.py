@@ -437,7 +437,7 @@ def _built(architecture: Architecture, content: bytes, path: Path) -> Network:
     except (safetensors.SafetensorError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise ValueError(f"expected a file of weights in {path}, got something else ({_first_line(error)})") from error
     with torch.device("meta"):
-        network = Network(architecture)
+        network = Network(architecture).float()  # whatever PyTorch's default is
     if all(tensor.dtype == torch.float16 for tensor in tensors.values()):
         tensors = {name: tensor.float() for name, tensor in tensors.items()}
     wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}

@@ -149,8 +149,8 @@ def begin(
 ) -> subprocess.Popen:
     """Start the run, or go on with it, in a process of its own, which survives this one.
 
-    `in_turn`: only once no other run of this shelf is under way; `precision` as in `put_down`. Raises OSError where it
-    can't be begun.
+    `in_turn`: only once no other run of this shelf is under way; `precision` as in `put_down`. Raises ValueError
+    as it does, and OSError where it can't be begun.
     """
     put_down(run, precision)
     options = [*(["--ship"] if ship else []), *(["--device", device] if device else [])]
@@ -159,10 +159,13 @@ def begin(
 
 def put_down(run: Run, precision: str | None = None) -> None:
     """Make the run's folder, with what it is, where there is none; without a `precision` it is yet to be measured which
-    one is the faster.
+    one is the faster. Raises ValueError where the run was begun in another one.
     """
     sweep(background.folder(""))
-    if not (run.folder / RUN).exists():
+    begun = _read(run.key)[1] if precision and (run.folder / RUN).exists() else None
+    if begun not in (None, precision):
+        raise ValueError(f"expected to go on in {begun}, as the run began, got {precision}; cancel it to start again")
+    if precision or not (run.folder / RUN).exists():
         write_whole(run.folder / RUN, _described(run, precision))
 
 

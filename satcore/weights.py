@@ -77,6 +77,7 @@ def excess_kurtosis(values: Tensor) -> float:
     if len(values) < 2 or bool((values == values[0]).all()):
         raise ValueError(f"expected at least two different values, got {len(values)} that don't differ")
     centred = values - values.mean()
+    centred = centred / centred.abs().max()  # whose powers neither overflow nor vanish
     return ((centred**4).mean() / (centred**2).mean() ** 2 - 3).item()
 
 
@@ -231,12 +232,13 @@ def _pre_activations(network: Network, images: Tensor) -> list[Tensor]:
 
 def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
     extremes = [[h.aminmax() for h in _pre_activations(network, batch)] for batch in images.split(BATCH)]
-    ranges = [
-        (min(float(low) for low, _ in layer), max(float(high) for _, high in layer))
-        for layer in zip(*extremes, strict=True)
-    ]
-    if not np.isfinite(ranges).all():
-        raise ValueError("expected finite pre-activations, got NaN or infinity")
+    ranges = []
+    for layer in zip(*extremes, strict=True):
+        lows, highs = map(torch.stack, zip(*layer, strict=True))
+        low, high = lows.min(), highs.max()
+        if not bool((high - low).isfinite()):  # nor is there a number for more than their dtype's largest
+            raise ValueError("expected finite pre-activations, got NaN or infinity")
+        ranges.append((float(low), float(high)))
     return [(low, high) if low < high else (low - 0.5, high + 0.5) for low, high in ranges]
 
 

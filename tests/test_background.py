@@ -83,7 +83,9 @@ def test_who_came_first_has_the_first_turn():
 
 def test_a_damaged_report_is_none(own_shelf):
     with background.at_work("dig"):
-        for content in ("", "[]", '{"done": "x"}', "[" * 9999):
+        numbers = ('1e999, "process": 5', '-1, "process": 5', *(f'0.5, "process": {id}' for id in (-1, 0, 10**30)))
+        wrong = ['{"says": "x", "done": ' + number + "}" for number in numbers]
+        for content in ("", "[]", '{"done": "x"}', "[" * 9999, *wrong):
             (own_shelf / background.FOLDER / "dig" / background.REPORT).write_text(content)
             assert background.report("dig") is None
 

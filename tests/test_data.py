@@ -239,6 +239,7 @@ def test_wherever_it_was_drawn_its_mass_comes_to_the_centre(seed, height, width,
     "drawing, message",
     [
         (torch.zeros(28, 28), "expected a drawing, got an empty field"),
+        (torch.zeros(0, 5), "expected a drawing, got an empty field"),
         (torch.full((28, 28), 2.0), "values in"),
         (torch.full((28, 28), torch.nan), "values in"),
         (torch.ones(1, 28, 28), "two dimensions"),

@@ -227,6 +227,15 @@ def test_a_network_from_elsewhere_needs_no_more_than_a_label(network):
     assert (card.recipe, card.seed, card.seconds, card.device) == (None, None, None, None)
 
 
+def test_a_network_is_in_its_own_dtype_whatever_pytorchs_default_is(name):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert {each.dtype for each in library.load(name).parameters()} == {torch.float32}
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_loading_twice_gives_two_networks_and_touches_no_random_numbers(name):
     before = torch.get_rng_state()
     first, second = library.load(name), library.load(name)

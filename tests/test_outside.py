@@ -503,7 +503,7 @@ def test_logits_and_jacobian_of_an_onnx_file_are_those_of_its_formulas(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_what_was_read_is_kept_on_the_shelf_as_it_is(case):
-    network = outside.from_onnx_bytes(case()[0])
+    network = outside.from_onnx_bytes(memoryview(case()[0]))
     kept = library.load(library.add(network, case.__name__))
     assert kept.architecture == network.architecture
     assert torch.equal(kept(images()), network(images()))

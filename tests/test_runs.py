@@ -233,6 +233,14 @@ def test_the_precision_is_measured_once(quick, monkeypatch):
     assert runs.carry_out(RUN).precision == "bfloat16" and measured == [RECIPE]
 
 
+def test_a_run_does_not_go_on_in_another_precision():
+    runs.put_down(RUN)
+    runs.put_down(RUN, "bfloat16")  # it was yet to be measured
+    with pytest.raises(ValueError, match="expected to go on in bfloat16, as the run began, got float32; cancel it"):
+        runs.put_down(RUN, "float32")
+    runs.put_down(RUN, "bfloat16")
+
+
 def test_a_precision_that_is_asked_for_is_not_measured(quick, monkeypatch):
     monkeypatch.setattr(runs, "faster", lambda recipe, device: pytest.fail("it was measured"))
     runs.put_down(RUN, "bfloat16")

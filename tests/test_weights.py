@@ -55,6 +55,11 @@ def test_scaling_shifting_and_mirroring_change_nothing(values, scale, mirrored, 
     assert excess_kurtosis(moved) == pytest.approx(excess_kurtosis(values), rel=1e-10, abs=1e-10)
 
 
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_neither_tiny_nor_huge_values_leave_the_numbers_there_are(scale):
+    assert excess_kurtosis(torch.tensor([1.0, -1.0, 0.0, 0.0], dtype=torch.float64) * scale) == -1
+
+
 def test_two_values_give_the_least_there_is():
     assert excess_kurtosis(torch.tensor([3.0, 8.0])) == -2
 
@@ -436,6 +441,13 @@ def refused(call, *arguments, **options) -> str:
     with pytest.raises(ValueError) as refusal:
         call(*arguments, **options)
     return str(refusal.value)
+
+
+def test_pre_activations_farther_apart_than_a_number_reaches_are_refused():
+    network = of_family("relu-mlp", 8)
+    network.layers[0].bias.data[:2] = torch.tensor([3e38, -3e38])
+    network.layers[1].weight.data.zero_()
+    assert "expected finite pre-activations" in refused(lambda: next(saturation(network, torch.zeros(1, 1, 28, 28))))
 
 
 def test_a_layer_whose_pre_activations_are_all_equal_still_has_a_density():

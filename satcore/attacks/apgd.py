@@ -83,7 +83,7 @@ def apgd(
     objective = Objective(labels, loss="margin") if rivals is None else Towards(labels, rivals=rivals)
     standing = Standing.at(images.detach(), logits_of(network, images), objective)
     if starts is not None:
-        low, high = box(images, epsilon)
+        low, high = box(standing.originals, epsilon)
         if starts.shape != images.shape or not bool(((starts >= low) & (starts <= high)).all()):
             raise ValueError("expected a start for each image, within epsilon and in [0, 1]")
         standing = standing.sent(starts)

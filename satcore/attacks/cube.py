@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from satcore.attacks.descent import begun
+from satcore.attacks.gradients import leaf
 from satcore.attacks.objective import Objective
 from satcore.attacks.result import AttackResult, Step, last
 from satcore.data import seeded
@@ -132,7 +133,7 @@ class _Cube:
     def wanted(self, index: Tensor, flipped: Tensor, objective: Objective) -> Tensor:
         """The flips that the gradient behind the step asks for most, added to those that are there, (n, K, 784)."""
         with torch.enable_grad():
-            stepped = self._stepped(self.images(index, flipped)).requires_grad_()
+            stepped = leaf(self._stepped(self.images(index, flipped)))
             logits = self.network.pre_activations_above(1, stepped)[-1]
             (slope,) = torch.autograd.grad(objective.values(logits).sum(), stepped)
         change = 1 - 2 * stepped.detach()

@@ -109,9 +109,10 @@ class Way:
 
         Image by image: it depends on who else is in the batch by no more than the rounding of a batched product.
         Autograd takes any module that gives logits (N, 10), else it raises ValueError; so do "exact" and "softened" for
-        what isn't a network of blocks. Where a module compares or rounds its image, autograd's gradient is zero.
+        what isn't a network of blocks, and all where `leaf` does. Where a module compares or rounds its image,
+        autograd's gradient is zero.
         """
-        images = images.detach().requires_grad_()
+        images = leaf(images)
         if self.name == "autograd":
             with torch.enable_grad():
                 logits = network(images)
@@ -137,7 +138,7 @@ class Way:
         """The gradients with respect to x⁰, h¹, …, hᴰ; each `direction` is (N, …) as what it is taken by."""
         if self.name != "autograd" and not _mixes(network):
             return self._entry_by_entry(network, images, objective)
-        images = images.detach().requires_grad_()
+        images = leaf(images)
         factors: list[Tensor] = []
         with torch.enable_grad():
             *below, logits = network.pre_activations_above(0, images, self._activation(factors))
@@ -225,6 +226,16 @@ class _Exact(torch.autograd.Function):
         ctx.log_factors.append(largest)
         scaled = g.sign() * (log_size - largest.view(-1, *[1] * (g.ndim - 1))).exp()
         return scaled, None, None, None
+
+
+def leaf(values: Tensor) -> Tensor:
+    """The `values`, of which gradients are to be taken.
+
+    Raises ValueError under torch.inference_mode and for what was made there: autograd would give no gradient, or zero.
+    """
+    if torch.is_inference_mode_enabled() or values.is_inference():
+        raise ValueError("expected images of which a gradient can be taken, got some under torch.inference_mode")
+    return values.detach().requires_grad_()
 
 
 def _by_autograd(value: Tensor, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from satcore.attacks.gradients import Gradient
+from satcore.attacks.gradients import Gradient, leaf
 from satcore.attacks.objective import Objective
 from satcore.data import check_number
 from satcore.networks import Network
@@ -29,11 +29,11 @@ class Smoothed:
     def gradient(self, network: nn.Module, images: Tensor, objective: Objective) -> Gradient:
         """That of `objective` at `images` (N, 1, 28, 28), in the network's own dtype.
 
-        Raises ValueError for what isn't a network of blocks.
+        Raises ValueError for what isn't a network of blocks, and as `leaf` does.
         """
         if not isinstance(network, Network):
             raise ValueError(f"expected a network of blocks to smooth, got a {type(network).__name__}")
-        images = images.detach().requires_grad_()
+        images = leaf(images)
         with torch.enable_grad():
             logits = network.pre_activations_above(0, images, lambda phi, h: _Chord.apply(h, phi, self.width))[-1]
         slope, log_factor = objective.slope(logits.detach(), 1.0)

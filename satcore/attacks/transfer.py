@@ -39,7 +39,7 @@ def transfer_steps(
     check_network(source)
     objective, way = Objective(labels, loss="margin"), Way(gradient, temperature)
     standing = begun(network, images, objective, epsilon=epsilon, steps=steps)
-    low, high = box(images, epsilon)
+    low, high = box(standing.originals, epsilon)
     nobody = torch.zeros_like(standing.reached)
     index, x = (~standing.reached).nonzero().flatten(), standing.originals[~standing.reached]
     for iteration in range(steps):

@@ -6,18 +6,18 @@ import dataclasses
 import itertools
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from scipy import stats
 
 from satcore import data, library, networks
 from satcore.evaluation.strongest import worst_case
 from satcore.evaluation.table_1 import measure
-from satcore.files import read_whole
+from satcore.files import read_whole, write_whole, written
 from satcore.networks import Network
 from satcore.proofs import decide
 from satcore.proportions import Proportion
@@ -28,7 +28,7 @@ CELLS = tuple(
     tuple(itertools.compress(FACTORS, chosen)) for chosen in itertools.product((False, True), repeat=len(FACTORS))
 )
 SHOWN = (("step",), ("bounds",), ("step", "penalty"), ("step", "ramp", "bounds"))  # those whose weights ship
-GROUP, FILE, MOST_BYTES = "factorial", "factorial.jsonl", 1 << 20
+GROUP, FILE, LOCK, MOST_BYTES = "factorial", "factorial.jsonl", ".factorial.lock", 1 << 20
 WIDTHS, EPOCHS, SHARES = (256, 256), (2, 10, 10), (0.5, 0.0)
 LAMBDA = 1e-3  # at which most hidden units saturate in so few epochs, and the network still learns
 EPSILON, IMAGES, SEED, SECONDS = 0.25, 500, 0, 1.0
@@ -158,11 +158,13 @@ def in_words(cell: Cell) -> str:
 
 def append(cell: Cell, path: Path) -> None:
     """Add what was measured to the file at `path`, a line a network."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(dataclasses.asdict(cell), ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    shelf = library.user_shelf()
+    for folder in (shelf, path.parent):
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(shelf / LOCK):
+        content = read_whole(path, MOST_BYTES) if path.exists() else b""
+        write_whole(path, content + json.dumps(dataclasses.asdict(cell), ensure_ascii=False).encode() + b"\n")
 
 
 def place(*, ship: bool = False) -> Path:

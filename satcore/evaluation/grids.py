@@ -21,6 +21,7 @@ from satcore.proofs import standstill
 PAIRS = [(source, target) for source in range(CLASSES) for target in range(CLASSES) if source != target]
 STEPS = {"L-BFGS": attacks.lbfgs_steps, "Adam": attacks.adam_steps}
 SOURCES = ("most confident", "least confident")
+TEST_IMAGES = 10_000
 MOST_BYTES = 4 << 20  # of a grid, also when it is unpacked
 PAPERS_STEPS = 1000  # of L-BFGS, in Fig. 5 and 8
 PAPERS_ADAM = 30_000_000  # steps, in §7
@@ -233,6 +234,9 @@ def _check_arrays(fields: dict[str, np.ndarray]) -> None:
         fields["images"].min() >= 0
         and fields["images"].max() <= 1
         and fields["drift"].min() >= 0
+        and fields["iterations"].min() >= 0
+        and fields["sources"].min() >= 0
+        and fields["sources"].max() < TEST_IMAGES
         and 0 <= fields["done"] <= 1
     ):
         raise ValueError("the arrays of a grid")

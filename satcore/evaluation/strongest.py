@@ -101,7 +101,7 @@ def widened(images: Tensor, network: nn.Module, source: nn.Module | None = None)
 
     Raises ValueError for a network or a `source` that doesn't take these; one of blocks takes any.
     """
-    images = images.to(torch.promote_types(images.dtype, _dtype_of(network, images.dtype)))
+    images = images.detach().to(torch.promote_types(images.dtype, _dtype_of(network, images.dtype)))
     for module in (network, source):
         if module is None or isinstance(module, Network) or _dtype_of(module, images.dtype) == images.dtype:
             continue

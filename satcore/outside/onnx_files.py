@@ -44,6 +44,7 @@ def from_onnx_bytes(content: bytes) -> Network:
         raise ValueError("expected an ONNX file, got an empty one")
     if len(content) > MOST_BYTES:
         raise ValueError(f"expected at most {MOST_BYTES:,} bytes of ONNX, got {len(content):,}")
+    content = bytes(content)
     check_fields(content)
     try:
         model = onnx.ModelProto.FromString(content)

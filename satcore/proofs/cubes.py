@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from satcore.attacks.gradients import leaf
 from satcore.data import CLASSES
 from satcore.intervals import worst_logits
 from satcore.networks import IMAGE, Block, Dense, Network
@@ -131,7 +132,7 @@ class CubeSearch:
     def _pixel(self, owners: Tensor, low: Tensor, high: Tensor, rivals: Tensor) -> Tensor:
         """The free pixel of each part at which both halves gain most, to first order, in their interval bounds."""
         dtype = next(self.behind.parameters()).dtype
-        below, above = (end.to(dtype).view(-1, *IMAGE).requires_grad_() for end in (low, high))
+        below, above = (leaf(end.to(dtype).view(-1, *IMAGE)) for end in (low, high))
         with torch.enable_grad():
             worst = worst_logits(self.chosen_by, below, above, self.labels[owners]).where(rivals, -torch.inf)
             of_low, of_high = torch.autograd.grad(worst.amax(1).sum(), (below, above))

@@ -104,6 +104,10 @@ def read(path: Path, run: Origin) -> State:
             f"{state.seconds:g} seconds; delete it to start again"
         )
     for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise ValueError(
+                f"expected a state in float32 in {path}, got {name[:80]} in {tensor.dtype}; delete it to start again"
+            )
         if not bool(tensor.isfinite().all()):
             raise ValueError(
                 f"expected a state of finite numbers in {path}, got NaN or infinity in {name[:80]}; "

@@ -330,6 +330,18 @@ def test_another_temperature_is_refused(tiny, examples, temperature):
         pgd(tiny, *examples, gradient="softened", temperature=temperature)
 
 
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+@pytest.mark.parametrize("gradient", ["autograd", "exact"])
+def test_where_pytorch_keeps_no_gradients_none_is_made_up(tiny, examples, attack, gradient):
+    images, labels = examples
+    with torch.inference_mode(), pytest.raises(ValueError, match="expected images of which a gradient can be taken"):
+        attack(tiny, images, labels, gradient=gradient)
+    with torch.inference_mode():
+        images = images.clone()
+    with pytest.raises(ValueError, match="expected images of which a gradient can be taken"):
+        attack(tiny, images, labels, gradient=gradient)
+
+
 def test_another_loss_is_refused(tiny, examples):
     with pytest.raises(ValueError, match="expected a loss out of cross-entropy, margin, got 'hinge'"):
         fgsm(tiny, *examples, loss="hinge")

@@ -388,7 +388,9 @@ def test_square_needs_no_gradient_and_its_margin_never_rises(tiny, examples):
 
 def test_what_fools_one_network_is_tried_on_another(tiny, examples):
     other = of_family("relu-mlp", 32, seed=3)
-    result = attacks.transfer(tiny, *examples, source=other, epsilon=0.3, steps=10)
+    images, labels = examples
+    result = attacks.transfer(tiny, images.clone().requires_grad_(), labels, source=other, epsilon=0.3, steps=10)
+    assert not result.images.requires_grad
     itself = attacks.transfer(tiny, *examples, source=tiny, epsilon=0.3, steps=10)
     assert torch.equal(result.success, tiny(result.images).argmax(1) != examples.labels)
     assert (result.images - examples.images).abs().max() <= 0.3 + 2e-7

@@ -1,6 +1,7 @@
 """The factorial crosses its factors, and what is said of each is the mean over the pairs that differ in it."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -65,6 +66,16 @@ def test_what_is_measured_comes_back_and_a_damaged_file_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"proven": 3', '"proven": 30'))
     with pytest.raises(ValueError, match=r"expected what was measured of the factorial in .*, got a damaged file"):
         factorial.load(path)
+
+
+def test_what_cannot_be_added_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "factorial.jsonl"
+    factorial.append(cell(CELLS[5], 9, 3), path)
+    content = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError):
+        factorial.append(cell(CELLS[0], 0), path)
+    assert path.read_bytes() == content
 
 
 def test_what_is_attacked_and_proven_is_of_the_same_images(monkeypatch):

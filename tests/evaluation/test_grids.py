@@ -143,6 +143,18 @@ def test_a_damaged_grid_is_refused_in_one_sentence(grid, own):
         grids.load(own, SETTING)
 
 
+@pytest.mark.parametrize("field, value", [("sources", -1), ("sources", 10_000), ("iterations", -1)])
+def test_a_grid_of_images_that_there_are_not_is_refused(grid, own, field, value):
+    grids.save(own, SETTING, grid)
+    (path,) = library.folder_of(own).rglob("*.npz")
+    with np.load(path) as arrays:
+        fields = dict(arrays)
+    fields[field].flat[3] = value
+    np.savez_compressed(path, **fields)
+    with pytest.raises(ValueError, match=r"expected a grid in .*, got a damaged file"):
+        grids.load(own, SETTING)
+
+
 def test_of_a_grid_kept_without_proofs_nothing_is_proven(grid, own):
     grids.save(own, SETTING, grid)
     (path,) = library.folder_of(own).rglob("*.npz")

@@ -113,7 +113,8 @@ def test_of_several_rivals_the_nearest_counts_however_many_are_run_at_once(tiny,
 def test_what_was_wrong_before_says_so_and_within_nothing_nothing_else_breaks(tiny, quick):
     images, labels = blends(60).float(), first_examples(60).labels
     before = tiny(images).argmax(1) != labels
-    found = worst_case(tiny, images, labels, epsilon=0.0)
+    found = worst_case(tiny, images.clone().requires_grad_(), labels, epsilon=0.0)
+    assert not found.images.requires_grad
     assert torch.equal(found.broken, before) and before.any() and not before.all()
     assert set(found.by) == {WRONG_BEFORE, None} and torch.equal(found.images, images)
 

@@ -13,7 +13,7 @@ from satcore.intervals import box
 from satcore.networks import Block, Dense, Elementwise, Network, build, mlp
 from satcore.proofs import by_intervals, certified, decide, decide_boxes
 from satcore.proofs.counterexamples import _inward
-from tests.examples import first_examples, load
+from tests.examples import first_examples, load, of_family
 
 HERE = Path(__file__).parent
 
@@ -131,8 +131,9 @@ def test_the_ends_of_a_box_in_float32_lie_inside():
 def test_what_is_classified_wrongly_is_broken_by_itself_and_more_time_proves_more():
     network, (images, labels) = load("relu-mlp/vanilla"), first_examples(6)
     wrong = (labels + 1) % 10
-    decision = decide(network, images, wrong, epsilon=0.01, seconds=1)
-    assert decision.verdicts == ("broken",) * 6 and torch.equal(decision.images, images)
+    for seen in (images, images.double() * 0.999 + 3e-4):  # between float32's numbers, the ball around holds none
+        decision = decide(network, seen, wrong, epsilon=0.01 if seen is images else 1e-9, seconds=1)
+        assert decision.verdicts == ("broken",) * 6 and torch.equal(decision.images, seen.float())
     plain = certified(network, images, labels, epsilon=0.02)
     searched = decide(network, images, labels, epsilon=0.02, seconds=2)
     assert (searched.proven >= plain).all() and not (searched.proven & searched.broken).any()
@@ -145,6 +146,16 @@ def test_boxes_and_seconds_that_are_none_are_refused():
     with pytest.raises(ValueError, match="expected boxes from low to high"):
         decide_boxes(network, images, images / 2, labels, seconds=1)
     assert decide(network, images[:0], labels[:0], epsilon=0.01, seconds=1).verdicts == ()
+
+
+def test_convolutions_that_round_by_the_whole_image_are_refused():
+    """NNPACK's, which PyTorch takes without oneDNN: an output's error grows with pixels that it doesn't depend on."""
+    (images, labels), network = first_examples(2), of_family("cnn", 8)
+    with torch.backends.mkldnn.flags(enabled=False):
+        for prove in (certified, by_intervals):
+            with pytest.raises(ValueError, match="expected oneDNN to certify convolutions in float32"):
+                prove(network, images, labels, epsilon=0.1)
+        assert certified(network.double(), images, labels, epsilon=0.0).shape == (2,)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

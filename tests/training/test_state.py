@@ -120,11 +120,16 @@ def test_what_is_no_number_is_refused(path, name, value):
     assert refused(path) == f"expected a state of finite numbers in {path}, got NaN or infinity in {name}"
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float8_e4m3fn])
+def test_what_no_run_writes_is_refused(path, dtype):
+    rewrite(path, {"layers.1.weight": torch.zeros(4, 4).to(dtype)})
+    assert refused(path) == f"expected a state in float32 in {path}, got layers.1.weight in {dtype}"
+
+
 @pytest.mark.parametrize(
     "name, tensor",
     {
         "layers.1.bias": torch.zeros(5),
-        "layers.1.weight": torch.zeros(4, 4, dtype=torch.float64),
         "adam.3.exp_avg": torch.zeros(()),
         "adam.0.step": torch.zeros(1),
     }.items(),
