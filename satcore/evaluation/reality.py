@@ -138,6 +138,10 @@ class Reality:
             return Proportion(self.clean, self.images)
         return Proportion(self.right[rung][self.epsilons.index(epsilon)], self.images) if rung in self.right else None
 
+    def temperature(self, rung: str, epsilon: float = EPSILON) -> float | None:
+        """That of a softened `rung` at one of the `epsilons`, chosen on training images; None of any other."""
+        return self.temperatures[rung][self.epsilons.index(epsilon)] if rung in self.temperatures else None
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -55,6 +55,14 @@ def test_it_opens_full_with_the_papers_grids_also_by_an_old_link(address, names)
         assert f"{name}: fooled on **{kept.fooled} of 90** pairs" in said
 
 
+@pytest.mark.parametrize("zero, why", [(False, "never met a"), (True, "met a")])
+def test_of_one_pair_alone_one_is_spoken_of(zero, why):
+    setting, grid = Setting(), grids.load("cnn/adversarial", Setting())
+    assert grid is not None and grid.fooled == 89
+    said = words._line(dataclasses.replace(grid, zero=np.full_like(grid.zero, zero)), setting)
+    assert said.startswith(f"fooled on **89 of 90** pairs; the other one {why} gradient that was exactly zero")
+
+
 @pytest.mark.parametrize("source, gradient", [("most confident", "softened"), ("least confident", "exact")])
 def test_a_link_reproduces_the_screen(source, gradient):
     page = opened(networks=BOTH, sources=source, grid_gradient=gradient)

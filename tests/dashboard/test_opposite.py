@@ -116,6 +116,9 @@ def test_the_sentences_say_what_was_found(dendritic):
             f"{free} of 784 pixels free" if free < 784 else "all 784 pixels free",
             "gradient exactly zero",
         ]
+        if not epsilon:
+            assert all(words.truth(there, 1).startswith("No pixel is free: ") for _, there in found.values())
+            assert words.captions(*found[SATURATED], np.zeros((28, 28)))[0] == "0 of 784 pixels free"
     assert "both hold" in said[0.0] and "opposite truth" in said[0.1] and "every pixel is free" in said[0.55]
 
 
@@ -143,7 +146,7 @@ def test_beyond_the_ball_each_figure_says_of_how_many_images_it_is(dendritic, mo
     monkeypatch.setattr(beyond, "load", lambda name: found)
     page = pages.opened("reality_check", networks=[SATURATED, dendritic])
     assert not page.exception and not page.error
-    assert any("pixels set at will" in str(frame.value.iloc[1, 0]) for frame in page.dataframe)
+    assert any("pixel set at will" in str(frame.value.iloc[1, 0]) for frame in page.dataframe)
 
 
 def certificate(epsilon: float, **counts: int) -> Certificate:

@@ -94,7 +94,7 @@ def test_four_networks_are_each_compared_with_the_first():
     assert [network["label"] for network in view["networks"]] == [*MLPS[:1], *MLPS[2:], "mine/wide-tanh"]
     assert [trace["name"] for trace in rsa["data"]] == [*MLPS[2:], "mine/wide-tanh"]
     assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in rsa["data"]}) == 3
-    assert "that is the recipe's doing and not saturation's" in said(page)
+    assert "that is the recipe's doing and not the penalty's" in said(page)
     for name in (*MLPS[2:], "mine/wide-tanh"):
         assert f"- {name}: × " in said(page)
 
@@ -185,6 +185,8 @@ def test_two_dimensions_show_the_sample_and_an_image_that_travels():
         ([3, 3, 3], True, "exactly zero"),
         ([3, 3, 3], False, "stays a 3 up to ε = 0.20"),
         ([3, 5, 5], False, "taken for a 5 from ε = 0.100 on"),
+        ([3, 5, 3], False, "first taken for a 5 at ε = 0.100; at 0.20 it is again a 3"),
+        ([3, 5, 8], False, "first taken for a 5 at ε = 0.100; at 0.20 it is taken for an 8"),
         ([8, 8, 8], False, "before the attack already"),
     ],
 )

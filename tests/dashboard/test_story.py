@@ -179,6 +179,7 @@ def test_what_is_said_of_an_attack_follows_the_objection(number, monkeypatch):
     left, published = found.left(rung), found.left(rung.replace("margin, softened", "cross-entropy, autograd"))
     assert left and published
     assert said.figure == (scene.figure[0], rung) and f"leaves {scene.figure[0]} {100 * left.share:.1f} %" in said.says
+    assert said.says.endswith(f"(T = {found.temperature(rung):g}, chosen on training images).")
     assert f"{100 * published.share:.1f} % of them" in said.look and said.title == f"The objection: {rung}"
 
 

@@ -59,7 +59,7 @@ def test_it_opens_with_units_on_their_nonlinearities_the_control_beside_the_satu
         assert 98.9 < array(bars["y"]).sum() == pytest.approx(expected, abs=0.01)
         deep = array(bars["y"])[array(bars["marker"]["opacity"]) == 1].sum() if "opacity" in bars["marker"] else 0
         assert deep == pytest.approx(100 * flat, abs=3)  # but for a bar on either side, and what lies beyond the ends
-    assert "that is the recipe's doing and not saturation's" in said(page)
+    assert "that is the recipe's doing and not the penalty's" in said(page)
 
 
 @pytest.mark.slow

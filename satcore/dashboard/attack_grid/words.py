@@ -53,7 +53,10 @@ def _line(grid: Grid, setting: Setting) -> str:
     if not grid.resists.any():
         return f"fooled on **{grid.fooled} of 90** pairs."
     stuck = int((grid.resists & grid.zero).sum())
-    why = f"of the {int(grid.resists.sum())} others {stuck} met a gradient that was exactly zero"
+    others = int(grid.resists.sum())
+    why = f"of the {others} others {stuck} met a gradient that was exactly zero"
+    if others == 1:
+        why = f"the other one {'met a' if stuck else 'never met a'} gradient that was exactly zero"
     if stuck and setting.gradient != "autograd":
         why += ", truly zero: units that are off pass nothing on. Square, on the live page, asks for no gradient"
     return f"fooled on **{grid.fooled} of 90** pairs; {why}.{_to_come(grid, setting)}"

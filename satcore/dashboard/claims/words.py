@@ -6,14 +6,14 @@ from satcore.evaluation.reality import CNN, MLP
 HOW = (
     "Each verdict follows, by code, from the rule beneath the claim. A claim about several networks gets the worst of "
     "their verdicts; pale ones, of which the paper doesn't speak, don't count. *Control*: the saturated recipe with λ "
-    "= 0, all else equal; what it does too, by the same rule beside the vanilla network, is not saturation's doing. "
+    "= 0, all else equal; what it does too, by the same rule beside the vanilla network, is not the penalty's doing. "
     "*FGSM*: ε = 0.25, on the cross-entropy by float32 autograd, of all 10,000 test images. *Worst case*: all attacks "
     "together at that ε; it and PGD, as on the page [Reality check](reality_check), are of "
     f"{MLP.images} random test images, of a CNN {CNN.images}. A network's name leads to the screen that shows it. In "
-    "the figures a line across a bar is the paper's. The verdicts are those of one seed a network; where all four "
-    "trainings of a family have others, and a rule rests on what is measured of them, it says how many of these come "
-    "to which verdict. Adam ran 100,000 iterations; what the others, up to the paper's 30 million, can do is proven "
-    "where it can be."
+    "the figures a line across a bar is the paper's figure, or the limit that it names. The verdicts are those of one "
+    "seed a network; where all four trainings of a family have others, and a rule rests on what is measured of them, "
+    "it says how many of these come to which verdict. Adam ran 100,000 iterations; what the others, up to the paper's "
+    "30 million, can do is proven where it can be."
 )
 NOT_ON_TRIAL = (
     "Not on trial, as each would take many trainings: that annealing λ is essential, that the penalty does best on "

@@ -106,7 +106,7 @@ function panelsOf(data, networks) {
       reads: (n, i) => short(n.element[i]) },
     { title: "Length so far", unit: "Fisher–Rao", axis: soFar,
       curves: (n) => [{ x: n.nodes, y: n.soFar, width: 3 }],
-      reads: (n, i) => `${part(n.soFar[i], n.soFar.at(-1))} of ${n.converged ? "" : "≥ "}${short(n.soFar.at(-1))}` },
+      reads: (n, i) => `${part(n.soFar[i], n.soFar.at(-1))} of ${n.converged ? "" : "≈ "}${short(n.soFar.at(-1))}` },
     { title: "Probabilities", unit: "softmax", axis: axis(1, "linear"), band: true,
       curves: (n) => [...Array(10).keys()].sort((a, b) => rank(a, data) - rank(b, data)).map((k) => ({
         x: n.nodes, y: column(n.probabilities, k), width: rank(k, data) ? 3 : 1.2, grey: rank(k, data) === 0,

@@ -43,7 +43,7 @@ def _help(label: str, path: Path) -> str:
 
 def _network(name: str, colour: str, path: Path) -> dict:
     values = {
-        "length": f"{'' if path.converged else '≥ '}{round(path.length, 9):.3g}",
+        "length": f"{'' if path.converged else '≈ '}{round(path.length, 9):.3g}",
         "geodesic": f"{round(path.geodesic, 9):.3g}",
         "flatness": f"{100 * path.flatness:.0f} %" if path.length > 0 else "–",
         "participation": f"{path.participation:.2f}" if path.participation > 0 else "–",

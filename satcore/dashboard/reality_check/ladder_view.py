@@ -95,8 +95,8 @@ def _cell(
         return None
     low, high = (f"{100 * bound:.1f}" for bound in left.interval)
     attack = "without attack" if rung == "clean" else f"after {rung}"
-    if rung in found.temperatures:
-        attack += f" at T = {found.temperatures[rung][found.epsilons.index(epsilon)]:g}"
+    if temperature := found.temperature(rung, epsilon):
+        attack += f" at T = {temperature:g}"
     return {
         "percent": 100 * left.share,
         "says": f"{name}, {attack}: {left.count:,} of {left.total:,} random test images right, "

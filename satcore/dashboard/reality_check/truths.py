@@ -91,7 +91,7 @@ def symptom(name: str, index: int, epsilon: float) -> Symptom:
 def truth(name: str, index: int, epsilon: float) -> Truth:
     """What holds of the test image at `index` within `epsilon`: by search and proof, as quickly as they go."""
     network, (image, label) = digits.network(name), data.example("test", index)
-    free, find = torch.ones(784, dtype=torch.bool), _attacked
+    free, find = torch.full((784,), epsilon > 0), _attacked
     if network.steps_first:
         low, high = stepped(network, *box(image.double().flatten(1), epsilon))
         free, find = (low != high)[0], _searched

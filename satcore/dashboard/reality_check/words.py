@@ -71,9 +71,10 @@ REVIEWER = """
 - **Where does it end?** At ε = ½: past it every pixel is free, and any image can be turned into any other behind the
   step. A curve that didn't end there at 0 would be wrong.
 - **A pixel at exactly ½?** The step is 1 above ½ and 0 at ½. Bounds are rounded outwards, so that no tie is missed.
-- **Is it the step, the ramp or the bounds? And on other seeds?** The step and the bounds, and alike on several seeds of
-  the MLPs: measured in `docs/dendritic.md`.
-- **L2, L0, shifts, brightness, contrast?** No bound on L∞ says anything about them.
+- **Is it the step, the ramp or the bounds? And on other seeds?** The step and the bounds, in sixteen networks of one
+  seed; how much of the MLPs is proven is alike on several seeds: measured in `docs/dendritic.md`.
+- **L2, L0, shifts, brightness, contrast?** No bound on L∞ says anything about them. Of pixels set at will and of L2
+  balls, what is right is at most this: what one greedy search along gradients leaves.
 """
 NOTHING = (
     "expected what was found out about any network, got nothing: find it out with `python -m satcore reality NAME`"
@@ -256,7 +257,7 @@ def gradients(label: int, index: int, loss: str) -> str:
     return (
         f"Which pixels would change the answer to test image {index:,}, {with_article(label)}: the gradient of the "
         f"{loss} as *autograd* gives it (black: exactly zero, so FGSM and PGD have nowhere to go), *exact*, and "
-        "*softened*. Orange: positive, blue: negative. Its size beneath."
+        f"*softened*. Orange: a brighter pixel speaks for the {label}, blue: against it. Its size beneath."
     )
 
 
@@ -298,17 +299,17 @@ def captions(symptom: Symptom, truth: Truth, image: np.ndarray) -> list[str]:
 def truth(found: Truth, label: int) -> str:
     """What holds of the digit `label`, and why."""
     free = int(found.free.sum())
-    cube = f"Behind the step the ball is a cube of {free} free pixels, {_power(2, free)} images"
+    cube = f"Behind the step the ball is a cube of {free} free pixel{'s' * (free != 1)}, {_power(2, free)} images"
     if found.by == WRONG_BEFORE:
         return f"It sees {with_article(found.seen)} without any attack."
-    if found.free.all() and free:
+    if not free:
+        return "No pixel is free: the network sees every image of the ball as this one."
+    if found.free.all():
         return _in_the_whole_ball(found, label)
     if found.verdict == "broken":
         how = "a search flipped these" if found.by == "free pixels" else "the corner where a bound is least has these"
         return f"{cube}: {how}, and it sees {with_article(found.seen)}."
     if found.verdict == "proven":
-        if not free:
-            return "No pixel is free: behind the step every image of the ball is this one."
         return f"{cube}, and branch and bound says of every one of them that it is {with_article(label)}."
     return f"{cube}: no search flips the answer, and branch and bound isn't done with all of them yet."
 
@@ -335,7 +336,10 @@ def certified(found: list[Certificate]) -> str:
 def beyond_the_ball(found: Beyond) -> pd.DataFrame:
     """What is left of the images where no bound on L∞ says anything, and of how many."""
     sample, everything = [("as they are", found.clean)], [*found.changed.items()]
-    sample += [(f"{count} pixels set at will", right) for count, right in zip(PIXELS, found.pixels, strict=True)]
+    sample += [
+        (f"{count} pixel{'s' * (count != 1)} set at will", right)
+        for count, right in zip(PIXELS, found.pixels, strict=True)
+    ]
     sample += [(f"within L2 {radius:g}", right) for radius, right in zip(RADII, found.radii, strict=True)]
     sample += [("moved by a pixel, all eight ways", found.shifted)]
     rows = [(*row, found.images) for row in sample] + [(*row, len(load("test").labels)) for row in everything]
@@ -377,8 +381,7 @@ def _in_the_ladder(found: dict[str, Reality], styles: dict[str, Style], rung: st
     said = [
         f"{styles[name].label} {100 * left.share:.1f} % at T = {chosen:g}"
         for name, there in found.items()
-        for epsilon, chosen in zip(there.epsilons, there.temperatures.get(rung, ()), strict=False)
-        if epsilon == EPSILON and (left := there.left(rung))
+        if (left := there.left(rung)) and (chosen := there.temperature(rung))
     ]
     return f" In the ladder, where T was chosen on training images: {', '.join(said)}." if said else ""
 

@@ -53,8 +53,14 @@ def travel(predicted: Sequence[int], zero_gradient: bool, epsilons: Sequence[flo
     if not changed:
         return f"it moves, and stays {with_article(digit)} up to ε = {epsilons[-1]:.2f}."
     epsilon, taken_for = changed[0]
-    return f"taken for {with_article(taken_for)} " + (
-        f"from ε = {epsilon:.3f} on." if epsilon else "before the attack already."
+    if not epsilon:
+        return f"taken for {with_article(taken_for)} before the attack already."
+    if all(there == taken_for for _, there in changed) and len(changed) == sum(each >= epsilon for each in epsilons):
+        return f"taken for {with_article(taken_for)} from ε = {epsilon:.3f} on."
+    last = "it is again" if predicted[-1] == digit else "it is taken for"
+    return (
+        f"first taken for {with_article(taken_for)} at ε = {epsilon:.3f}; at {epsilons[-1]:.2f} {last} "
+        f"{with_article(predicted[-1])}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of networks has to say of the control: what it does too is not saturation's doing."""
+"""What a comparison of networks has to say of the control: what it does too is not the penalty's doing."""
 
 from collections.abc import Mapping
 
@@ -29,5 +29,5 @@ def about_the_control(chosen: Mapping[str, Style]) -> str:
         return f"{chosen[there].label} has the recipe of {label} without the penalty: what differs is its doing."
     return (
         f"**{chosen[there].label}** has the recipe of {label} without the penalty: where it does the same, "
-        "that is the recipe's doing and not saturation's."
+        "that is the recipe's doing and not the penalty's."
     )

@@ -10,7 +10,7 @@ import streamlit as st
 from satcore.attacks.gradients import WAYS
 from satcore.attacks.objective import LOSSES
 from satcore.dashboard.shared import stage
-from satcore.dashboard.story.quoted import left_of, percent
+from satcore.dashboard.story.quoted import left_of, percent, temperature_of
 from satcore.dashboard.story.scenes import Scene
 
 ORDER = tuple(itertools.product(LOSSES, WAYS))  # autograd, exact, softened by one loss, then by the other
@@ -60,7 +60,7 @@ def objected(scene: Scene, objection: tuple[str, str]) -> Scene:
     left, before = left_of(name, rung), left_of(name, usual)
     if left is None or before is None:
         return scene
-    says = f"It leaves {name} {percent(left.share)} of {left.total:,} random test images."
+    says = f"It leaves {name} {percent(left.share)} of {left.total:,} random test images{temperature_of(name, rung)}."
     look = (
         "the columns that stand in front; then the last one."
         if scene.part == "ladder"

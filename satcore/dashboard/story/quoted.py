@@ -48,6 +48,13 @@ def left_of(name: str, rung: str) -> Proportion | None:
     return found.left(rung) if found else None
 
 
+def temperature_of(name: str, rung: str) -> str:
+    """At which temperature a softened rung of the ladder attacked a network, in words; "" where none is softened."""
+    found = reality.load(name)
+    temperature = found.temperature(rung) if found else None
+    return f" (T = {temperature:g}, chosen on training images)" if temperature else ""
+
+
 def _measured(card: Card) -> dict[str, str]:
     """Table 1's figures of a network."""
     measured = {

@@ -72,7 +72,7 @@ SCENES = (
         title="How gradients vanish",
         says="After FGSM (cross-entropy, float32 autograd) {quick/saturated-seed-1 after FGSM} of "
         "{quick/saturated-seed-1 images} test images are right, without the penalty {quick/control-seed-1 after FGSM}.",
-        look="the thick curve, right after FGSM, and the hatching, a gradient of exactly zero: over "
+        look="the thick curve, right before and after it, and the hatching, a gradient of exactly zero: over "
         "{quick/saturated-seed-1 epochs} epochs one follows the other.",
         notes="It plays by itself; drag over the course to go back and forth. λ is drawn below it, and in grey the "
         "control, without the penalty. A recipe to be watched, and no reproduction: an MLP whose penalty takes the "

@@ -125,7 +125,7 @@ def mechanism(means: np.ndarray, limit: float) -> str:
     """How far above the Gaussian the sampled ratios reach, beside their `limit` and the paper."""
     return (
         f"At the largest kurtosis drawn here {means[-1]:.2f}, {100 * (means[-1] / means[0] - 1):.0f} % above the "
-        f"Gaussian's {means[0]:.2f}. However large the kurtosis, no more than {limit:.2f} "
+        f"Gaussian's {means[0]:.2f}. With Pearson VII weights, however large the kurtosis, no more than {limit:.2f} "
         f"({100 * (limit / means[0] - 1):.0f} %). The paper says almost 40 % above. The axis doesn't begin at 0."
     )
 

@@ -115,7 +115,7 @@ CLAIMS = (
         find=compared(
             lambda one: by_layer(one.reach),
             lambda there, vanilla: every(there.reach, vanilla.reach, times=EXTREME),
-            "The largest |h|, by layer",
+            "The largest |h|, by layer (cnn: over 1,000 images)",
         ),
         parameters={"view": "Pre-activations"},
         logarithmic=True,
@@ -129,7 +129,7 @@ CLAIMS = (
         find=compared(
             lambda one: by_layer(100 * share for share in one.saturated),
             _are_saturated,
-            "Inputs where φ is flat, in percent, by layer",
+            "Inputs where φ is flat, in percent, by layer (cnn: over 1,000 images)",
         ),
         parameters={"view": "Pre-activations", "threshold": str(FLAT)},
         unit="%",
