@@ -12,7 +12,7 @@ from torch import Tensor
 from satcore.attacks.cube import searched
 from satcore.data import CLASSES, check_epsilon, check_images, check_labels, check_number
 from satcore.intervals import box
-from satcore.networks import IMAGE, Convolution, Network
+from satcore.networks import IMAGE, Network
 from satcore.proofs.branching import Search
 from satcore.proofs.counterexamples import Box
 from satcore.proofs.cubes import AT_A_TIME, CubeSearch, behind_step, stepped
@@ -55,8 +55,7 @@ def refusal(network: object) -> str:
     if one.dtype not in (torch.float32, torch.float64) or one.device.type != "cpu":
         kind = str(one.dtype).removeprefix("torch.")
         return f"expected a network in float32 or float64 on the CPU to certify, got one in {kind} on {one.device}"
-    convolves = any(isinstance(block.affine, Convolution) for block in network.architecture)
-    if convolves and one.dtype == torch.float32 and not torch.backends.mkldnn.enabled:
+    if network.convolves and one.dtype == torch.float32 and not torch.backends.mkldnn.enabled:
         return "expected oneDNN to certify convolutions in float32, which NNPACK rounds by the whole image; it is off"
     return ""
 
@@ -95,8 +94,10 @@ def decide(network: Network, images: Tensor, labels: Tensor, *, epsilon: float, 
     low, high = _ball(network, images, labels, epsilon)
     found = _decided(network, low, high, labels, images, seconds)
     # An image that the network rounds may lie beside a ball as small as that, where no counterexample was looked for.
-    wrong = [int(network(image[None]).argmax(1)) != label for image, label in zip(found.images, labels, strict=True)]
-    verdicts = (BROKEN if each == OPEN and err else each for each, err in zip(found.verdicts, wrong, strict=True))
+    verdicts = (
+        BROKEN if verdict == OPEN and int(network(image[None]).argmax(1)) != int(label) else verdict
+        for verdict, image, label in zip(found.verdicts, found.images, labels, strict=True)
+    )
     return Decision(tuple(verdicts), found.images)
 
 

@@ -49,19 +49,16 @@ def travel(predicted: Sequence[int], zero_gradient: bool, epsilons: Sequence[flo
     """What becomes of an image of a `digit` under an attack of each of the `epsilons`, in a sentence."""
     if zero_gradient:
         return "its gradient is **exactly zero**, so FGSM by the cross-entropy doesn't move it: no sign of robustness."
-    changed = [(epsilon, there) for epsilon, there in zip(epsilons, predicted, strict=True) if there != digit]
-    if not changed:
+    first = next((number for number, there in enumerate(predicted) if there != digit), None)
+    if first is None:
         return f"it moves, and stays {with_article(digit)} up to ε = {epsilons[-1]:.2f}."
-    epsilon, taken_for = changed[0]
-    if not epsilon:
-        return f"taken for {with_article(taken_for)} before the attack already."
-    if all(there == taken_for for _, there in changed) and len(changed) == sum(each >= epsilon for each in epsilons):
-        return f"taken for {with_article(taken_for)} from ε = {epsilon:.3f} on."
-    last = "it is again" if predicted[-1] == digit else "it is taken for"
-    return (
-        f"first taken for {with_article(taken_for)} at ε = {epsilon:.3f}; at {epsilons[-1]:.2f} {last} "
-        f"{with_article(predicted[-1])}."
-    )
+    taken_for, last = with_article(predicted[first]), with_article(predicted[-1])
+    if first == 0:
+        return f"taken for {taken_for} before the attack already."
+    if len(set(predicted[first:])) == 1:
+        return f"taken for {taken_for} from ε = {epsilons[first]:.3f} on."
+    now = "it is again" if predicted[-1] == digit else "it is taken for"
+    return f"first taken for {taken_for} at ε = {epsilons[first]:.3f}; at {epsilons[-1]:.2f} {now} {last}."
 
 
 def class_means(means: np.ndarray, label: str, layer: str) -> str:

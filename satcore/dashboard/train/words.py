@@ -38,8 +38,8 @@ FGSM = (
 HATCHED = "Hatched: the share on which that gradient is exactly zero, and FGSM changes nothing."
 ON_THE_CURVE = (
     "Thick line: φ(h). Bars: where the inputs of the layer's units lie on it, on 200 test images, in full colour where "
-    "φ is flat (φ′ < 10⁻³). Saturated: what the penalty takes of a unit, φ_c (Eq. 7), is below 0.001; of the read-out, "
-    "whose units don't saturate, as the recipe has it. Dotted, here and below: after epoch {first}. "
+    "φ is flat (φ′ < 10⁻³). Saturated: what the penalty takes of a unit (φ_c, Eq. 7; of a logit, as the recipe "
+    "has it) is below 0.001. Dotted, here and below: after epoch {first}. "
     "Histograms are drawn to one height."
 )
 RAMP = " The knee of a ramp, which is learned, is drawn where it began."
