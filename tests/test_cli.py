@@ -343,12 +343,12 @@ def test_a_run_whose_process_is_killed_is_reported_in_one_line(monkeypatch, refu
 @pytest.mark.slow
 def test_an_interrupted_command_has_its_runs_pause_and_leaves_no_half_a_network(own_shelf):
     command = subprocess.Popen(
-        [sys.executable, "-m", "satcore", "train", NAME, "--seed", "1"],
+        [sys.executable, "-m", "satcore", "train", "quick/saturated", "--seed", "2"],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    run = Run(RECIPES[NAME], 1)
+    run = Run(WATCHED["quick/saturated"], 2)
     try:
         shown = b""
         while b"loss" not in shown:  # of the first epoch that was reported

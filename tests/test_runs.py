@@ -341,11 +341,11 @@ def test_so_many_at_once_are_begun_and_followed(quick):
 # In processes of their own
 
 
-LONGER = Run(changed(RECIPE, {"epochs": 20}), 1)
+LONGER = Run(changed(RECIPE, {"epochs": 40}), 1)
 FREQUENTLY = """
 import sys
 from satcore.training import loop
-loop.SECONDS_BETWEEN_SAVES = -1
+loop.SECONDS_BETWEEN_SAVES, loop.TRAINING_IMAGES = -1, 6_000
 from satcore.__main__ import main
 sys.exit(main(["run", sys.argv[1]]))
 """
@@ -364,8 +364,7 @@ def wait_for(epochs: int, run: Run, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_in_the_same_bits(monkeypatch):
-    monkeypatch.setattr(runs, "faster", lambda recipe, device: "float32")
+def test_a_run_killed_again_and_again_ends_in_the_same_bits(quick):
     moments = random.Random(1)
     process = begun(LONGER)
     wait_for(1, LONGER, process)
@@ -381,7 +380,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bits(monkeypatch):
     name = runs.trained(LONGER)
     *_, last = train(LONGER.recipe, "cpu", LONGER.seed, precision=library.describe(name).precision)
     assert bits(library.load(name)) == bits(last.network)
-    assert [line["epoch"] for line in runs.records(library.kept(name, library.RECORDS))] == list(range(1, 21))
+    assert [line["epoch"] for line in runs.records(library.kept(name, library.RECORDS))] == list(range(1, 41))
 
 
 @pytest.mark.slow

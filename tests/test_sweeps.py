@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,11 +62,31 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_begun(own_shelf):
         next(sweeps.sweep([Variation(NAME, (), 9)], on="ray"))
 
 
+def unattacked(network, images, labels, *, epsilon: float) -> SimpleNamespace:
+    """In place of `worst_case`, which takes its seconds however few the images: what was wrong before."""
+    return SimpleNamespace(broken=network(images).argmax(1) != labels)
+
+
+def measure_little(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(seeds, "worst_case", unattacked)
+    patch.setattr(seeds, "MLP", Plan(pairs=2, points=5, epsilon=0.05, images=10))
+
+
+MEASURED = sweeps._measured
+
+
+def little_measured(variation: Variation, keep: bool) -> tuple:
+    """In place of `sweeps._measured`, where that is done by other processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        measure_little(patch)
+        return MEASURED(variation, keep)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """In this process: little is measured, of an epoch over the first 6,000 images."""
     monkeypatch.setattr("satcore.training.loop.TRAINING_IMAGES", 6_000)
-    monkeypatch.setattr(seeds, "MLP", Plan(pairs=2, points=5, epsilon=0.05, images=10))
+    measure_little(monkeypatch)
     monkeypatch.setattr(runs, "faster", lambda recipe, device: "float32")
 
 
@@ -111,7 +132,8 @@ def test_a_network_is_kept_where_only_its_record_is_there(quick, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_sweep_on_this_machine_ends_with_every_result_once():
+def test_a_sweep_on_this_machine_ends_with_every_result_once(monkeypatch):
+    monkeypatch.setattr(sweeps, "_measured", little_measured)
     wanted = sweeps.variations([NAME], [0, 1], SMALL)
     found = list(sweeps.sweep(wanted, keep=True))
     assert names_of(found) == {(v.run.recipe.identity, v.seed) for v in wanted} and len(found) == 2
@@ -122,9 +144,10 @@ def test_a_sweep_on_this_machine_ends_with_every_result_once():
 
 
 @pytest.mark.slow
-def test_a_cluster_one_of_whose_workers_is_killed_ends_with_every_result_once(own_shelf):
+def test_a_cluster_one_of_whose_workers_is_killed_ends_with_every_result_once(own_shelf, monkeypatch):
     from distributed import Client, LocalCluster
 
+    monkeypatch.setattr(sweeps, "_measured", little_measured)
     wanted = sweeps.variations([NAME], range(3), SMALL | {"epochs": [12]})
     with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(own_shelf / "dask")

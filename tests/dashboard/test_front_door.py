@@ -13,10 +13,15 @@ from tests.dashboard.pages import ROOT
 STARTING = """
 import asyncio, os, sys
 
+seen = set()
+
 class Looks:
     def find_spec(self, name, *_):
-        if name in ("numpy", "torch"):
-            print(name, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_WAIT_POLICY"))
+        if name in ("numpy", "torch") and name not in seen:
+            print(name, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            seen.add(name)
+            if len(seen) == 2:
+                os._exit(0)  # all else takes seconds, and every server that is tested does it
 
 async def start():
     async with app.lifespan(None):

@@ -27,8 +27,8 @@ from tests.examples import SHIPPED
 SATURATED = "sigmoid-mlp/saturated"
 
 
-def opened(**parameters) -> AppTest:
-    return pages.opened("reality_check", **parameters)
+def opened(first: bool = True, **parameters) -> AppTest:
+    return pages.opened("reality_check", first, **parameters)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def found() -> dict[str, Reality]:
 
 
 def test_it_opens_with_every_network_and_every_rung(found):
-    page = opened()
+    page = opened(first=False)
     assert not page.exception and not page.error
     rows = [row for row in pages.told(page, "rows") if row["label"] in PAPER_TRAININGS]
     assert [row["name"] for row in rows] == SHIPPED
@@ -144,7 +144,7 @@ def test_gradients_of_zero_are_called_so():
 
 def test_of_networks_nothing_is_known_of_it_says_how_to_find_it_out_and_shows_the_others(found):
     own, other = pages.own_mlp(), pages.own_cnn()
-    page = opened(first=True, networks=[own, "cnn/saturated", other, SATURATED], pick="by index")
+    page = opened(networks=[own, "cnn/saturated", other, SATURATED], pick="by index")
     assert not page.exception and not page.error
     assert [info.value for info in page.info] == [words.not_found_out(own), words.not_found_out(other)]
     assert f"`python -m satcore reality {own}`" in page.info[0].value
@@ -163,7 +163,7 @@ def test_what_is_known_of_ones_own_stands_in_the_table_and_a_damaged_file_is_a_s
     own, other = pages.own_mlp(), pages.own_cnn()
     reality.save(own, found["relu-mlp/vanilla"])
     (library.folder_of(other) / reality.FILE).write_text("{")
-    page = opened(first=True, networks=[own, "cnn/vanilla"], pick="by index")
+    page = opened(networks=[own, "cnn/vanilla"], pick="by index")
     assert not page.exception and [other in error.value for error in page.error] == [True]
     rows = pages.told(page, "rows")
     assert (rows[-1]["name"], rows[-1]["label"], rows[-1]["heading"]) == (own, own, "Your own, n = 500")
@@ -323,7 +323,7 @@ def test_what_a_file_says_is_not_taken_for_html(found):
     there = dataclasses.replace(found[SATURATED], checks=[hostile])
     own = pages.own_mlp()
     reality.save(own, there)
-    checks = pages.told(opened(first=True, networks=[own], pick="by index"), "checks")
+    checks = pages.told(opened(networks=[own], pick="by index"), "checks")
     verdict = next(check["verdicts"][0] for check in checks if check["name"] == "noise is weaker")
     assert "<" not in verdict["figures"]
 

@@ -1,6 +1,4 @@
-"""What reaches a room from concurrent.futures import ThreadPoolExecutor
-from the network, and what doesn't: asked of a real server.
-"""
+"""What reaches a room from the network, and what doesn't: asked of a real server."""
 
 import asyncio
 import contextlib

@@ -262,10 +262,6 @@ def test_the_faster_precision_is_measured_and_changes_nothing(short_epochs, monk
     assert bits(measured.network) == bits(asked.network)
 
 
-def test_the_faster_precision_of_a_recipe_is_one_of_the_two():
-    assert loop.faster(HOT, "cpu") in loop.PRECISIONS
-
-
 def test_another_precision_is_refused(tmp_path):
     with pytest.raises(ValueError, match="expected a precision out of float32, bfloat16, got 'float16'"):
         next(loop.train(HOT, "cpu", precision="float16"))
@@ -479,10 +475,9 @@ def uninterrupted() -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chance", range(2))
-def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always, uninterrupted, chance):
+def test_a_run_killed_at_any_moment_ends_in_the_same_bits(tmp_path, saved_always, uninterrupted):
     state = tmp_path / "run.safetensors"
-    moments = random.Random(chance)
+    moments = random.Random(0)
     process = subprocess.Popen([sys.executable, "-c", TO_BE_KILLED, str(state)], cwd=ROOT)
     try:
         # A moment is counted in states seen, not in seconds, so that a fast machine doesn't get to the end first.
