@@ -38,7 +38,7 @@ if measured:
     st.caption(words.TABLE_1 if objection is None else words.OBJECTED)
     with st.expander("The numbers"):
         two_digits = st.column_config.NumberColumn(format="%.2f")
-        percent = dict.fromkeys(numbers.select_dtypes("number"), two_digits)
+        percent = dict.fromkeys((column for column in numbers if column.endswith("(%)")), two_digits)
         st.dataframe(numbers, hide_index=True, key="numbers", column_config=percent, placeholder="–")
 
 st.header("Attack a digit")

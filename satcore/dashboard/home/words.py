@@ -80,7 +80,7 @@ def numbers(
                 "FGSM, paper (%)": published.get(name, (None, None))[1],
                 "gradient exactly zero (%)": round(100 * m["zero_gradient"], 2),
                 "worst case of all attacks (%)": round(100 * worst_case[name].share, 2) if name in worst_case else None,
-                "of random test images": worst_case[name].total if name in worst_case else None,
+                "of images": worst_case[name].total if name in worst_case else None,
                 "excess kurtosis of the weights, by layer": ", ".join(f"{k:.1f}" for k in m["kurtosis"]),
             }
             for name, m in measured.items()
