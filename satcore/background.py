@@ -160,7 +160,7 @@ def report(key: str) -> Report | None:
     try:
         content = json.loads(read_whole(place / REPORT, MOST))
         found = Report(float(content["done"]), str(content["says"]), int(content["process"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, RecursionError):
         return None  # it hasn't said anything yet
     # 0 and below are groups of processes, which nobody who stops this one means.
     return found if 0 <= found.done <= 1 and 0 < found.process <= MOST_PROCESS else None

@@ -252,11 +252,9 @@ def centred(drawing: Tensor) -> Tensor:
         raise ValueError(
             f"expected a drawing of two dimensions with values in [0, 1], got shape {tuple(drawing.shape)}"
         )
-    if drawing.numel() == 0:
+    if not bool(drawing.any()):
         raise ValueError("expected a drawing, got an empty field")
     rows, columns = drawing.amax(1).nonzero().flatten(), drawing.amax(0).nonzero().flatten()
-    if len(rows) == 0:
-        raise ValueError("expected a drawing, got an empty field")
     box = drawing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
     size = [max(1, round(20 * side / max(box.shape))) for side in box.shape]
     scaled = interpolate(box[None, None], size, mode="bilinear", antialias=True)[0, 0].clamp(0, 1)

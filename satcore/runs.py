@@ -162,11 +162,18 @@ def put_down(run: Run, precision: str | None = None) -> None:
     one is the faster. Raises ValueError where the run was begun in another one.
     """
     sweep(background.folder(""))
-    begun = _read(run.key)[1] if precision and (run.folder / RUN).exists() else None
-    if begun not in (None, precision):
-        raise ValueError(f"expected to go on in {begun}, as the run began, got {precision}; cancel it to start again")
-    if precision or not (run.folder / RUN).exists():
+    if not (run.folder / RUN).exists() or (precision and not began_in(run, precision)):
         write_whole(run.folder / RUN, _described(run, precision))
+
+
+def began_in(run: Run, precision: str) -> bool:
+    """Whether the run was begun, in this `precision`. Raises ValueError where it was begun in another one."""
+    begun = _read(run.key)[1] if (run.folder / RUN).exists() else None
+    if begun not in (None, precision):
+        raise ValueError(
+            f"expected {run} to go on in {begun}, as it began, got {precision}; delete {run.folder} to start again"
+        )
+    return begun is not None
 
 
 def pause(run: Run) -> None:

@@ -106,7 +106,8 @@ def saturation(network: Network, images: Tensor) -> Iterator[list[Saturation]]:
     batch.
 
     Streamed, twice: once for their range, once to count; no more than one batch is in memory. Raises ValueError for
-    other shapes or pixels, or no image, for what isn't a network of blocks, and where a pre-activation isn't finite.
+    other shapes or pixels, or no image, for what isn't a network of blocks, and where pre-activations or their range
+    aren't finite.
     """
     check_kind(network, Network, "a network of blocks, which has layers")
     check_images(images)
@@ -236,8 +237,8 @@ def _ranges(network: Network, images: Tensor) -> list[tuple[float, float]]:
     for layer in zip(*extremes, strict=True):
         lows, highs = map(torch.stack, zip(*layer, strict=True))
         low, high = lows.min(), highs.max()
-        if not bool((high - low).isfinite()):  # nor is there a number for more than their dtype's largest
-            raise ValueError("expected finite pre-activations, got NaN or infinity")
+        if not bool((high - low).isfinite()):
+            raise ValueError("expected finite pre-activations and a finite range of them, got NaN or infinity")
         ranges.append((float(low), float(high)))
     return [(low, high) if low < high else (low - 0.5, high + 0.5) for low, high in ranges]
 

@@ -83,8 +83,8 @@ def test_who_came_first_has_the_first_turn():
 
 def test_a_damaged_report_is_none(own_shelf):
     with background.at_work("dig"):
-        numbers = ('1e999, "process": 5', '-1, "process": 5', *(f'0.5, "process": {id}' for id in (-1, 0, 10**30)))
-        wrong = ['{"says": "x", "done": ' + number + "}" for number in numbers]
+        numbers = [(done, 5) for done in ("1e999", "-1", "9" * 400)] + [(0.5, id) for id in (-1, 0, 10**30, "1e999")]
+        wrong = [f'{{"says": "x", "done": {done}, "process": {id}}}' for done, id in numbers]
         for content in ("", "[]", '{"done": "x"}', "[" * 9999, *wrong):
             (own_shelf / background.FOLDER / "dig" / background.REPORT).write_text(content)
             assert background.report("dig") is None

@@ -135,10 +135,13 @@ class Way:
         return Gradient(direction, log_factor + sum(log_factors), logits.detach())
 
     def by_layer(self, network: Network, images: Tensor, objective: Objective) -> list[Gradient]:
-        """The gradients with respect to x⁰, h¹, …, hᴰ; each `direction` is (N, …) as what it is taken by."""
+        """The gradients with respect to x⁰, h¹, …, hᴰ; each `direction` is (N, …) as what it is taken by.
+
+        Raises ValueError where `leaf` does.
+        """
+        images = leaf(images)
         if self.name != "autograd" and not _mixes(network):
             return self._entry_by_entry(network, images, objective)
-        images = leaf(images)
         factors: list[Tensor] = []
         with torch.enable_grad():
             *below, logits = network.pre_activations_above(0, images, self._activation(factors))

@@ -69,6 +69,8 @@ def _train(options: argparse.Namespace) -> int:
             print(f"{name}: trained with this recipe and seed already, kept as {there} (--again trains it anew)")
         else:
             wanted.append(run)
+    for run in wanted if options.precision else ():  # before any of them begins
+        runs.began_in(run, options.precision)
     asked = {"ship": options.ship, "device": device, "precision": options.precision}
     if wanted:
         _follow(wanted, functools.partial(runs.begin, in_turn=False, **asked), ship=options.ship)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from satcore import data, library
-from satcore.attacks.gradients import Way
+from satcore.attacks.gradients import Way, leaf
 from satcore.attacks.objective import Objective
 from satcore.evaluation.findings import Findings
 from satcore.evaluation.strongest import wrong
@@ -234,7 +234,7 @@ def _slope(network: Network, x: Tensor, objective: Objective) -> Tensor:
 
 def _backward(network: Network, x: Tensor, objective: Objective, leak: float = 0.0) -> Tensor:
     first = int(network.steps_first)
-    inputs = (network.output(0, network.affine(0, x)) if first else x).detach().requires_grad_()
+    inputs = leaf(network.output(0, network.affine(0, x)) if first else x)
     with torch.enable_grad():
         there = inputs
         for depth in range(first, len(network.architecture)):

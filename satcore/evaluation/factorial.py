@@ -157,14 +157,15 @@ def in_words(cell: Cell) -> str:
 
 
 def append(cell: Cell, path: Path) -> None:
-    """Add what was measured to the file at `path`, a line a network."""
+    """Add what was measured to the file at `path`, a line a network. Raises OSError where it can't be written."""
     shelf = library.user_shelf()
     for folder in (shelf, path.parent):
         with written(folder):
             folder.mkdir(parents=True, exist_ok=True)
     with FileLock(shelf / LOCK):
         content = read_whole(path, MOST_BYTES) if path.exists() else b""
-        write_whole(path, content + json.dumps(dataclasses.asdict(cell), ensure_ascii=False).encode() + b"\n")
+        line = json.dumps(dataclasses.asdict(cell), ensure_ascii=False).encode() + b"\n"
+        write_whole(path, content + b"\n" * (content[-1:] not in (b"", b"\n")) + line)
 
 
 def place(*, ship: bool = False) -> Path:

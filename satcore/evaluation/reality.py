@@ -17,7 +17,7 @@ from satcore.evaluation.attack_checks import MEANINGS, Check, Signal, checks, ma
 from satcore.evaluation.findings import Findings
 from satcore.evaluation.strongest import worst_case, wrong
 from satcore.networks import Network
-from satcore.proofs import decide
+from satcore.proofs import decide, refusal
 from satcore.proportions import Proportion
 
 FILE = "reality.json"
@@ -218,6 +218,8 @@ def _climbed(network: Network, images: Tensor, labels: Tensor, source: Network |
 def _decided(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
     """Attacked and proven on the same images: what the worst case has broken needs no proof to be tried."""
     decided = []
+    if refusal(network):
+        return
     for number, epsilon in enumerate(plan.radii):
         yield number / len(plan.radii), f"proofs, ε = {epsilon:g}", {}
         x, y = images[: plan.decided], labels[: plan.decided]

@@ -40,11 +40,11 @@ def from_onnx_bytes(content: bytes) -> Network:
     Raises ValueError, in one sentence that names the node, for anything else.
     """
     check_kind(content, bytes | bytearray | memoryview, "the bytes of an ONNX file")
+    content = bytes(content)  # parts of a memoryview can't be decoded
     if not content:
         raise ValueError("expected an ONNX file, got an empty one")
     if len(content) > MOST_BYTES:
         raise ValueError(f"expected at most {MOST_BYTES:,} bytes of ONNX, got {len(content):,}")
-    content = bytes(content)
     check_fields(content)
     try:
         model = onnx.ModelProto.FromString(content)

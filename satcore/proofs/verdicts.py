@@ -55,8 +55,9 @@ def refusal(network: object) -> str:
     if one.dtype not in (torch.float32, torch.float64) or one.device.type != "cpu":
         kind = str(one.dtype).removeprefix("torch.")
         return f"expected a network in float32 or float64 on the CPU to certify, got one in {kind} on {one.device}"
-    if network.convolves and one.dtype == torch.float32 and not torch.backends.mkldnn.enabled:
-        return "expected oneDNN to certify convolutions in float32, which NNPACK rounds by the whole image; it is off"
+    onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    if network.convolves and one.dtype == torch.float32 and not onednn:  # NNPACK's, whose errors go by the whole image
+        return "expected a PyTorch with oneDNN to certify convolutions in float32, got one without, or with it off"
     return ""
 
 

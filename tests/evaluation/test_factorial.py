@@ -63,6 +63,9 @@ def test_what_is_measured_comes_back_and_a_damaged_file_is_refused(tmp_path):
     for one in cells:
         factorial.append(one, path)
     assert factorial.load(path) == cells
+    path.write_bytes(path.read_bytes()[:-1])  # as whoever is killed leaves it
+    factorial.append(cell(CELLS[1], 0), path)
+    assert factorial.load(path) == [*cells, cell(CELLS[1], 0)]
     path.write_text(path.read_text().replace('"proven": 3', '"proven": 30'))
     with pytest.raises(ValueError, match=r"expected what was measured of the factorial in .*, got a damaged file"):
         factorial.load(path)

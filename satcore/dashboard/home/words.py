@@ -70,7 +70,7 @@ def numbers(
     measured: dict[str, dict], published: dict[str, tuple[float, float]], worst_case: dict[str, Proportion]
 ) -> pd.DataFrame:
     """Table 1, a row a network, in percent, with what all attacks together leave; no figure where there is none."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
                 "network": name,
@@ -80,12 +80,13 @@ def numbers(
                 "FGSM, paper (%)": published.get(name, (None, None))[1],
                 "gradient exactly zero (%)": round(100 * m["zero_gradient"], 2),
                 "worst case of all attacks (%)": round(100 * worst_case[name].share, 2) if name in worst_case else None,
-                "of images": worst_case[name].total if name in worst_case else None,
+                "worst case, of images": worst_case[name].total if name in worst_case else None,
                 "excess kurtosis of the weights, by layer": ", ".join(f"{k:.1f}" for k in m["kurtosis"]),
             }
             for name, m in measured.items()
         ]
     )
+    return table.astype({"worst case, of images": "Int64"})  # also where one has none
 
 
 def damaged(catalogue: Catalogue) -> list[str]:

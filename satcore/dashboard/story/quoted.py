@@ -49,7 +49,10 @@ def left_of(name: str, rung: str) -> Proportion | None:
 
 
 def temperature_of(name: str, rung: str) -> str:
-    """At which temperature a softened rung of the ladder attacked a network, in words; "" where none is softened."""
+    """At which temperature a softened rung of the ladder attacked a network, in words; "" of another rung.
+
+    Raises ValueError as `satcore.evaluation.reality.load`.
+    """
     found = reality.load(name)
     temperature = found.temperature(rung) if found else None
     return f" (T = {temperature:g}, chosen on training images)" if temperature else ""
