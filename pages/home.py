@@ -32,7 +32,8 @@ if measured:
     numbers = words.numbers(measured, TABLE_1, left[words.WORST])
     objection = stage.objected()
     shown, axis = objected.shown(measured, objection)
-    with figure("table 1", downloads.of_table_1(numbers)):
+    take_away = downloads.of_objection(shown, objection) if objection else downloads.of_table_1(numbers)
+    with figure("table 1", take_away):
         table_1_view(shown, TABLE_1, axis, key="table_1")
     stage.ends("Table 1")
     st.caption(words.TABLE_1 if objection is None else words.OBJECTED)

@@ -11,12 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from satcore import library
 from satcore.dashboard.attack_grid import downloads, grid_view, words
-from satcore.dashboard.attack_grid.run import GridRun
+from satcore.dashboard.attack_grid.run import GridRun, run_of
 from satcore.dashboard.shared import digits
 from satcore.evaluation import grids
 from satcore.evaluation.grids import Grid, Setting
 from tests.dashboard import pages
 from tests.dashboard.pages import MLPS, button
+from tests.examples import of_family
 
 BOTH = ["relu-mlp/vanilla", "relu-mlp/saturated"]
 QUICK = Setting(attack="Adam", steps=100, gradient="exact")  # no grid of it ships
@@ -129,6 +130,15 @@ def test_a_damaged_card_leaves_the_page_whole():
     pages.damage(pages.own_mlp())
     page = opened(networks=["mine/wide-tanh", BOTH[1]])
     assert not page.exception and list(drawn(page)) == BOTH[1:]
+
+
+def test_another_network_of_the_same_name_has_a_run_of_its_own(tiny):
+    name = library.add(tiny, "one")
+    run = GridRun([name], QUICK, {})
+    assert run_of([name], QUICK, {}, run) is run
+    library.remove(name)
+    assert library.add(of_family("relu-mlp", 8, seed=5), "one") == name
+    assert run_of([name], QUICK, {}, run) is not run
 
 
 def test_a_run_goes_on_network_by_network():

@@ -1,5 +1,7 @@
 """The home page, run without a browser."""
 
+import csv
+import io
 import shutil
 
 import pytest
@@ -193,6 +195,26 @@ def test_an_objection_shows_what_the_ladder_has_left(asked):
         there = reality.load(name)
         left = there and there.left(f"FGSM, {asked}")
         assert left and row["right"] == pytest.approx(100 * left.share)
+
+
+def test_what_is_taken_away_under_an_objection_is_of_the_objection(capsys):
+    measured = words.measured(library.catalogue())
+    shown, _ = objected.shown(measured, ("margin", "softened"))
+    away = downloads.of_objection(shown, ("margin", "softened"))
+    rows = {row["network"]: row for row in csv.DictReader(io.StringIO(away.data["table-1-margin-softened.csv"]()))}
+    assert list(rows) == list(shown) and rows["relu-mlp/vanilla"]["rung"] == "FGSM, margin, exact"
+    exec(downloads.objection_code({MLPS[0]: rows[MLPS[0]]["rung"]}), {})
+    said = capsys.readouterr().out.split(" ")
+    assert float(said[-3]) == pytest.approx(float(rows[MLPS[0]]["right (%)"]) / 100, abs=2e-3)
+    assert said[-1].strip() == rows[MLPS[0]]["images"]
+
+
+def test_what_was_found_out_and_is_damaged_takes_nothing_else_away(own_shelf):
+    place = library.place(MLPS[0], reality.FILE)
+    place.parent.mkdir(parents=True)
+    place.write_text("{")
+    page = opened()
+    assert not page.exception and not page.error and len(told(page, "families")) == 3
 
 
 def test_an_objection_says_so_and_is_taken_back_at_a_press():

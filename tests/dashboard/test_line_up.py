@@ -102,6 +102,17 @@ def test_what_is_taken_away_leaves_the_line_up():
     assert chosen(page.switch_page("pages/interpolation.py").run()) == ["relu-mlp/vanilla"]
 
 
+def test_where_all_of_it_is_taken_away_the_next_page_begins_anew():
+    own = own_mlp()
+    page = opened("home", first=True, **QUICK, networks=own)
+    assert chosen(page) == [own]
+    page.switch_page("pages/networks.py").run()
+    library.remove(own)
+    del page.query_params["networks"]  # as the browser does
+    page.switch_page("pages/interpolation.py").run()
+    assert chosen(page) == MLPS and not page.error
+
+
 def test_a_judge_who_is_not_in_the_line_up_judges_no_longer():
     page = opened("home", first=True, judge="sigmoid-mlp/vanilla")
     assert page.selectbox(key="judge").value == "sigmoid-mlp/vanilla"

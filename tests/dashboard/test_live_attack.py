@@ -15,7 +15,7 @@ from satcore.dashboard.live_attack.run import SCALARS, Run, Settings
 from satcore.dashboard.live_attack.words import FREE
 from tests.dashboard import pages
 from tests.dashboard.pages import MLPS, button
-from tests.examples import load
+from tests.examples import load, of_family
 
 INDEX = 30  # a 3
 SATURATED = "sigmoid-mlp/saturated"
@@ -186,6 +186,24 @@ def test_two_runs_do_not_disturb_each_other():
         other.step()
     for name in MLPS:
         np.testing.assert_array_equal(one.traces[name].rows, alone.traces[name].rows)
+
+
+def test_another_network_of_the_same_name_has_a_run_of_its_own(tiny):
+    name = library.add(tiny, "one")
+    first = run_of("PGD", names=[name], steps=3)
+    assert run.run_of(first.settings, first.image, first) is first
+    library.remove(name)
+    assert library.add(of_family("relu-mlp", 8, seed=5), "one") == name
+    assert run.run_of(first.settings, first.image, first) is not first
+
+
+def test_the_images_kept_have_the_steps_that_the_csv_counts():
+    """L-BFGS looks at the loss several times a step."""
+    attacked = ended(run_of("L-BFGS", names=["sigmoid-mlp/control"], index=7, gradient="exact", steps=20))
+    trace = attacked.traces["sigmoid-mlp/control"]
+    steps = downloads.arrays_of_run(attacked)["sigmoid-mlp/control/step"]
+    assert steps.tolist() == trace.column("iteration")[[row for row, _ in trace.frames]].tolist()
+    assert steps[-1] == trace.column("iteration")[-1] < len(trace.rows) - 1
 
 
 def test_the_csv_has_a_row_a_network_and_step():

@@ -113,6 +113,7 @@ def test_what_is_uploaded_is_kept_measured_and_shown():
     again = uploaded(page, "my-first.onnx", onnx_file())
     assert [said.value for said in again.success] == ["This very network is there already, as **mine/my-first**."]
     assert listed(again).count("mine/my-first") == 1
+    assert not again.button(key="delete mine/my-first").click().run().success  # it is gone, and nothing leads there
 
 
 def test_another_network_of_one_name_gets_a_suffix():
@@ -246,12 +247,12 @@ def test_what_a_card_says_of_itself_is_no_markup():
 
 
 def test_the_python_on_screen_runs():
-    bring, describe = opened().code
+    shown, (bring, describe) = library.names(), opened().code
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(bring.value, {})
         exec(describe.value, {})
     first, *others = out.getvalue().splitlines()
-    assert first == "mine/my-network" and [line.split()[0] for line in others] == library.names()
+    assert first == "mine/my-network" and [line.split()[0] for line in others] == shown
 
 
 def test_every_network_can_be_taken_away_as_a_row():

@@ -256,6 +256,8 @@ def test_a_network_that_breaks_is_one_readable_line(monkeypatch):
     monkeypatch.setattr(digits, "network", lambda name: library.load("nobody"))
     page = button(page, "Compute").click().run()
     assert not page.exception and len(page.error) >= 1
+    errors = [there.value for there in page.run().error]  # it stays, and another one can be begun
+    assert any("nobody" in error for error in errors) and not button(page, "Compute").disabled
 
 
 def test_without_what_was_found_the_page_says_what_to_do(monkeypatch):
@@ -361,4 +363,4 @@ def test_the_python_of_the_certificate_proves_and_breaks_as_many(capsys):
 @pytest.mark.slow
 def test_the_python_that_is_offered_runs(monkeypatch):
     monkeypatch.setattr(reality, "plan", lambda network: reality.Plan(3, (reality.EPSILON,), 2, 0.5, (0.01,)))
-    exec(downloads.reality_code(["relu-mlp/saturated"]), {})
+    exec(downloads.reality_code(["relu-mlp/saturated"], [0.05]), {})

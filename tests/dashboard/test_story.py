@@ -228,6 +228,15 @@ def test_what_is_left_is_said_of_how_many_images():
     assert found and f"of {found.images:,} random test images" in scene.says
 
 
+def test_a_figure_that_cannot_be_computed_on_stage_is_a_sentence(monkeypatch):
+    said, state = [], {}
+    monkeypatch.setattr(live.st, "session_state", state)
+    monkeypatch.setattr(live.st, "toast", lambda sentence, icon: said.append(sentence))
+    monkeypatch.setattr(live.digits, "network", lambda name: library.load("nobody/there"))
+    live.compute(next(scene for scene in STORY if scene.figure))
+    assert len(said) == 1 and said[0].startswith("expected ") and state == {}
+
+
 @pytest.mark.parametrize("number", [number for number, scene in enumerate(STORY, 1) if scene.figure])
 def test_a_scenes_figure_ships_and_comes_out_the_same_when_it_is_computed_on_stage(number, monkeypatch):
     scene, state = STORY[number - 1], {}

@@ -148,6 +148,9 @@ class TestFromTheFirstScene:
         beside = opening.value
         expect(beside.get_by_text(STORY[0].notes)).to_be_visible()
         expect(beside.get_by_text(f"Next: {STORY[1].title}")).to_be_visible()
+        page.keyboard.press("s")  # once more: the same window, which goes on
+        beside.keyboard.press("s")
+        expect(beside.get_by_text(STORY[0].notes)).to_be_visible()
         beside.keyboard.press("PageDown")
         whole(page, 2)
         expect(beside.get_by_text(STORY[1].notes)).to_be_visible()

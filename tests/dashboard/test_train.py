@@ -485,6 +485,14 @@ def test_the_csv_has_a_row_an_epoch_and_a_column_a_layer_empty_where_nothing_is_
     assert [there[f"kurtosis_{layer}"] for layer in (1, 2, 3)] == ["", "1.5", "-0.25"]
 
 
+def test_a_step_before_the_first_layer_has_a_column_of_its_name():
+    run = Run(RECIPES["relu-mlp/dendritic"])
+    epochs = record(library.kept("relu-mlp/dendritic", library.RECORDS)).epochs()
+    (header, first, *_) = csv.reader(io.StringIO(downloads.of_training(run, epochs).data["epochs.csv"]()))
+    assert header[-7:-3] == [f"saturation_{name}" for name in ("step", 1, 2, 3)]
+    assert header[-3:] == [f"kurtosis_{layer}" for layer in (1, 2, 3)] and len(first) == len(header)
+
+
 def test_the_python_that_is_offered_trains_the_same_network(capsys, monkeypatch):
     monkeypatch.setattr(loop, "faster", lambda recipe, device: "float32")  # else measured anew
     run = Run(SMALL, seed=3)

@@ -30,6 +30,7 @@ class GridRun:
     def __init__(self, names: Iterable[str], setting: Setting, computed: Computed):
         """`computed` are the grids that this session has filled: more are put there."""
         self.names, self.setting, self.running = tuple(names), setting, False
+        self._hashes = digits.hashes(self.names)
         self.kept: dict[str, Grid] = {}
         self.refused: dict[str, str] = {}
         self._computed, self._turn = computed, threading.Lock()
@@ -70,8 +71,8 @@ class GridRun:
         return not self._filling
 
     def fills(self, names: Iterable[str], setting: Setting) -> bool:
-        """Whether this is the run for them."""
-        return (self.names, self.setting) == (tuple(names), setting)
+        """Whether this is the run for them: another network may have been given the name of one that is gone."""
+        return (self._hashes, self.setting) == (digits.hashes(names), setting)
 
     def start(self) -> None:
         """Go on where it was stopped; where all grids are filled, fill them anew."""
@@ -137,7 +138,7 @@ class GridRun:
         return grid if grid is not None and grid.done == 1 else None
 
     def _key(self, name: str) -> tuple[str, Setting]:
-        return library.describe(name).sha256, self.setting
+        return self._hashes[name], self.setting
 
 
 def run_of(names: Iterable[str], setting: Setting, computed: Computed, latest: GridRun | None) -> GridRun:

@@ -9,18 +9,21 @@ OTHERWISE = "Right after FGSM by the {loss}, gradient {way}: of {images} random 
 def shown(measured: dict[str, dict], objection: tuple[str, str] | None) -> tuple[dict[str, dict], str]:
     """The measurements, and what they are of: as published, or by the loss and the way of an `objection`.
 
-    Then they are what the ladder has left, of networks on which it was climbed; nothing is said of zero gradients.
+    Then they are what the ladder has left, of networks on which it was climbed, with its "rung" and number of "images";
+    nothing is said of zero gradients.
     """
     if objection is None:
         return measured, AS_PUBLISHED
     loss, way = objection
     # Where neither a slope nor the loss can be softened, softened is exact.
-    left = compute.left(measured, f"FGSM, {loss}, exact") if way == "softened" else {}
-    left |= compute.left(measured, f"FGSM, {loss}, {way}")
-    images = " or ".join(f"{count:,}" for count in sorted({share.total for share in left.values()}))
+    left = {}
+    for rung in dict.fromkeys((f"FGSM, {loss}, {'exact' if way == 'softened' else way}", f"FGSM, {loss}, {way}")):
+        left |= {name: (rung, share) for name, share in compute.left(measured, rung).items()}
+    images = " or ".join(f"{count:,}" for count in sorted({share.total for _, share in left.values()}))
     otherwise = {
-        name: there | {"fgsm_accuracy": left[name].share, "right_unmoved": 0.0}
+        name: there | {"fgsm_accuracy": share.share, "right_unmoved": 0.0, "rung": rung, "images": share.total}
         for name, there in measured.items()
         if name in left
+        for rung, share in [left[name]]
     }
     return otherwise, OTHERWISE.format(loss=loss, way=way, images=images)

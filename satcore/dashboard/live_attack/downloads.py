@@ -25,7 +25,7 @@ def arrays_of_run(run: Run) -> dict[str, np.ndarray]:
     """The original, and of each network the images that were kept and the steps they belong to."""
     arrays = {"original": run.image[0, 0].numpy()}
     for name, trace in run.traces.items():
-        arrays[f"{name}/step"] = np.array([row for row, _ in trace.frames])
+        arrays[f"{name}/step"] = np.array([int(trace.rows[row][0]) for row, _ in trace.frames])
         arrays[f"{name}/images"] = np.array([image for _, image in trace.frames])
     return arrays
 

@@ -114,6 +114,7 @@ class Run:
     changes the run takes turns, and a run that has been paused stays so.
 
     running  whether it is being played; False as soon as it is paused, or all networks are through
+    hashes   of the networks: another one may be given the name of one that is gone
     traces   by network
     refused  why a network can't be attacked so, by network
     notes    what else is to be known of a network that is attacked so, by network
@@ -121,6 +122,7 @@ class Run:
 
     def __init__(self, settings: Settings, image: Tensor):
         self.settings, self.image, self._turn = settings, image, threading.RLock()
+        self.hashes = digits.hashes(settings.names)
         self.reset()
 
     def reset(self) -> None:
@@ -190,10 +192,11 @@ class Run:
 
 
 def run_of(settings: Settings, image: Tensor, latest: Run | None, *, playing: bool = False) -> Run:
-    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, or a new one, which
-    begins to play at once where new ones are `playing`.
+    """The run of this attack on the `image` (1, 1, 28, 28): the `latest`, where it is that one, on these very networks,
+    or a new one, which begins to play at once where new ones are `playing`.
     """
-    if latest is not None and latest.settings == settings and torch.equal(latest.image, image):
+    hashes = digits.hashes(settings.names)
+    if latest and (latest.settings, latest.hashes) == (settings, hashes) and torch.equal(latest.image, image):
         return latest
     run = Run(settings, image)
     run.running = playing and not run.finished

@@ -6,6 +6,7 @@ from satcore import library
 from satcore.dashboard.networks import words
 from satcore.dashboard.networks.examination import end, examination
 from satcore.dashboard.networks.run import Measuring
+from satcore.dashboard.networks.upload import forget
 from satcore.dashboard.shared.guard import one_sentence
 from satcore.dashboard.shared.line_up import KEY
 from satcore.library import Card
@@ -75,4 +76,5 @@ def remove(name: str, measuring: Measuring) -> None:
                 measuring.forget(name)
                 end(name)
                 library.remove(name)
+                forget(name)
                 st.rerun()

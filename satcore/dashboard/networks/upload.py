@@ -64,6 +64,12 @@ def keep(file: str, content: bytes, called: str = "") -> Brought:
     return Brought(name, words.brought(name, f"{library.OWN}/{label}", known is not None))
 
 
+def forget(name: str) -> None:
+    """Say no more that the network `name` was brought along: it is gone."""
+    if (brought := st.session_state.get(BROUGHT)) and brought.name == name:
+        del st.session_state[BROUGHT]
+
+
 def _take(key: str, measuring: Measuring) -> None:
     uploaded = st.session_state.get(key)
     if uploaded is not None and key == current():  # the browser may say it twice

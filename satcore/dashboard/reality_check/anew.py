@@ -48,4 +48,6 @@ def _as_it_fills() -> None:
             run.advance(seconds=0.25)
             if not run.running:
                 st.rerun()
+        if run.refused:
+            raise ValueError(run.refused)
         st.progress(run.done, text=words.computed(run))

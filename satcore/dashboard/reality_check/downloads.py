@@ -9,7 +9,7 @@ import numpy as np
 from satcore.dashboard.shared.downloads import csv_of, npz
 from satcore.dashboard.shared.take_away import TakeAway
 from satcore.evaluation.certificates import Certificate
-from satcore.evaluation.reality import EDGES, Reality
+from satcore.evaluation.reality import EDGES, EPSILON, Reality
 from satcore.proportions import Proportion
 
 HEADER = ("network", "epsilon", "attack", "temperature", "right", "images", "share", "low", "high")
@@ -27,9 +27,9 @@ GRADIENTS = (
 CHECKS = ("network", "check", "passed", "figure", "value")
 
 
-def of_reality(found: dict[str, Reality]) -> TakeAway:
+def of_reality(found: dict[str, Reality], epsilons: Sequence[float]) -> TakeAway:
     """What every attack left of every network at every ε; and the Python that finds it out again."""
-    return TakeAway("reality", reality_code(list(found)), {"reality.csv": lambda: csv_of_reality(found)})
+    return TakeAway("reality", reality_code(list(found), epsilons), {"reality.csv": lambda: csv_of_reality(found)})
 
 
 def of_dying(found: dict[str, Reality]) -> TakeAway:
@@ -99,8 +99,8 @@ def csv_of_checks(found: dict[str, Reality]) -> str:
     )
 
 
-def reality_code(names: list[str]) -> str:
-    """Python that attacks the networks again, and asks why."""
+def reality_code(names: list[str], epsilons: Sequence[float] = (EPSILON,)) -> str:
+    """Python that attacks the networks again within each of the `epsilons`, and asks why."""
     return f"""from satcore import data, library
 from satcore.evaluation import checks, ladder, reality, worst_case
 
@@ -108,9 +108,10 @@ for name in {names!r}:
     network, vanilla = library.load(name), library.vanilla_beside(name)
     source = library.load(vanilla) if vanilla else None
     images, labels = data.sample("test", reality.plan(network).images, reality.SEED)
-    for rung in ladder(network, images, labels, epsilon=0.25, source=source):
-        print(name, rung.name, rung.right.double().mean().item(), rung.temperature)
-    print(worst_case(network, images, labels, epsilon=0.25, source=source).by[:10])
+    for epsilon in {list(epsilons)}:
+        for rung in ladder(network, images, labels, epsilon=epsilon, source=source):
+            print(name, epsilon, rung.name, rung.right.double().mean().item(), rung.temperature)
+        print(worst_case(network, images, labels, epsilon=epsilon, source=source).by[:10])
     for check in checks(network, images, labels, source=source):
         print(check)
 """

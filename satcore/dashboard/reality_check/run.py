@@ -14,12 +14,14 @@ class CellRun:
     """What the `rung` leaves of the network `name` at `epsilon`, on so many random test `images`, bit by bit.
 
     reached  of the images so far; None before the first
+    refused  why it can't be computed, where it can't
     running  False as soon as it is done, or has been stopped
     """
 
     def __init__(self, name: str, rung: str, images: int, epsilon: float):
         self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
         self.reached: Proportion | None = None
+        self.refused = ""
         self.running = True
         self._climbing, self._turn = self._climb(), threading.Lock()
 
@@ -39,9 +41,8 @@ class CellRun:
                     self.reached = reached
                     if time.monotonic() > until or not self.running:
                         break
-            except (ValueError, OSError):
-                self.running = False
-                raise
+            except (ValueError, OSError) as error:
+                self.running, self.refused = False, str(error)
             if self.done == 1:
                 self.running = False
 

@@ -1,5 +1,6 @@
 """Test images as pages show them, and how one is chosen: in whose eyes, by which seed."""
 
+import contextlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,6 +23,15 @@ def with_article(digit: int) -> str:
 def network(name: str) -> Network:
     """The network `name`. Raises ValueError where it is not there or damaged."""
     return library.load(name)
+
+
+def hashes(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the networks' weights, by name; "" of one that is gone."""
+    found = dict.fromkeys(names, "")
+    for name in found:
+        with contextlib.suppress(ValueError):
+            found[name] = library.describe(name).sha256
+    return found
 
 
 def stepping(names: Iterable[str]) -> list[str]:

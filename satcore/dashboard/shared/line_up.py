@@ -97,8 +97,10 @@ def _choose(names: list[str]) -> None:
 
 def _remember(first: list[str], names: list[str]) -> None:
     """Take the line-up along to the next page; Streamlit forgets what was only asked for by a link."""
-    remembered = [name for name in st.session_state.get(REMEMBERED, first) if name in names]
-    if st.session_state.get("page turned") and KEY not in st.query_params and remembered != first:
+    remembered = [name for name in st.session_state.get(REMEMBERED, first) if name in names] or first
+    turned = st.session_state.get("page turned") and KEY not in st.query_params and remembered != first
+    chosen = st.session_state.get(KEY)
+    if turned or (chosen and not set(chosen) & set(names)):  # or all of it has been taken away meanwhile
         st.session_state[KEY] = st.query_params[KEY] = remembered
 
 

@@ -28,14 +28,15 @@ def badge(scene: Scene) -> str:
 
 
 def compute(scene: Scene) -> None:
-    """Compute the scene's figure anew, on the images that the stored one is of.
-
-    Raises ValueError as `satcore.evaluation.one_rung`.
-    """
+    """Compute the scene's figure anew, on the images that the stored one is of; where that can't be, say why."""
     if scene.figure is None:
         return
     began = time.monotonic()
-    share = _computed(*scene.figure)
+    try:
+        share = _computed(*scene.figure)
+    except (ValueError, OSError) as error:
+        st.toast(str(error), icon=":material/error:")
+        return
     st.session_state.setdefault(KEY, {})[scene.figure] = share, time.monotonic() - began
 
 

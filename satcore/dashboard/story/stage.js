@@ -309,6 +309,10 @@ function heard(said) {
 function speaker() {
   const beside = window.open("", "satcore speaker", "popup,width=900,height=700")
   if (!beside) return
+  if (beside.document.getElementById("clock")) {  // it is there already, and what it runs can't be begun twice
+    beside.focus()
+    return stage.channel.postMessage(forSpeaker())
+  }
   beside.document.open()
   beside.document.write(SPEAKER)
   beside.document.close()

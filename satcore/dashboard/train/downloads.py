@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from satcore.dashboard.shared.downloads import csv_of
 from satcore.dashboard.shared.take_away import TakeAway
-from satcore.dashboard.train.records import Epoch
+from satcore.dashboard.train.records import Epoch, layers_of
+from satcore.recipes import Recipe
 from satcore.runs import Run
 
 COLUMNS = ("epoch", "lam", "loss", "penalty", "accuracy", "fgsm_accuracy", "zero_gradient", "seconds")
@@ -13,13 +14,14 @@ BY_LAYER = ("saturation", "kurtosis")
 
 def of_training(run: Run, epochs: Sequence[Epoch]) -> TakeAway:
     """A row an epoch of the `run`."""
-    data = {"epochs.csv": lambda: _csv(epochs)}
+    data = {"epochs.csv": lambda: _csv(run.recipe, epochs)}
     return TakeAway(run.recipe.training or "training", training_code(run), data if epochs else {})
 
 
-def _csv(epochs: Sequence[Epoch]) -> str:
-    layers = range(1, len(epochs[0].saturation) + 1)
-    header = [*COLUMNS, *(f"{name}_{layer}" for name in BY_LAYER for layer in layers)]
+def _csv(recipe: Recipe, epochs: Sequence[Epoch]) -> str:
+    layers = [layer.removeprefix("layer ") for layer in layers_of(recipe)]
+    named = {name: layers[-len(getattr(epochs[0], name)) :] for name in BY_LAYER}  # a step has no weights
+    header = [*COLUMNS, *(f"{name}_{layer}" for name, there in named.items() for layer in there)]
     return csv_of(header, (_row(epoch) for epoch in epochs))
 
 

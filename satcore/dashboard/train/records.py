@@ -16,6 +16,7 @@ from satcore.dashboard.train.presets import PRESETS
 from satcore.evaluation import seeds
 from satcore.evaluation.seeds import Stage
 from satcore.files import read_whole
+from satcore.networks import steps_first
 from satcore.recipes import RECIPES, Recipe, control
 from satcore.runs import Run, Standing
 
@@ -183,6 +184,12 @@ def _recorded(trainings: Iterable[Training]) -> Iterator[Beside]:
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
 def _on_record() -> tuple[list[seeds.Trained], list[str]]:
     return seeds.load()
+
+
+def layers_of(recipe: Recipe) -> list[str]:
+    """What its blocks are called: "step", where each pixel passes one first; then "layer 1", …"""
+    steps = ["step"] * steps_first(recipe.architecture)
+    return [*steps, *(f"layer {number}" for number in range(1, len(recipe.architecture) - len(steps) + 1))]
 
 
 def called(run: Run) -> str:

@@ -74,7 +74,8 @@ function epochIntoAddress(epoch) {
 function figuresOf(training) {
   const curves = training.curves.map((curve) => nonlinearity(training, curve)), { saturation, kurtosis } = training
   const { loss, penalty } = training.losses
-  const layers = (values) => values.map((y, k) => ({ name: `layer ${k + 1}`, y, width: 3, mark: MARKS[k % 4],
+  const named = (values) => training.layers.slice(-values.length)  // a step has no weights
+  const layers = (values) => values.map((y, k) => ({ name: named(values)[k], y, width: 3, mark: MARKS[k % 4],
     dash: DASHES[(k + Math.floor(k / 4)) % 4] }))  // the fifth's is not the first's
   return [course(training), ...curves, element(training),
     single(training, "loss", "Loss", "mean of an epoch", loss, logarithmic(...rangeOf([loss]))),
@@ -160,13 +161,13 @@ function element({ element, stops, colour }) {
 }
 
 // Where a layer's inputs lie on its nonlinearity, in full colour where that is flat; all histograms are of one height.
-function nonlinearity({ saturation, stops, colour }, { layer, phi, ends: [low, high], values, flat, inputs }) {
+function nonlinearity({ layers, saturation, stops, colour }, { layer, phi, ends: [low, high], values, flat, inputs }) {
   const [least, most] = rangeOf([values]), last = values.length - 1
   const near = (h) => Math.round((h - low) / (high - low) * last), h = (i) => low + i / last * (high - low)
   const knees = Array.from(flat, (_, i) => i).filter((i) => i && flat[i] !== flat[i - 1]).map((i) => h(i - 0.5))
   const ends = [low, ...knees, high]  // a bin in which φ begins to be flat is drawn in two parts
   const share = (k) => `${saturation[layer][stops[k]].toFixed(0)} % saturated`
-  return { key: `curve ${layer}`, title: (k) => `Layer ${layer + 1}: ${share(k)}`, x: linear(low, high),
+  return { key: `curve ${layer}`, title: (k) => `${layers[layer].replace("l", "L")}: ${share(k)}`, x: linear(low, high),
     y: roomy(least, most), xLabel: "input h of a unit", yLabel: "φ(h)", curves: [],
     alt: (k) => `${phi}, ${share(k)}`,
     drawn: (k, { across, up, base, tall }) => {

@@ -9,7 +9,7 @@ import torch
 from satcore import nonlinearities, runs
 from satcore.dashboard.shared import stage
 from satcore.dashboard.shared.component import component, float32
-from satcore.dashboard.train.records import Beside, Counts, Epoch
+from satcore.dashboard.train.records import Beside, Counts, Epoch, layers_of
 from satcore.evaluation.seeds import Stage
 from satcore.runs import Run
 
@@ -42,6 +42,7 @@ def _told(run: Run, epochs: Sequence[Epoch], beside: Beside | None, colour: str)
         "course": _course(epochs),
         "beside": _course(beside.stages) | {"called": beside.called, "drawsLambda": comparable} if beside else None,
         "losses": {name: float32([getattr(epoch, name) for epoch in epochs]) for name in ("loss", "penalty")},
+        "layers": layers_of(run.recipe),
         "saturation": [float32(100 * share) for share in _by_layer(epochs, "saturation")],
         "kurtosis": [float32(values) for values in _by_layer(epochs, "kurtosis")],
         "stops": stops,
