@@ -74,9 +74,10 @@ function epochIntoAddress(epoch) {
 function figuresOf(training) {
   const curves = training.curves.map((curve) => nonlinearity(training, curve)), { saturation, kurtosis } = training
   const { loss, penalty } = training.losses
-  const named = (values) => training.layers.slice(-values.length)  // a step has no weights
-  const layers = (values) => values.map((y, k) => ({ name: named(values)[k], y, width: 3, mark: MARKS[k % 4],
-    dash: DASHES[(k + Math.floor(k / 4)) % 4] }))  // the fifth's is not the first's
+  const curve = (y, k) => ({ name: training.layers[k], y, width: 3, mark: MARKS[k % 4],
+    dash: DASHES[(k + Math.floor(k / 4)) % 4] })  // the fifth's is not the first's
+  // A step has no weights: what is known of fewer layers is of the last ones.
+  const layers = (values) => values.map((y, k) => curve(y, k + training.layers.length - values.length))
   return [course(training), ...curves, element(training),
     single(training, "loss", "Loss", "mean of an epoch", loss, logarithmic(...rangeOf([loss]))),
     single(training, "penalty", "Penalty", "without its λ", penalty, roomy(...rangeOf([penalty]))),
