@@ -36,7 +36,7 @@ with one_readable_line():
         epsilon = controls.epsilon(compute.epsilons(found))
     objection = stage.objected()
     in_table = compute.before_the_proof(found, cards) if stage.shows("ladder") else found
-    with figure("ladder", downloads.of_reality(in_table, [epsilon])):
+    with figure("ladder", downloads.of_reality(in_table, epsilon)):
         ladder_view(
             in_table,
             cards,
@@ -60,12 +60,12 @@ with one_readable_line():
     st.markdown(words.verdicts(there, chosen))
     shown = controls.rungs(ATTACKS) if there else []
     if shown:
-        with figure("curves", downloads.of_reality(there, compute.epsilons(there))):
+        with figure("curves", downloads.of_reality(there)):
             figures.draw_against_epsilon(there, chosen, shown)
         st.caption(words.CURVES)
     if there:
         st.subheader("Between attack and proof")
-        with figure("between", downloads.of_reality(there, compute.epsilons(there))):
+        with figure("between", downloads.of_reality(there)):
             figures.draw_between_attack_and_proof(there, chosen)
         st.caption(words.BETWEEN)
 

@@ -162,7 +162,8 @@ def plan(network: Network, *, ship: bool = False) -> Plan:
 def examine(network: Network, source: Network | None, plan: Plan, so_far: Reality | None = None) -> Iterator[Progress]:
     """Find out all about `network`, attacked also from the network `source`, that was not found out `so_far`.
 
-    Each record holds what was found until then; the last one all.
+    Each record holds what was found until then; the last one all. Raises ValueError once all is found but what is
+    proven one by one, where no proof is to be had.
     """
     images, labels = data.sample("test", plan.images, SEED)
     found = so_far or Reality(plan.images, SEED, int((~wrong(network, images, labels)).sum()))
@@ -217,9 +218,9 @@ def _climbed(network: Network, images: Tensor, labels: Tensor, source: Network |
 
 def _decided(network: Network, images: Tensor, labels: Tensor, source: Network | None, plan: Plan) -> _Found:
     """Attacked and proven on the same images: what the worst case has broken needs no proof to be tried."""
+    if sentence := refusal(network):
+        raise ValueError(sentence)
     decided = []
-    if refusal(network):
-        return
     for number, epsilon in enumerate(plan.radii):
         yield number / len(plan.radii), f"proofs, ε = {epsilon:g}", {}
         x, y = images[: plan.decided], labels[: plan.decided]

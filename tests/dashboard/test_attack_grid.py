@@ -139,6 +139,9 @@ def test_another_network_of_the_same_name_has_a_run_of_its_own(tiny):
     library.remove(name)
     assert library.add(of_family("relu-mlp", 8, seed=5), "one") == name
     assert run_of([name], QUICK, {}, run) is not run
+    assert not filled(run)[:-1] and "to stay the same" in run.refused[name] and not run.computed
+    both = GridRun(BOTH, QUICK, {})
+    assert run_of(BOTH, QUICK, {}, both) is both and run_of(BOTH[::-1], QUICK, {}, both) is not both
 
 
 def test_a_run_goes_on_network_by_network():

@@ -111,6 +111,10 @@ def test_where_all_of_it_is_taken_away_the_next_page_begins_anew():
     del page.query_params["networks"]  # as the browser does
     page.switch_page("pages/interpolation.py").run()
     assert chosen(page) == MLPS and not page.error
+    own = own_mlp()
+    page = opened("home", first=True, **QUICK, networks=own)
+    library.remove(own)
+    assert chosen(page.run()) == MLPS and not page.error
 
 
 def test_a_judge_who_is_not_in_the_line_up_judges_no_longer():

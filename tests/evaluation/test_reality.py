@@ -1,6 +1,9 @@
 """What was found out about the networks: how it is found, how it is kept, and what ships."""
 
+import dataclasses
+
 import pytest
+import torch
 
 from satcore import attacks, data, library
 from satcore.evaluation import reality, rungs, strongest
@@ -8,7 +11,7 @@ from satcore.evaluation.attack_checks import MEANINGS
 from satcore.evaluation.reality import EDGES, EPSILON, Plan, Reality
 from satcore.evaluation.rungs import PUBLISHED
 from satcore.networks import build, mlp
-from tests.examples import SHIPPED, load, slowly, small
+from tests.examples import SHIPPED, load, of_family, slowly, small
 
 NAME = "relu-mlp/vanilla"
 
@@ -45,6 +48,13 @@ def test_what_was_found_is_not_found_again(tiny, records):
     so_far = next(record.found for record in records[:-1] if record.found.right)  # the rest takes its time
     *_, last = reality.examine(tiny, None, Plan(8, (0.05, EPSILON), 3, 0.5, (0.01,)), so_far)
     assert last.found.right is so_far.right and vars(last.found).keys() == vars(records[-1].found).keys()
+
+
+def test_where_no_proof_is_to_be_had_all_else_is_found_out(found):
+    network, plan = of_family("cnn", 8), Plan(8, (0.05, EPSILON), 3, 0.5, (0.01,))
+    so_far = dataclasses.replace(found, decided=[])
+    with torch.backends.mkldnn.flags(enabled=False), pytest.raises(ValueError, match="expected a PyTorch with oneDNN"):
+        list(reality.examine(network, None, plan, so_far))
 
 
 def test_all_is_found_out(tiny, found):

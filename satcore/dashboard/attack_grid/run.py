@@ -72,7 +72,8 @@ class GridRun:
 
     def fills(self, names: Iterable[str], setting: Setting) -> bool:
         """Whether this is the run for them: another network may have been given the name of one that is gone."""
-        return (self._hashes, self.setting) == (digits.hashes(names), setting)
+        names = tuple(names)
+        return (self.names, self._hashes, self.setting) == (names, digits.hashes(names), setting)
 
     def start(self) -> None:
         """Go on where it was stopped; where all grids are filled, fill them anew."""
@@ -114,6 +115,7 @@ class GridRun:
 
     def _fill(self, name: str) -> Iterator[Filling]:
         self.refused.pop(name, None)
+        library.check_same(name, self._hashes[name])  # it may have waited long for its turn
         yield from grids.fill(digits.network(name), self.setting)
 
     def _keep(self, name: str, grid: Grid) -> None:

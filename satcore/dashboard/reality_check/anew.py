@@ -4,7 +4,8 @@ import streamlit as st
 
 from satcore.dashboard.reality_check import controls, words
 from satcore.dashboard.reality_check.run import CellRun
-from satcore.dashboard.shared.guard import one_readable_line
+from satcore.dashboard.shared import digits
+from satcore.dashboard.shared.guard import one_sentence
 from satcore.evaluation.reality import Reality
 
 KEY = "cell run"  # of the session's state
@@ -24,6 +25,8 @@ def begin_as_in_table(name: str, rung: str, found: Reality, epsilon: float) -> N
 def panel(found: dict[str, Reality], epsilon: float) -> None:
     """The controls, and the figure as it fills. Its place on the page is called "anew": the table leads there."""
     run: CellRun | None = st.session_state.get(KEY)
+    if run is not None and run.hashes != digits.hashes([run.name]):  # another network has been given its name
+        run = st.session_state[KEY] = None
     busy = run is not None and run.running
     with st.container(key="anew"), st.expander("Compute a figure anew", expanded=run is not None):
         cell = controls.cell(found)
@@ -43,7 +46,7 @@ def _as_it_fills() -> None:
     run: CellRun | None = st.session_state.get(KEY)
     if run is None:
         return
-    with one_readable_line():
+    with one_sentence():
         if run.running:
             run.advance(seconds=0.25)
             if not run.running:

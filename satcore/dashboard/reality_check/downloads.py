@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -27,19 +27,24 @@ GRADIENTS = (
 CHECKS = ("network", "check", "passed", "figure", "value")
 
 
-def of_reality(found: dict[str, Reality], epsilons: Sequence[float]) -> TakeAway:
-    """What every attack left of every network at every ε; and the Python that finds it out again."""
-    return TakeAway("reality", reality_code(list(found), epsilons), {"reality.csv": lambda: csv_of_reality(found)})
+def of_reality(found: dict[str, Reality], epsilon: float | None = None) -> TakeAway:
+    """What every attack left of every network at every ε; and the Python that finds it out again, or of one ε alone."""
+    code = reality_code({name: there.epsilons if epsilon is None else [epsilon] for name, there in found.items()})
+    return TakeAway("reality", code, {"reality.csv": lambda: csv_of_reality(found)})
 
 
 def of_dying(found: dict[str, Reality]) -> TakeAway:
     """How large the gradients are by layer."""
-    return TakeAway("dying", reality_code(list(found)), {"gradients.csv": lambda: csv_of_gradients(found)})
+    return TakeAway(
+        "dying", reality_code(dict.fromkeys(found, (EPSILON,))), {"gradients.csv": lambda: csv_of_gradients(found)}
+    )
 
 
 def of_checks(found: dict[str, Reality]) -> TakeAway:
     """What the checks say of the published attack."""
-    return TakeAway("checks", reality_code(list(found)), {"checks.csv": lambda: csv_of_checks(found)})
+    return TakeAway(
+        "checks", reality_code(dict.fromkeys(found, (EPSILON,))), {"checks.csv": lambda: csv_of_checks(found)}
+    )
 
 
 def of_symptoms(names: list[str], index: int, epsilon: float) -> TakeAway:
@@ -99,16 +104,16 @@ def csv_of_checks(found: dict[str, Reality]) -> str:
     )
 
 
-def reality_code(names: list[str], epsilons: Sequence[float] = (EPSILON,)) -> str:
-    """Python that attacks the networks again within each of the `epsilons`, and asks why."""
+def reality_code(epsilons: Mapping[str, Sequence[float]]) -> str:
+    """Python that attacks the networks again within each of their `epsilons`, and asks why."""
     return f"""from satcore import data, library
 from satcore.evaluation import checks, ladder, reality, worst_case
 
-for name in {names!r}:
+for name, epsilons in {dict(epsilons)!r}.items():
     network, vanilla = library.load(name), library.vanilla_beside(name)
     source = library.load(vanilla) if vanilla else None
     images, labels = data.sample("test", reality.plan(network).images, reality.SEED)
-    for epsilon in {list(epsilons)}:
+    for epsilon in epsilons:
         for rung in ladder(network, images, labels, epsilon=epsilon, source=source):
             print(name, epsilon, rung.name, rung.right.double().mean().item(), rung.temperature)
         print(worst_case(network, images, labels, epsilon=epsilon, source=source).by[:10])

@@ -20,6 +20,7 @@ class CellRun:
 
     def __init__(self, name: str, rung: str, images: int, epsilon: float):
         self.name, self.rung, self.epsilon, self.images = name, rung, epsilon, images
+        self.hashes = digits.hashes([name])
         self.reached: Proportion | None = None
         self.refused = ""
         self.running = True

@@ -26,7 +26,7 @@ def network(name: str) -> Network:
 
 
 def hashes(names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the networks' weights, by name; "" of one that is gone."""
+    """SHA-256 of the networks' weights, by name; "" of one that is gone or damaged."""
     found = dict.fromkeys(names, "")
     for name in found:
         with contextlib.suppress(ValueError):

@@ -96,12 +96,16 @@ def _choose(names: list[str]) -> None:
 
 
 def _remember(first: list[str], names: list[str]) -> None:
-    """Take the line-up along to the next page; Streamlit forgets what was only asked for by a link."""
+    """Take the line-up along to the next page; Streamlit forgets what was only asked for by a link.
+
+    Where nothing is left of it, begin with the `first` one again.
+    """
     remembered = [name for name in st.session_state.get(REMEMBERED, first) if name in names] or first
-    turned = st.session_state.get("page turned") and KEY not in st.query_params and remembered != first
     chosen = st.session_state.get(KEY)
-    if turned or (chosen and not set(chosen) & set(names)):  # or all of it has been taken away meanwhile
+    if st.session_state.get("page turned") and KEY not in st.query_params and remembered != first:
         st.session_state[KEY] = st.query_params[KEY] = remembered
+    elif chosen and not set(chosen) & set(names):  # all of it has been taken away meanwhile
+        st.session_state[KEY] = remembered
 
 
 def _follow_old_link(names: list[str], presets: dict[str, list[str]]) -> None:

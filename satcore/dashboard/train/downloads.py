@@ -20,7 +20,8 @@ def of_training(run: Run, epochs: Sequence[Epoch]) -> TakeAway:
 
 def _csv(recipe: Recipe, epochs: Sequence[Epoch]) -> str:
     layers = [layer.removeprefix("layer ") for layer in layers_of(recipe)]
-    named = {name: layers[-len(getattr(epochs[0], name)) :] for name in BY_LAYER}  # a step has no weights
+    # A step has no weights: what is known of fewer layers is of the last ones.
+    named = {name: layers[len(layers) - len(getattr(epochs[0], name)) :] for name in BY_LAYER}
     header = [*COLUMNS, *(f"{name}_{layer}" for name, there in named.items() for layer in there)]
     return csv_of(header, (_row(epoch) for epoch in epochs))
 
