@@ -125,7 +125,9 @@ def test_networks_that_cannot_be_described_get_a_sentence_and_the_others_are_sho
     huge = library.add(networks.build(networks.mlp("relu", (8, 8)), scale=1e30), "huge")
     page = opened(networks=[huge, PAIR[0]])
     assert not page.exception and len(page.get("plotly_chart")) == 1
-    assert [error.value for error in page.error] == ["mine/huge: expected finite pre-activations, got NaN or infinity"]
+    assert [error.value for error in page.error] == [
+        "mine/huge: expected finite pre-activations and a finite range of them, got NaN or infinity"
+    ]
     pages.damage(huge)
     assert not opened(networks=[huge, PAIR[0]]).error
 
